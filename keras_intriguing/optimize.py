@@ -1,0 +1,92 @@
+"""L-BFGS: the only module that knows TensorFlow Probability."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability.python.optimizer import lbfgs_minimize  # `tfp.optimizer` alone, half the import
+
+MEMORY = 20  # correction pairs of a full-batch run
+ROUND = 50  # iterations between two restarts of a full-batch run
+
+
+class Progress(NamedTuple):
+    """The state of a full-batch minimization at the end of a round.
+
+    Attributes:
+        iterations: L-BFGS iterations so far.
+        evaluations: evaluations of the objective and its gradient so far.
+        objective: its value now.
+    """
+
+    iterations: int
+    evaluations: int
+    objective: float
+
+
+def minimize_variables(
+    objective: Callable[[Sequence[tf.Tensor]], tf.Tensor],
+    variables: Sequence[tf.Variable],
+    *,
+    max_iterations: int,
+    tolerance: float,
+    start: Progress | None = None,
+    on_round: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[Progress, bool]:
+    """Minimizes a deterministic objective over variables by L-BFGS, in restarted rounds.
+
+    A round of 50 iterations starts from the variables alone, with an empty memory. So a run that was
+    interrupted after a round and goes on from its variables takes the same steps as one that was not.
+
+    Args:
+        objective: maps values of the variables to a scalar; pure.
+        variables: changed in place, after every round.
+        max_iterations: where to stop at the latest.
+        tolerance: the run has converged when a round lowers the objective by less than this share of it.
+        start: the progress of an earlier run whose variables these are.
+        on_round: called after every round.
+
+    Returns:
+        The last progress, and whether the run converged.
+
+    Raises:
+        FloatingPointError: the objective is not finite at the start.
+    """
+    shapes = [tuple(v.shape) for v in variables]
+    sizes = [int(np.prod(shape)) for shape in shapes]
+
+    def split(position: tf.Tensor) -> list[tf.Tensor]:
+        parts = tf.split(position, sizes)
+        return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def value_and_gradient(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(position)
+            value = objective(split(position))
+        return value, tape.gradient(value, position)
+
+    @tf.function
+    def run(position: tf.Tensor, iterations: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        before, _ = value_and_gradient(position)
+        result = lbfgs_minimize(
+            value_and_gradient, position, num_correction_pairs=MEMORY, max_iterations=iterations, tolerance=0.0
+        )
+        return before, result.position, result.objective_value, result.num_objective_evaluations
+
+    progress = start or Progress(0, 0, float("inf"))
+    position = tf.concat([tf.reshape(v, [-1]) for v in variables], axis=0)
+    while progress.iterations < max_iterations:
+        iterations = min(ROUND, max_iterations - progress.iterations)
+        before, position, value, evaluations = run(position, tf.constant(iterations))
+        if not np.isfinite(before):
+            raise FloatingPointError("The objective is not finite at the starting point; look at the data.")
+        for variable, part in zip(variables, split(position), strict=True):
+            variable.assign(part)
+        progress = Progress(
+            progress.iterations + iterations, progress.evaluations + int(evaluations), float(value)
+        )
+        on_round(progress)
+        if float(before) - float(value) <= tolerance * abs(float(value)):
+            return progress, True
+    return progress, False

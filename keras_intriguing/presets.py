@@ -1,0 +1,134 @@
+"""Trained checkpoints: a folder each, found by name or path, checked against its SHA-256."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from keras_intriguing import files
+
+CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.weights.h5", "metrics.json", "README.md"
+_REGISTERED = "keras_intriguing>"
+
+_PACKAGE = Path(__file__).parent
+# An installed package carries its zoo inside; in a checkout it lies beside the package.
+_ZOO = next((f for f in (_PACKAGE / "zoo", _PACKAGE.parent / "zoo") if f.is_dir()), _PACKAGE / "zoo")
+
+
+def list_presets() -> list[str]:
+    """The names of the checkpoints that came with the package, sorted."""
+    return sorted(folder.parent.name for folder in _ZOO.glob(f"*/{CONFIG}"))
+
+
+def find(preset: str | os.PathLike) -> Path:
+    """The folder of a preset, given by its name or as a path (with a separator, or absolute).
+
+    Raises:
+        ValueError: no preset of that name; the message lists the known ones.
+        FileNotFoundError: a path that is no preset folder, or a file of the preset is missing.
+    """
+    named = _ZOO / preset
+    if os.sep not in str(preset) and (named / CONFIG).is_file():
+        folder = named
+    elif Path(preset).is_dir():
+        folder = Path(preset)
+    elif os.sep in str(preset):
+        raise FileNotFoundError(f"There is no preset folder {preset}.")
+    else:
+        raise ValueError(f"Unknown preset {str(preset)!r}. Known: {', '.join(list_presets()) or 'none'}.")
+    missing = [name for name in (CONFIG, WEIGHTS, METRICS) if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(f"The preset folder {folder} lacks {' and '.join(missing)}.")
+    return folder
+
+
+def from_preset(preset: str | os.PathLike) -> Any:
+    """Loads a trained model.
+
+    Args:
+        preset: a name of `list_presets()`, or the path of a preset folder.
+
+    Returns:
+        A Keras model that maps images to logits.
+
+    Raises:
+        ValueError: unknown name (the known ones are listed), a damaged `config.json`, a weights file whose
+            SHA-256 is not the recorded one, or weights that do not fit the model.
+        FileNotFoundError: the folder or one of its files is missing.
+    """
+    folder = find(preset)
+    recorded, actual = load_metrics(folder)["sha256"], files.sha256(folder / WEIGHTS)
+    if actual != recorded:
+        raise ValueError(
+            f"{folder / WEIGHTS} has SHA-256 {actual}, but {METRICS} records {recorded}. "
+            "The file is truncated, damaged or replaced; restore both files of the preset together."
+        )
+    config = files.read_json(folder / CONFIG)
+    if not isinstance(config, dict) or not str(config.get("registered_name")).startswith(_REGISTERED):
+        raise ValueError(
+            f"{folder / CONFIG} does not describe a model of keras_intriguing "
+            f"(its registered_name must start with {_REGISTERED!r})."
+        )
+    import keras
+
+    import keras_intriguing.models  # noqa: F401 (registers the classes)
+
+    model = keras.saving.deserialize_keras_object(config)
+    try:
+        model.load_weights(folder / WEIGHTS)
+    except Exception as error:  # h5py, Keras and NumPy each raise their own
+        raise ValueError(f"{folder / WEIGHTS} does not fit {type(model).__name__}: {error}") from error
+    return model
+
+
+def load_metrics(preset: str | os.PathLike) -> dict[str, Any]:
+    """What was measured when the checkpoint was made: errors, seed, recipe, versions, SHA-256.
+
+    Raises:
+        ValueError: unknown preset, or a metrics file that is no JSON object with a SHA-256.
+        FileNotFoundError: the folder or one of its files is missing.
+    """
+    path = find(preset) / METRICS
+    metrics = files.read_json(path)
+    if not isinstance(metrics, dict) or not isinstance(metrics.get("sha256"), str):
+        raise ValueError(f"{path} records no SHA-256 of the weights.")
+    return metrics
+
+
+def save_to_preset(model: Any, folder: str | os.PathLike, metrics: dict[str, Any], card: str) -> None:
+    """Writes a model as a preset folder; `metrics.json`, written last, makes it valid.
+
+    Args:
+        model: a model of `keras_intriguing.models`.
+        folder: made if it is missing; its preset files are replaced.
+        metrics: JSON values; the weights' SHA-256 and size are added.
+        card: the model card, in Markdown.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    import keras
+
+    folder = Path(folder)
+    (folder / METRICS).unlink(missing_ok=True)
+    with files.replacing(folder / WEIGHTS) as temporary:
+        model.save_weights(temporary)
+    weights = folder / WEIGHTS
+    files.write_json(folder / CONFIG, keras.saving.serialize_keras_object(model))
+    files.write_text(folder / CARD, card)
+    files.write_json(
+        folder / METRICS, {**metrics, "sha256": files.sha256(weights), "bytes": weights.stat().st_size}
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result depends on, for its record."""
+    names = ("keras-intriguing", "tensorflow", "keras", "tensorflow-probability", "numpy")
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # a checkout that was not installed
+            found[name] = "checkout"
+    return {**found, "python": platform.python_version(), "machine": platform.machine()}
