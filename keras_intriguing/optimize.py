@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability.python.optimizer import lbfgs_minimize  # `tfp.optimizer` alone, half the import
 
 MEMORY = 20  # correction pairs of a full-batch run
+BATCH_MEMORY = 8  # of a batched run: their Hessians are near the identity, and memory is B·n each
 ROUND = 50  # iterations between two restarts of a full-batch run
 
 
@@ -90,3 +91,47 @@ def minimize_variables(
         if float(before) - float(value) <= tolerance * abs(float(value)):
             return progress, True
     return progress, False
+
+
+class BatchMinimum(NamedTuple):
+    """Where a batch of minimizations ended.
+
+    Attributes:
+        position: [B, n].
+        evaluations: how often the objective and its gradient were computed, for all members at once.
+    """
+
+    position: tf.Tensor
+    evaluations: tf.Tensor
+
+
+def minimize_batch(
+    value_and_gradient: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    start: tf.Tensor,
+    *,
+    max_iterations: int,
+    tolerance: float,
+    relative_tolerance: float,
+) -> BatchMinimum:
+    """Minimizes B independent functions of n variables side by side; to be called inside a `tf.function`.
+
+    Whether a member converged is not reported: TFP also calls a step of zero converged, and a line search
+    that ran out of float32 digits failed. Judge the position.
+
+    Args:
+        value_and_gradient: positions [B, n] to values [B] and gradients [B, n].
+        start: [B, n].
+        max_iterations: of L-BFGS.
+        tolerance: a member is done when no component of its gradient is larger.
+        relative_tolerance: a member is done when a step changes its value by less than this share.
+    """
+    result = lbfgs_minimize(
+        value_and_gradient,
+        start,
+        num_correction_pairs=BATCH_MEMORY,
+        max_iterations=max_iterations,
+        tolerance=tolerance,
+        f_relative_tolerance=relative_tolerance,
+        max_line_search_iterations=10,
+    )
+    return BatchMinimum(result.position, result.num_objective_evaluations)

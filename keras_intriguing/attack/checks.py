@@ -1,0 +1,127 @@
+"""Checks of the attack's input, before any work starts."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_intriguing.attack.logits import check_outputs, logits_function
+
+
+class Request(NamedTuple):
+    """Checked input: x float32 [B, …], target and label int32 [B] or None, bounds as floats."""
+
+    x: np.ndarray
+    target: np.ndarray | None
+    label: np.ndarray | None
+    bounds: tuple[float, float]
+
+    def rows(self, first: int, last: int) -> "Request":
+        """A part of the images."""
+        target = None if self.target is None else self.target[first:last]
+        label = None if self.label is None else self.label[first:last]
+        return Request(self.x[first:last], target, label, self.bounds)
+
+
+def checked(
+    model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch_size: int | None
+) -> Request:
+    """The input in one form.
+
+    Raises:
+        ValueError, TypeError: see the messages.
+    """
+    if not callable(model):
+        raise TypeError(f"model must be a Keras model or a function, not {type(model).__name__}.")
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"batch_size must be a positive whole number or None, not {batch_size!r}.")
+    lower, upper = _bounds(bounds)
+    images = _images(model, x, lower, upper)
+    classes = _classes(model, images)
+    target = _labels("target", target, len(images), classes)
+    label = _labels("label", label, len(images), classes)
+    if target is not None and label is not None and (target == label).any():
+        i = int(np.flatnonzero(target == label)[0])
+        raise ValueError(f"Image {i} is to leave class {label[i]} and to reach it: target and label are equal.")
+    return Request(images, target, label, (lower, upper))
+
+
+def _bounds(bounds: Any) -> tuple[float, float]:
+    try:
+        lower, upper = (float(np.float32(b)) for b in bounds)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"bounds must be two numbers (lowest, highest), not {bounds!r}.") from error
+    if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
+        raise ValueError(f"bounds must be finite and rising, not {bounds!r}.")
+    return lower, upper
+
+
+def _images(model: Callable, x: Any, lower: float, upper: float) -> np.ndarray:
+    images = np.asarray(x)
+    if not np.issubdtype(images.dtype, np.floating):
+        raise TypeError(
+            f"x holds {images.dtype}, and the attack needs floats in the range the model takes: "
+            "for example x.astype('float32') / 255 with bounds (0, 1)."
+        )
+    images = images.astype(np.float32)
+    if images.ndim < 2 or images.size == 0:
+        raise ValueError(f"x must hold at least one image, [B, …]; its shape is {images.shape}.")
+    expected = getattr(model, "input_shape", None) if isinstance(model, keras.Model) else None
+    if isinstance(expected, tuple) and not _fits(images.shape, expected):
+        hint = " For a single image pass x[None]." if _fits((1, *images.shape), expected) else ""
+        raise ValueError(f"The model takes images of shape {expected}, but x has shape {images.shape}.{hint}")
+    finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"x has NaN or infinite values in {int((~finite).sum())} of {len(images)} images, "
+            f"first in image {int(np.argmin(finite))}."
+        )
+    if images.min() < lower or images.max() > upper:
+        raise ValueError(
+            f"x ranges from {images.min():.6g} to {images.max():.6g}, outside the bounds "
+            f"({lower:.6g}, {upper:.6g}). Pass the range of your pixels as bounds, or clip x to it."
+        )
+    return images
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(
+        e is None or s == e for s, e in zip(shape, expected, strict=True)
+    )
+
+
+def _classes(model: Callable, images: np.ndarray) -> int:
+    """The number of classes, by calling the model on one image; also checks that it can be differentiated."""
+    one = tf.constant(images[:1])
+    outputs = model(one, training=False) if isinstance(model, keras.Model) else model(one)
+    check_outputs(model, outputs, 1)
+    with tf.GradientTape() as tape:
+        tape.watch(one)
+        logits = logits_function(model)(one)
+    if tape.gradient(logits, one) is None:
+        raise ValueError(
+            "TensorFlow cannot differentiate the model's logits by the image. "
+            "Compute them with Keras or TensorFlow operations only, without NumPy in between."
+        )
+    return outputs.shape[-1]
+
+
+def _labels(name: str, labels: Any, count: int, classes: int) -> np.ndarray | None:
+    if labels is None:
+        return None
+    values = np.asarray(labels)
+    if not np.issubdtype(values.dtype, np.integer):
+        raise TypeError(f"{name} must hold whole numbers, class indices; it holds {values.dtype}.")
+    if values.ndim == 0:
+        values = np.full(count, values)
+    if values.shape != (count,):
+        raise ValueError(f"{name} must hold one class for each of {count} images; its shape is {values.shape}.")
+    wrong = (values < 0) | (values >= classes)
+    if wrong.any():
+        raise ValueError(
+            f"{name} holds {values[wrong][0]}, but the model has {classes} classes, 0 to {classes - 1}."
+        )
+    return values.astype(np.int32)

@@ -1,0 +1,271 @@
+"""The compiled pieces of the attack for one model and one shape of images.
+
+The problem of one image x [n], with pixels in [lower, upper]: find the smallest ‖v − x‖ such that the target's
+logit is at least that of every rival, z_t(v) ≥ z_j(v) for j in R. Targeted, R is every other class; to leave
+a class towards a given other one, R is the class to leave.
+
+Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals R [B, K] boolean; μ [B, K].
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_intriguing import optimize
+
+WALK_STEPS = 40
+PROJECTIONS = 4
+INNER_ITERATIONS = 20
+CLASS_PENALTY = 100.0  # the class constraints add a few large eigenvalues, which L-BFGS learns at once
+BOX_PENALTY = 50.0
+_NEVER = -1e30
+
+
+class Bounds(NamedTuple):
+    """The box [lower, upper] of every pixel."""
+
+    lower: tf.Tensor
+    upper: tf.Tensor
+
+    def clip(self, v: tf.Tensor) -> tf.Tensor:
+        """The nearest point of the box."""
+        return tf.clip_by_value(v, self.lower, self.upper)
+
+
+class Task(NamedTuple):
+    """What is asked of a batch: see the module's docstring."""
+
+    x: tf.Tensor
+    target: tf.Tensor
+    rivals: tf.Tensor
+    bounds: Bounds
+
+
+class Candidate(NamedTuple):
+    """Points v [B, n] and their distances [B] from x, infinite where v is not what is asked."""
+
+    v: tf.Tensor
+    distance: tf.Tensor
+
+    def best(self, other: "Candidate") -> "Candidate":
+        """Of both, the nearer for every image."""
+        nearer = other.distance < self.distance
+        return Candidate(
+            tf.where(nearer[:, None], other.v, self.v), tf.where(nearer, other.distance, self.distance)
+        )
+
+
+class Multipliers(NamedTuple):
+    """Lagrange multipliers of the class constraints, `mu` ≥ 0, and of the box, `nu`.
+
+    `nu` is positive at the upper bound and negative at the lower. `scale` [B, 1] is the gradient norm by
+    which the class constraints are divided, so that they are distances.
+    """
+
+    mu: tf.Tensor
+    nu: tf.Tensor
+    scale: tf.Tensor
+
+
+class Program:
+    """The attack's steps as compiled functions, traced once each for a shape of batch.
+
+    Args:
+        logits: images [B, *shape] to float32 logits [B, K]; differentiable.
+        shape: of one image.
+        jit: whether XLA compiles them, which takes seconds once and then halves the time or better.
+    """
+
+    def __init__(self, logits: Callable, shape: tuple[int, ...], jit: bool) -> None:
+        self._logits = lambda v: logits(tf.reshape(v, (-1, *shape)))
+        compiled = functools.partial(tf.function, autograph=False, jit_compile=jit)
+        self.logits = compiled(self._logits)
+        self.reached = compiled(self._reached)
+        self.walk = compiled(self._walk)
+        self.approach = compiled(self._approach)
+        self.linearize = compiled(self._linearize)
+        self.minimize = compiled(self._minimize)
+        self.shorten = compiled(self._shorten)
+
+    def _reached(self, v: tf.Tensor, task: Task) -> tf.Tensor:
+        """Whether v is what is asked [B]."""
+        return _inside(_excess(self._logits(v), task))
+
+    def _walk(self, task: Task, growth: tf.Tensor) -> Candidate:
+        """A walk along the boundary: gradient steps at a norm that shrinks inside the class and else grows.
+
+        The decoupled direction and norm of Rony et al. 2019 (arXiv:1811.09600, algorithm 1). It finds the
+        class even where the gradient at x says little, and ends some percent above the optimum.
+        """
+        x, bounds = task.x, task.bounds
+        reach = bounds.upper - bounds.lower
+
+        def step(i, r, norm, best):
+            v = x + r
+            with tf.GradientTape() as tape:
+                tape.watch(v)
+                z = self._logits(v)
+                rivals = tf.reduce_logsumexp(tf.where(task.rivals, z, _NEVER), axis=-1)
+                loss = rivals - tf.gather(z, task.target, batch_dims=1)
+            gradient = tape.gradient(loss, v)
+            inside = _inside(_excess(z, task))
+            length = tf.norm(r, axis=-1)
+            best = best.best(Candidate(v, tf.where(inside, length, np.inf)))
+            norm = tf.where(inside, length * (1 - growth), norm * (1 + growth))
+            size = reach * (0.01 + 0.495 * (1 + tf.cos(np.pi * tf.cast(i, tf.float32) / WALK_STEPS)))
+            r = r - size * tf.math.l2_normalize(gradient, axis=-1, epsilon=1e-30)
+            r = norm[:, None] * tf.math.l2_normalize(r, axis=-1, epsilon=1e-30)
+            return i + 1, bounds.clip(x + r) - x, norm, best
+
+        nothing = Candidate(x, tf.fill(tf.shape(x)[:1], np.float32(np.inf)))
+        state = (0, tf.zeros_like(x), tf.fill(tf.shape(x)[:1], reach), nothing)
+        _, r, _, best = tf.while_loop(lambda i, *_: i < WALK_STEPS, step, state)
+        found = tf.math.is_finite(best.distance)
+        return self._shorten(task, tf.where(found[:, None], best.v, x + r)).best(best)
+
+    def _approach(self, task: Task, start: Candidate) -> Candidate:
+        """Moves points of the boundary towards x: linearize there, project x, go part of the way, repeat.
+
+        A step that does not bring an image nearer is undone and halved.
+        """
+
+        def step(i, best, part):
+            u, _ = self._linearize(task, best.v)
+            moved = self._shorten(task, best.v + part[:, None] * (u - best.v))
+            part = tf.where(moved.distance < best.distance, part, part / 2)
+            return i + 1, best.best(moved), part
+
+        state = (0, start, tf.ones_like(start.distance))
+        return tf.while_loop(lambda i, *_: i < PROJECTIONS, step, state)[1]
+
+    def _linearize(self, task: Task, v: tf.Tensor) -> tuple[tf.Tensor, Multipliers]:
+        """Projects x onto {linearized strongest constraint at v} ∩ box, exactly but for rounding.
+
+        min ½‖u − x‖² s.t. h + a·(u − v) ≤ 0, u in the box has u = clip(x − λa) with one scalar λ ≥ 0. The
+        residual falls convexly in λ, so Newton's method from λ = 0 rises to it and never passes it.
+
+        Returns:
+            u [B, n] and the multipliers there.
+        """
+        with tf.GradientTape() as tape:
+            tape.watch(v)
+            excess = _excess(self._logits(v), task)
+            h = tf.reduce_max(excess, axis=-1)
+        a = tape.gradient(h, v)
+        x, bounds = task.x, task.bounds
+        offset = h - tf.reduce_sum(a * v, axis=-1)
+
+        def newton(i, lam):
+            w = x - lam[:, None] * a
+            residual = offset + tf.reduce_sum(a * bounds.clip(w), axis=-1)
+            # pixels that move when λ grows: also those on a bound that they are about to leave
+            moves = ((w > bounds.lower) | ((w == bounds.lower) & (a < 0))) & (
+                (w < bounds.upper) | ((w == bounds.upper) & (a > 0))
+            )
+            slope = tf.reduce_sum(tf.where(moves, a * a, 0.0), axis=-1)
+            return i + 1, tf.maximum(lam + tf.math.divide_no_nan(residual, slope), 0.0)
+
+        _, lam = tf.while_loop(lambda i, _: i < 12, newton, (0, tf.zeros_like(h)))
+        w = x - lam[:, None] * a
+        u = bounds.clip(w)
+        scale = tf.norm(a, axis=-1)
+        scale = tf.where(scale > 0, scale, 1.0)
+        strongest = tf.one_hot(tf.argmax(excess, axis=-1), excess.shape[-1])
+        return u, Multipliers((lam * scale)[:, None] * strongest, w - u, scale[:, None])
+
+    def _minimize(
+        self,
+        task: Task,
+        v: tf.Tensor,
+        unit: tf.Tensor,
+        multipliers: Multipliers,
+        class_penalty: tf.Tensor,
+        entropy_weight: tf.Tensor,
+    ) -> tuple[tf.Tensor, Multipliers, tf.Tensor]:
+        """One round of the augmented Lagrangian: L-BFGS, then new multipliers (Nocedal & Wright, §17.3–4).
+
+        Minimizes over v, in units of `unit` [B, 1], the sum of ½‖v − x‖², `entropy_weight` [B] times the
+        cross-entropy of the target, ½β·dist²(v + ν/β, box), and Σⱼ max(0, μⱼ + ρgⱼ)²/2ρ for the class
+        constraints gⱼ ≤ 0 (none where no class is a rival) with ρ = `class_penalty` [B, 1].
+
+        Returns:
+            v [B, n], not yet in the box; the multipliers; the evaluations made.
+        """
+        x, bounds = task.x, task.bounds
+        mu, nu, scale = multipliers
+        rho, beta = class_penalty, BOX_PENALTY
+        unit_squared = unit[:, 0] ** 2
+
+        @tf.function(autograph=False)  # traced once, though the line search calls it in ten places
+        def objective(q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            with tf.GradientTape() as tape:
+                tape.watch(q)
+                v = x + unit * q
+                z = self._logits(v)
+                w = v + nu / beta
+                box = 0.5 * beta * tf.reduce_sum((w - bounds.clip(w)) ** 2, axis=-1)
+                classes = tf.reduce_sum(tf.nn.relu(mu + rho * _excess(z, task) / scale) ** 2, axis=-1)
+                entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(task.target, z)
+                lagrangian = box + classes / (2 * rho[:, 0]) + entropy_weight * entropy
+                value = 0.5 * tf.reduce_sum(q**2, axis=-1) + lagrangian / unit_squared
+            return value, tape.gradient(value, q)
+
+        result = optimize.minimize_batch(
+            objective,
+            (v - x) / unit,
+            max_iterations=INNER_ITERATIONS,
+            # A gradient this small moves the distance, in second order, by less than its float32 rounding.
+            tolerance=1e-2 / x.shape[-1] ** 0.5,
+            relative_tolerance=1e-5,
+        )
+        v = x + unit * result.position
+        w = v + nu / beta
+        mu = tf.nn.relu(mu + rho * _excess(self._logits(v), task) / scale)
+        return v, Multipliers(mu, beta * (w - bounds.clip(w)), scale), result.evaluations
+
+    def _shorten(self, task: Task, v: tf.Tensor) -> Candidate:
+        """The nearest point to x on the ray from x through v that is what is asked, by bisection.
+
+        Where v falls just short of the boundary, the ray is first followed beyond it.
+        """
+        x, bounds = task.x, task.bounds
+        r = bounds.clip(v) - x
+
+        def at(t: tf.Tensor) -> tf.Tensor:
+            return bounds.clip(x + t[:, None] * r)
+
+        def extend(i, t, done):
+            done = done | self._reached(at(t), task)
+            return i + 1, tf.where(done, t, 1 + 1e-5 * 4.0 ** tf.cast(i, tf.float32)), done
+
+        one = tf.ones_like(x[:, 0])
+        state = (0, one, tf.zeros_like(one, tf.bool))
+        _, t, _ = tf.while_loop(lambda i, _, done: (i < 10) & ~tf.reduce_all(done), extend, state)
+
+        def bisect(i, outside, inside):
+            middle = (outside + inside) / 2
+            good = self._reached(at(middle), task)
+            return i + 1, tf.where(good, outside, middle), tf.where(good, middle, inside)
+
+        state = (0, tf.where(t > 1, one, 0.0), t)
+        _, _, t = tf.while_loop(lambda i, *_: i < 20, bisect, state)
+        v = at(t)
+        return Candidate(v, tf.where(self._reached(v, task), tf.norm(v - x, axis=-1), np.inf))
+
+
+def _excess(z: tf.Tensor, task: Task) -> tf.Tensor:
+    """z_j − z_t plus a safety margin [B, K] for the rivals j; other classes are never in the way.
+
+    The margin lets the label hold when the image is seen in a batch of another size, whose sums are rounded
+    in another order.
+    """
+    margin = 1e-5 * tf.maximum(1.0, tf.reduce_max(tf.abs(z), axis=-1, keepdims=True))
+    difference = z - tf.gather(z, task.target, batch_dims=1)[:, None]
+    return tf.where(task.rivals, difference + margin, _NEVER)
+
+
+def _inside(excess: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_max(excess, axis=-1) <= 0

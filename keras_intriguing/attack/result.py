@@ -1,0 +1,40 @@
+"""What the attack returns."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Minimal distortions of B images, as NumPy arrays.
+
+    Attributes:
+        adversarial: float32 [B, …], inside the bounds; where the attack failed, the image itself.
+        success: bool [B]: the model, called afresh on `adversarial`, gives what was asked.
+        distortion: float64 [B]: ‖r‖₂/√n, the root mean square of the change over the image's n values, in
+            the units of the pixels (paper §4.1); NaN where the attack failed.
+        target: int32 [B]: the class asked for, or the nearest other class found where none was.
+        label_before: int32 [B]: the model's label of the image.
+        label_after: int32 [B]: its label of `adversarial`.
+        c: float64 [B]: the largest weight of ‖r‖² that succeeded; NaN for the method "direct".
+        survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels is still what was asked.
+        evaluations: int32 [B]: gradients of the model computed for the image.
+        reason: why the attack failed, a sentence; empty where it succeeded.
+    """
+
+    adversarial: np.ndarray
+    success: np.ndarray
+    distortion: np.ndarray
+    target: np.ndarray
+    label_before: np.ndarray
+    label_after: np.ndarray
+    c: np.ndarray
+    survives_rounding: np.ndarray
+    evaluations: np.ndarray
+    reason: np.ndarray
+
+    def __repr__(self) -> str:
+        count, reached = len(self.success), int(self.success.sum())
+        mean = f", mean distortion {self.distortion[self.success].mean():.4g}" if reached else ""
+        return f"Result({count} images, {reached} succeeded{mean})"
