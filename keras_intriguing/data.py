@@ -62,7 +62,9 @@ def half(images: np.ndarray) -> np.ndarray:
     """
     if images.dtype != np.uint8:
         images = np.rint(images * 255).astype(np.uint8)
-    return np.array([1 if hashlib.sha256(i.tobytes()).digest() < _MEDIAN_HASH else 2 for i in images], np.int32)
+    return np.array(
+        [1 if hashlib.sha256(i.tobytes()).digest() < _MEDIAN_HASH else 2 for i in images], np.int32
+    )
 
 
 def _mnist5k(split: str) -> tuple[np.ndarray, np.ndarray]:

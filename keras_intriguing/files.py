@@ -61,3 +61,20 @@ def sha256(path: Path | str) -> str:
     """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_writable(path: Path | str) -> None:
+    """Checks that a file can be made at `path`, before the work whose result it will hold.
+
+    Raises:
+        OSError: it cannot; the message names the path and the cause.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-"):
+            pass
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+    except OSError as error:
+        raise OSError(f"Cannot write {path}: {error}. Choose another place.") from error

@@ -71,7 +71,11 @@ def minimize_variables(
     def run(position: tf.Tensor, iterations: tf.Tensor) -> tuple[tf.Tensor, ...]:
         before, _ = value_and_gradient(position)
         result = lbfgs_minimize(
-            value_and_gradient, position, num_correction_pairs=MEMORY, max_iterations=iterations, tolerance=0.0
+            value_and_gradient,
+            position,
+            num_correction_pairs=MEMORY,
+            max_iterations=iterations,
+            tolerance=0.0,
         )
         return before, result.position, result.objective_value, result.num_objective_evaluations
 

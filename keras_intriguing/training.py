@@ -53,7 +53,9 @@ def train_preset(
         recipe = Recipe(**{**recipe.__dict__, "seed": seed})
     folder = Path(folder)
     if (folder / presets.METRICS).exists():
-        raise FileExistsError(f"{folder} already holds a finished preset. Remove it or choose another folder.")
+        raise FileExistsError(
+            f"{folder} already holds a finished preset. Remove it or choose another folder."
+        )
     x, y = data.load(recipe.dataset, recipe.split, data_dir)
     x_test, y_test = data.load(recipe.dataset, "test", data_dir)
     started = time.monotonic()

@@ -26,9 +26,7 @@ class Request(NamedTuple):
         return Request(self.x[first:last], target, label, self.bounds)
 
 
-def checked(
-    model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch_size: int | None
-) -> Request:
+def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch_size: int | None) -> Request:
     """The input in one form.
 
     Raises:
@@ -45,7 +43,9 @@ def checked(
     label = _labels("label", label, len(images), classes)
     if target is not None and label is not None and (target == label).any():
         i = int(np.flatnonzero(target == label)[0])
-        raise ValueError(f"Image {i} is to leave class {label[i]} and to reach it: target and label are equal.")
+        raise ValueError(
+            f"Image {i} is to leave class {label[i]} and to reach it: target and label are equal."
+        )
     return Request(images, target, label, (lower, upper))
 
 
@@ -118,7 +118,9 @@ def _labels(name: str, labels: Any, count: int, classes: int) -> np.ndarray | No
     if values.ndim == 0:
         values = np.full(count, values)
     if values.shape != (count,):
-        raise ValueError(f"{name} must hold one class for each of {count} images; its shape is {values.shape}.")
+        raise ValueError(
+            f"{name} must hold one class for each of {count} images; its shape is {values.shape}."
+        )
     wrong = (values < 0) | (values >= classes)
     if wrong.any():
         raise ValueError(

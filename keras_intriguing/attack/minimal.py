@@ -91,10 +91,11 @@ def _attack(model: Callable, request: Request, method: str, size: int) -> tuple[
     """One batch; the arrays of `Result` in its order."""
     before = predict(model, request.x)
     label = before if request.label is None else request.label
-    if request.target is None:
-        met = before != label
-    else:
-        met = before == request.target
+
+    def is_asked(labels: np.ndarray) -> np.ndarray:
+        return labels != label if request.target is None else labels == request.target
+
+    met = is_asked(before)
     found, target = _search(model, request, label, method, size)
     target = np.where(met, before, target) if request.target is None else request.target
     count = len(request.x)
@@ -103,9 +104,6 @@ def _attack(model: Callable, request: Request, method: str, size: int) -> tuple[
         found.v[:count],
         request.x.reshape(count, -1),
     ).reshape(request.x.shape)
-
-    def is_asked(labels: np.ndarray) -> np.ndarray:
-        return labels != label if request.target is None else labels == request.target
 
     after = predict(model, v)
     success = is_asked(after)

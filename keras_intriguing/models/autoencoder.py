@@ -9,7 +9,7 @@ from keras_intriguing.models.dense import CLASSES, IMAGE_SHAPE
 
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
-class AE400_10(PresetModel):  # noqa: N801 (the paper's name)
+class AE400_10(PresetModel):
     """Sparse autoencoder of 400 sigmoid units and a softmax trained on its code (paper, Table 1).
 
     Images [B, 28, 28, 1] in [0, 1] to logits [B, 10]: 318,010 parameters. The decoder, 314,384 more, is no

@@ -34,21 +34,21 @@ class FC10(DenseClassifier):
 
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
-class FC100_100_10(DenseClassifier):  # noqa: N801 (the paper's name)
+class FC100_100_10(DenseClassifier):
     """Two sigmoid layers of 100 units, 89,610 parameters (paper, Tables 1 and 3)."""
 
     hidden_units = (100, 100)
 
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
-class FC200_200_10(DenseClassifier):  # noqa: N801
+class FC200_200_10(DenseClassifier):
     """Two sigmoid layers of 200 units, 199,210 parameters (paper, Table 1)."""
 
     hidden_units = (200, 200)
 
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
-class FC123_456_10(DenseClassifier):  # noqa: N801
+class FC123_456_10(DenseClassifier):
     """Sigmoid layers of 123 and 456 units, 157,669 parameters (paper, Table 3)."""
 
     hidden_units = (123, 456)

@@ -1,0 +1,187 @@
+"""The command `keras-intriguing`. TensorFlow is imported only by the commands that compute."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from keras_intriguing import files, presets, recipes
+
+FAILED, INTERRUPTED = 2, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        print("\nInterrupted. What was saved stays; the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="keras-intriguing",
+        description="Networks, attack and checkpoints of 'Intriguing properties of neural networks' for Keras 3.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    zoo = commands.add_parser("zoo", help="the trained checkpoints")
+    actions = zoo.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="their names and errors").set_defaults(run=_list)
+    show = actions.add_parser("show", help="the card of one")
+    show.add_argument("name", metavar="NAME")
+    show.set_defaults(run=_show)
+
+    train = commands.add_parser("train", help="make a preset from nothing; goes on where it was interrupted")
+    train.add_argument("preset", metavar="PRESET", help=", ".join(recipes.RECIPES))
+    train.add_argument("--out", type=Path, help="folder of the preset (default: training/PRESET)")
+    train.add_argument("--seed", type=int, help="of the starting weights (default: the recipe's, 0)")
+    train.add_argument("--data-dir", help="prepared TFDS data (default: TFDS_DATA_DIR)")
+    train.set_defaults(run=_train)
+
+    attack = commands.add_parser("attack", help="minimal distortions that change a model's label")
+    attack.add_argument(
+        "model", metavar="MODEL", help="a preset, its folder, or a saved Keras model (.keras, .h5)"
+    )
+    attack.add_argument(
+        "images",
+        metavar="IMAGES.npz",
+        type=Path,
+        help="float images x [N, …], and if you like int arrays target [N] and label [N]",
+    )
+    attack.add_argument(
+        "--out", metavar="FILE.npz", type=Path, required=True, help="receives the result's arrays"
+    )
+    attack.add_argument("--target", type=int, help="the class to reach (default: the nearest other class)")
+    attack.add_argument("--method", choices=("direct", "penalty"), default="direct")
+    attack.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
+    attack.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
+    attack.set_defaults(run=_attack)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("preset", "model", "training error", "test error")
+    for name in presets.list_presets():
+        metrics = presets.load_metrics(name)
+        errors = (f"{100 * metrics[key]:.2f}%" for key in ("train_error", "test_error"))
+        table.add_row(name, metrics["recipe"]["model"], *errors)
+    Console().print(table)
+
+
+def _show(options: argparse.Namespace) -> None:
+    folder = presets.find(options.name)
+    print((folder / presets.CARD).read_text(encoding="utf-8"))
+    print(f"SHA-256 of the weights: {presets.load_metrics(folder)['sha256']}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    recipes.get(options.preset)
+    folder = options.out or Path("training", options.preset)
+    files.require_writable(folder / presets.METRICS)
+    from keras_intriguing import training
+
+    with _progress() as progress:
+        tasks: dict[str, Any] = {}
+
+        def on_progress(stage: str, state: Any, most: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=most)
+            description = f"{stage}: objective {state.objective:.6g} after"
+            progress.update(tasks[stage], completed=state.iterations, description=description)
+
+        training.train_preset(
+            options.preset, folder, seed=options.seed, data_dir=options.data_dir, on_progress=on_progress
+        )
+    print((folder / presets.CARD).read_text(encoding="utf-8"))
+    print(f"Preset written to {folder}")
+
+
+def _attack(options: argparse.Namespace) -> None:
+    arrays = _arrays(options.images)
+    files.require_writable(options.out)
+    target = arrays.get("target") if options.target is None else options.target
+    model = _model(options.model)
+    import dataclasses
+
+    import numpy as np
+
+    from keras_intriguing.attack import minimal_distortion
+
+    with _progress() as progress:
+        task = progress.add_task(f"attacking {options.model}", total=len(arrays["x"]))
+        result = minimal_distortion(
+            model,
+            arrays["x"],
+            target=target,
+            label=arrays.get("label"),
+            bounds=tuple(options.bounds),
+            method=options.method,
+            batch_size=options.batch_size,
+            on_batch=lambda done, total: progress.update(task, completed=done),
+        )
+    provenance = {
+        "model": options.model,
+        "images": str(options.images),
+        "images_sha256": files.sha256(options.images),
+        "method": options.method,
+        "bounds": list(options.bounds),
+        "versions": presets.versions(),
+    }
+    with files.replacing(options.out) as temporary:
+        fields = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
+        np.savez_compressed(temporary, provenance=json.dumps(provenance), **fields)
+    print(result)
+    for reason in sorted({r for r in result.reason if r}):
+        print(f"failed for {np.sum(result.reason == reason)}: {reason}")
+    print(f"Result written to {options.out}")
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"There is no file {path}.") from error
+    except Exception as error:  # zipfile, NumPy and zlib each raise their own
+        raise ValueError(f"{path} is not a NumPy .npz file of plain arrays ({error}).") from error
+    if "x" not in arrays:
+        raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
+    return arrays
+
+
+def _model(name: str) -> Any:
+    if Path(name).is_file():
+        import keras
+
+        try:
+            return keras.saving.load_model(name)
+        except Exception as error:  # Keras, h5py and zipfile each raise their own
+            raise ValueError(f"{name} could not be loaded as a saved Keras model: {error}") from error
+    if Path(name).suffix in (".keras", ".h5"):
+        raise FileNotFoundError(f"There is no model file {name}.")
+    return presets.from_preset(name)
+
+
+def _progress() -> Any:
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TimeElapsedColumn(),
+    )

@@ -1,0 +1,118 @@
+"""What the numbers say of the paper's claims. Every verdict is computed; each may go against the paper."""
+
+import itertools
+from typing import Any
+
+from keras_intriguing.report import Claim
+from reproductions.run import PAPER
+from reproductions.table2 import CLEAN, PRESETS
+
+_FC10 = ("fc10_mnist_decay1e-4", "fc10_mnist_decay1e-2", "fc10_mnist_decay1")
+_PENALTY = "distortion, random targets, penalty"
+_DIRECT = "distortion, random targets, direct"
+_NEAREST = "distortion, nearest class, direct"
+
+
+def of_table1(table: dict[str, dict[str, Any]]) -> list[Claim]:
+    """Claims that Table 1 decides."""
+    return [_every_sample(table), _weight_decay(table), _which_targets(table)]
+
+
+def of_table2(rows: dict[str, dict[str, Any]]) -> list[Claim]:
+    """Claims that Table 2 decides."""
+    return [_transfer(rows), _noise(rows), _autoencoder(rows)]
+
+
+def _every_sample(table: dict[str, dict[str, Any]]) -> Claim:
+    cells = [table[p][column] for p in table for column in (_PENALTY, _DIRECT)]
+    worst = min(cell["success"]["value"] for cell in cells)
+    largest = max(cell["distortion"]["value"] for cell in cells)
+    return Claim(
+        "“For all the networks we studied, for each sample, we have always managed to generate very close, visually "
+        "hard to distinguish, adversarial examples” (read as: every image, at an average distortion below the paper's "
+        "largest, 0.14)",
+        "holds" if worst == 1 and largest <= 0.14 else "does not hold",
+        f"the lowest success rate of a model and method is {100 * worst:.1f}%, the largest average distortion "
+        f"{largest:.3f}",
+    )
+
+
+def _weight_decay(table: dict[str, dict[str, Any]]) -> Claim:
+    numbers = [table[p][_DIRECT]["distortion"] for p in _FC10]
+    pairs = list(itertools.pairwise(numbers))
+    if all(a["high"] < b["low"] for a, b in pairs):
+        verdict = "holds"
+    elif any(a["low"] > b["high"] for a, b in pairs):
+        verdict = "does not hold"
+    else:
+        verdict = "undecided"
+    means = (
+        " < ".join(f"{n['value']:.4f}" for n in numbers)
+        if verdict == "holds"
+        else str([round(n["value"], 4) for n in numbers])
+    )
+    return Claim(
+        "A stronger weight decay makes softmax regression harder to distort",
+        verdict,
+        f"average minimum distortions for λ = 1e-4, 1e-2, 1: {means}",
+    )
+
+
+def _which_targets(table: dict[str, dict[str, Any]]) -> Claim:
+    def mismatch(column: str) -> float:
+        ratios = (table[p][column]["distortion"]["value"] / PAPER["table1"][p]["distortion"] for p in table)
+        return sum(abs(1 - ratio) for ratio in ratios) / len(table)
+
+    random, nearest = mismatch(_PENALTY), mismatch(_NEAREST)
+    return Claim(
+        "The paper's average minimum distortions are those to random target classes (it does not say which)",
+        "holds" if random < nearest else "does not hold",
+        f"they differ from ours by {100 * random:.0f}% on average for random targets, by {100 * nearest:.0f}% for the "
+        "nearest class",
+    )
+
+
+def _transfer(rows: dict[str, dict[str, Any]]) -> Claim:
+    above = total = 0
+    for made_for in PRESETS:
+        for model in PRESETS:
+            if made_for != model:
+                total += 1
+                error = rows[f"penalty/{made_for}"]["errors"][model]
+                above += error["low"] > rows[CLEAN]["errors"][model]["high"]
+    verdict = "holds" if above > total / 2 else "does not hold" if above == 0 else "undecided"
+    return Claim(
+        "“A relatively large fraction of examples will be misclassified by networks trained from scratch with "
+        "different hyper-parameters”",
+        verdict,
+        f"in {above} of {total} pairs of different models the error on the examples is above the clean error, with "
+        "their 95% intervals apart",
+    )
+
+
+def _noise(rows: dict[str, dict[str, Any]]) -> Claim:
+    harder = []
+    for model in PRESETS:
+        others = [rows[f"penalty/{p}"]["errors"][model]["value"] for p in PRESETS if p != model]
+        harder.append(sum(others) / len(others) > rows["noise0.1"]["errors"][model]["value"])
+    return Claim(
+        "Examples made for other models are harder than Gaussian noise of stddev 0.1",
+        "holds" if all(harder) else "does not hold" if not any(harder) else "undecided",
+        f"for {sum(harder)} of {len(harder)} models their average error on the others' examples is above that on noise",
+    )
+
+
+def _autoencoder(rows: dict[str, dict[str, Any]]) -> Claim:
+    means = {}
+    for model in PRESETS:
+        others = [rows[f"penalty/{p}"]["errors"][model]["value"] for p in PRESETS if p != model]
+        means[model] = sum(others) / len(others)
+    most_resilient = min(means, key=means.__getitem__)
+    listed = ", ".join(
+        f"{PAPER['presets'][p]} {100 * m:.1f}%" for p, m in sorted(means.items(), key=lambda i: i[1])
+    )
+    return Claim(
+        "The autoencoder is the most resilient to examples made for other models, but not immune",
+        "holds" if most_resilient == "ae400_10_mnist" and means[most_resilient] > 0 else "does not hold",
+        f"average error on the others' examples: {listed}",
+    )

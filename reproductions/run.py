@@ -1,0 +1,137 @@
+"""One run of the reproductions: its images, its models, and the records that it has already written."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import keras_intriguing as ki
+from keras_intriguing import files
+
+PAPER = json.loads((Path(__file__).parent / "paper.json").read_text(encoding="utf-8"))
+
+
+@dataclasses.dataclass(eq=False)  # hashable: methods are cached by run
+class Run:
+    """What a run measures, and where it keeps it.
+
+    Every record is a file of its own, written when it is measured, with a key of all that decides its
+    values; a later run with the same key reads it instead of measuring again.
+
+    Attributes:
+        dataset: `mnist` (attacks its test images) or `mnist5k` (attacks training images; it has no others).
+        images: how many are attacked.
+        seed: of the choice of images, of their random targets and of the noise.
+        out: folder of records, examples and the report.
+        data_dir: see `ki.data.load`.
+        command: that repeats the run.
+        advance: called with a description when a measurement begins.
+    """
+
+    dataset: str
+    images: int
+    seed: int
+    out: Path
+    data_dir: str | None
+    command: str
+    advance: Callable[[str], None] = lambda description: None
+
+    @functools.cached_property
+    def attacked(self) -> tuple[np.ndarray, np.ndarray]:
+        """The attacked images and labels, not filtered for being classified rightly, as in the paper."""
+        x, y = self.load("train" if self.dataset == "mnist5k" else "test")
+        if self.images > len(x):
+            raise ValueError(f"--images {self.images}, but {self.dataset} has {len(x)} images to attack.")
+        # mnist5k is sorted by digit, so the images are drawn, on both data sets by the same rule.
+        chosen = np.random.default_rng(self.seed).choice(len(x), self.images, replace=False)
+        return x[chosen], y[chosen]
+
+    @functools.cached_property
+    def targets(self) -> np.ndarray:
+        """For every attacked image a random wrong class, the same for all models."""
+        return ki.transfer.random_targets(self.attacked[1], 10, self.seed)
+
+    @functools.cache  # noqa: B019 (a run lives as long as the process)
+    def load(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """A split of the run's data set."""
+        return ki.data.load(self.dataset, split, self.data_dir)
+
+    @functools.cache  # noqa: B019
+    def model(self, preset: str) -> Any:
+        """A shipped model."""
+        return ki.from_preset(preset)
+
+    def record(
+        self, name: str, presets: list[str], measure: Callable[[], dict[str, Any]], **settings: Any
+    ) -> dict[str, Any]:
+        """The values of a record: read if it is there with the same key, else measured and written.
+
+        Args:
+            name: of its file, below `records`.
+            presets: the models it rests on; their hashes are part of the key.
+            measure: gives the values.
+            settings: whatever else decides the values.
+        """
+        self.advance(name)
+        key = {
+            "dataset": self.dataset,
+            "images": self.images,
+            "seed": self.seed,
+            "sha256": {preset: ki.presets.load_metrics(preset)["sha256"] for preset in presets},
+            "versions": ki.presets.versions(),
+            "code": _code_hash(),
+            **settings,
+        }
+        path = self.out / "records" / f"{name}.json"
+        if path.exists() and (stored := files.read_json(path)).get("key") == key:
+            return stored["values"]
+        started = time.monotonic()
+        values = measure()
+        record = {
+            "values": values,
+            "key": key,
+            "command": self.command,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - started, 2),
+        }
+        files.write_json(path, record)
+        return values
+
+    def examples(self, preset: str, method: str, targeted: bool) -> dict[str, np.ndarray]:
+        """The attack's result on the attacked images, as arrays; kept in a file for a later run."""
+        kind = f"{preset}-{method}-{'random' if targeted else 'nearest'}"
+        path = self.out / "examples" / f"{kind}.npz"
+
+        def attack() -> dict[str, Any]:
+            target = self.targets if targeted else None
+            result = ki.minimal_distortion(
+                self.model(preset), self.attacked[0], target=target, method=method, label=None
+            )
+            arrays = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
+            with files.replacing(path) as temporary:
+                np.savez_compressed(temporary, **arrays)
+            return {"file": path.name, "file_sha256": files.sha256(path)}
+
+        settings = {"method": method, "targets": "random" if targeted else "nearest"}
+        values = self.record(f"examples/{kind}", [preset], attack, **settings)
+        if not path.exists() or files.sha256(path) != values["file_sha256"]:
+            # The record came without its arrays (they are not kept under version control).
+            (self.out / "records" / "examples" / f"{kind}.json").unlink()
+            values = self.record(f"examples/{kind}", [preset], attack, **settings)
+        with np.load(path) as stored:
+            return {name: stored[name] for name in stored.files}
+
+
+@functools.cache
+def _code_hash() -> str:
+    """Of the package's and the reproductions' sources: a record of other code is measured again."""
+    folders = (Path(ki.__file__).parent, Path(__file__).parent)
+    sources = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
