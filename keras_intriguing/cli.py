@@ -138,9 +138,8 @@ def _attack(options: argparse.Namespace) -> None:
         "bounds": list(options.bounds),
         "versions": presets.versions(),
     }
-    with files.replacing(options.out) as temporary:
-        fields = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
-        np.savez_compressed(temporary, provenance=json.dumps(provenance), **fields)
+    fields = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
+    files.write_arrays(options.out, provenance=json.dumps(provenance), **fields)
     print(result)
     for reason in sorted({r for r in result.reason if r}):
         print(f"failed for {np.sum(result.reason == reason)}: {reason}")

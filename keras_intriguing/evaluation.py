@@ -1,32 +1,28 @@
 """Predicted labels and error rates, in batches."""
 
-import functools
-import weakref
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 _BATCH = 1000
-_compiled: "weakref.WeakKeyDictionary[Any, Callable]" = weakref.WeakKeyDictionary()
 
 
-def labels(model: Any, x: np.ndarray) -> np.ndarray:
+def call(model: Callable, x: Any) -> Any:
+    """The outputs for images x of a Keras model, in inference mode, or of any function of tensors."""
+    return model(x, training=False) if isinstance(model, keras.Model) else model(tf.convert_to_tensor(x))
+
+
+def labels(model: Callable, x: np.ndarray) -> np.ndarray:
     """The class with the largest logit, int32 [N], for images x [N, …]; memory does not grow with N."""
-    if model not in _compiled:
-        reference = weakref.ref(model)  # the value must not keep its own key alive
-        _compiled[model] = tf.function(
-            functools.partial(_argmax, reference), autograph=False, reduce_retracing=True
-        )
-    batches = [_compiled[model](tf.constant(x[i : i + _BATCH])) for i in range(0, len(x), _BATCH)]
-    return np.concatenate([np.asarray(b) for b in batches]) if batches else np.zeros(0, np.int32)
+    found = np.zeros(len(x), np.int32)
+    for first in range(0, len(x), _BATCH):
+        found[first : first + _BATCH] = tf.argmax(call(model, x[first : first + _BATCH]), axis=-1)
+    return found
 
 
-def error(model: Any, x: np.ndarray, y: np.ndarray) -> float:
+def error(model: Callable, x: np.ndarray, y: np.ndarray) -> float:
     """The share of images x [N, …] that the model does not give their labels y [N]."""
     return float(np.mean(labels(model, x) != y))
-
-
-def _argmax(model: Callable[[], Any], x: tf.Tensor) -> tf.Tensor:
-    return tf.argmax(model()(x, training=False), axis=-1, output_type=tf.int32)

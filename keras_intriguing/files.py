@@ -45,6 +45,15 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def write_arrays(path: Path | str, **arrays: Any) -> None:
+    """Writes named NumPy arrays to `path` as a compressed .npz file, whole or not at all."""
+    import numpy as np
+
+    # given a name instead of a file, NumPy would append .npz to any other suffix
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
 def read_json(path: Path | str) -> Any:
     """Reads JSON.
 

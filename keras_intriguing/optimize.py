@@ -1,7 +1,7 @@
 """L-BFGS: the only module that knows TensorFlow Probability."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,11 +19,13 @@ class Progress(NamedTuple):
         iterations: L-BFGS iterations so far.
         evaluations: evaluations of the objective and its gradient so far.
         objective: its value now.
+        converged: whether the round lowered it by less than the tolerance.
     """
 
     iterations: int
     evaluations: int
     objective: float
+    converged: bool
 
 
 def minimize_variables(
@@ -34,7 +36,7 @@ def minimize_variables(
     tolerance: float,
     start: Progress | None = None,
     on_round: Callable[[Progress], None] = lambda progress: None,
-) -> tuple[Progress, bool]:
+) -> Progress:
     """Minimizes a deterministic objective over variables by L-BFGS, in restarted rounds.
 
     A round of 50 iterations starts from the variables alone, with an empty memory. So a run that was
@@ -49,7 +51,7 @@ def minimize_variables(
         on_round: called after every round.
 
     Returns:
-        The last progress, and whether the run converged.
+        The last progress.
 
     Raises:
         FloatingPointError: the objective is not finite at the start.
@@ -68,7 +70,7 @@ def minimize_variables(
         return value, tape.gradient(value, position)
 
     @tf.function
-    def run(position: tf.Tensor, iterations: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def run(position: tf.Tensor, iterations: tf.Tensor) -> tuple[tf.Tensor, Any]:
         before, _ = value_and_gradient(position)
         result = lbfgs_minimize(
             value_and_gradient,
@@ -77,24 +79,26 @@ def minimize_variables(
             max_iterations=iterations,
             tolerance=0.0,
         )
-        return before, result.position, result.objective_value, result.num_objective_evaluations
+        return before, result
 
-    progress = start or Progress(0, 0, float("inf"))
+    progress = start or Progress(0, 0, float("inf"), False)
     position = tf.concat([tf.reshape(v, [-1]) for v in variables], axis=0)
-    while progress.iterations < max_iterations:
-        iterations = min(ROUND, max_iterations - progress.iterations)
-        before, position, value, evaluations = run(position, tf.constant(iterations))
+    while progress.iterations < max_iterations and not progress.converged:
+        before, result = run(position, tf.constant(min(ROUND, max_iterations - progress.iterations)))
+        before, after = float(before), float(result.objective_value)
         if not np.isfinite(before):
             raise FloatingPointError("The objective is not finite at the starting point; look at the data.")
+        position = result.position
         for variable, part in zip(variables, split(position), strict=True):
             variable.assign(part)
         progress = Progress(
-            progress.iterations + iterations, progress.evaluations + int(evaluations), float(value)
+            iterations=progress.iterations + int(result.num_iterations),
+            evaluations=progress.evaluations + int(result.num_objective_evaluations),
+            objective=after,
+            converged=before - after <= tolerance * abs(after),
         )
         on_round(progress)
-        if float(before) - float(value) <= tolerance * abs(float(value)):
-            return progress, True
-    return progress, False
+    return progress
 
 
 class BatchMinimum(NamedTuple):

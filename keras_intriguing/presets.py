@@ -74,7 +74,10 @@ def from_preset(preset: str | os.PathLike) -> Any:
 
     import keras_intriguing.models  # noqa: F401 (registers the classes)
 
-    model = keras.saving.deserialize_keras_object(config)
+    try:
+        model = keras.saving.deserialize_keras_object(config)
+    except Exception as error:  # Keras raises its own kinds
+        raise ValueError(f"{folder / CONFIG} describes no model of this version: {error}") from error
     try:
         model.load_weights(folder / WEIGHTS)
     except Exception as error:  # h5py, Keras and NumPy each raise their own

@@ -125,7 +125,7 @@ def fit(
             _save(checkpoint, fingerprint, weights, done, progress)
             on_progress(name, progress, most)
 
-        progress, converged = optimize.minimize_variables(
+        progress = optimize.minimize_variables(
             objective,
             [v.value for v in trained],
             max_iterations=most,
@@ -134,7 +134,7 @@ def fit(
             on_round=on_round,
         )
         start = None
-        done.append({"stage": name, **progress._asdict(), "converged": converged})
+        done.append({"stage": name, **progress._asdict()})
         _save(checkpoint, fingerprint, weights, done, None)
     return done
 
@@ -198,8 +198,7 @@ def _save(
 ) -> None:
     state = {"fingerprint": fingerprint, "done": done, "progress": progress}
     arrays = {f"weight{i}": np.asarray(w) for i, w in enumerate(weights)}
-    with files.replacing(path) as temporary:
-        np.savez(temporary, state=json.dumps(state), **arrays)
+    files.write_arrays(path, state=json.dumps(state), **arrays)
 
 
 def _restore(
@@ -208,19 +207,20 @@ def _restore(
     try:
         with np.load(path) as stored:
             state = json.loads(str(stored["state"]))
+            stored_fingerprint, done, progress = state["fingerprint"], state["done"], state["progress"]
             arrays = [stored[f"weight{i}"] for i in range(len(weights))]
     except Exception as error:  # zipfile, NumPy and json each raise their own
         raise ValueError(
             f"The checkpoint {path} cannot be read ({error}). Remove it to start from nothing."
         ) from error
-    if state["fingerprint"] != fingerprint:
+    if stored_fingerprint != fingerprint:
         raise ValueError(
             f"The checkpoint {path} belongs to another recipe, seed or data set. "
             "Remove it to start from nothing, or choose another folder."
         )
     for weight, array in zip(weights, arrays, strict=True):
         weight.assign(array)
-    return state["done"], optimize.Progress(*state["progress"]) if state["progress"] else None
+    return done, optimize.Progress(*progress) if progress else None
 
 
 def card(metrics: dict[str, Any]) -> str:

@@ -115,8 +115,7 @@ class Run:
                 self.model(preset), self.attacked[0], target=target, method=method, label=None
             )
             arrays = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
-            with files.replacing(path) as temporary:
-                np.savez_compressed(temporary, **arrays)
+            files.write_arrays(path, **arrays)
             return {"file": path.name, "file_sha256": files.sha256(path)}
 
         settings = {"method": method, "targets": "random" if targeted else "nearest"}

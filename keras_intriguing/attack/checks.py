@@ -1,20 +1,26 @@
 """Checks of the attack's input, before any work starts."""
 
 import math
-from collections.abc import Callable
+import numbers
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.logits import check_outputs, logits_function
+from keras_intriguing import evaluation
+from keras_intriguing.attack.logits import check_not_probabilities, check_outputs, logits_function
+
+_LOOKED_AT = 16  # images on which the model is tried before work starts
+_BATCH = 128
 
 
 class Request(NamedTuple):
-    """Checked input: x float32 [B, …], target and label int32 [B] or None, bounds as floats."""
+    """Checked input: x float32 [B, …], the model's labels of it, target and label int32 [B] or None, bounds."""
 
     x: np.ndarray
+    before: np.ndarray
     target: np.ndarray | None
     label: np.ndarray | None
     bounds: tuple[float, float]
@@ -23,7 +29,7 @@ class Request(NamedTuple):
         """A part of the images."""
         target = None if self.target is None else self.target[first:last]
         label = None if self.label is None else self.label[first:last]
-        return Request(self.x[first:last], target, label, self.bounds)
+        return Request(self.x[first:last], self.before[first:last], target, label, self.bounds)
 
 
 def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch_size: int | None) -> Request:
@@ -34,7 +40,12 @@ def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch
     """
     if not callable(model):
         raise TypeError(f"model must be a Keras model or a function, not {type(model).__name__}.")
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+    if not isinstance(model, Hashable):
+        raise TypeError(
+            f"model is a {type(model).__name__}, which is not hashable, so that its compiled attack cannot be kept. "
+            "Pass a function, for example model.__call__."
+        )
+    if batch_size is not None and (not isinstance(batch_size, numbers.Integral) or batch_size < 1):
         raise ValueError(f"batch_size must be a positive whole number or None, not {batch_size!r}.")
     lower, upper = _bounds(bounds)
     images = _images(model, x, lower, upper)
@@ -46,7 +57,7 @@ def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch
         raise ValueError(
             f"Image {i} is to leave class {label[i]} and to reach it: target and label are equal."
         )
-    return Request(images, target, label, (lower, upper))
+    return Request(images, _predicted(model, images), target, label, (lower, upper))
 
 
 def _bounds(bounds: Any) -> tuple[float, float]:
@@ -61,7 +72,7 @@ def _bounds(bounds: Any) -> tuple[float, float]:
 
 def _images(model: Callable, x: Any, lower: float, upper: float) -> np.ndarray:
     images = np.asarray(x)
-    if not np.issubdtype(images.dtype, np.floating):
+    if not _is_float(images.dtype):
         raise TypeError(
             f"x holds {images.dtype}, and the attack needs floats in the range the model takes: "
             "for example x.astype('float32') / 255 with bounds (0, 1)."
@@ -87,6 +98,13 @@ def _images(model: Callable, x: Any, lower: float, upper: float) -> np.ndarray:
     return images
 
 
+def _is_float(dtype: np.dtype) -> bool:
+    try:
+        return tf.as_dtype(dtype).is_floating  # knows bfloat16, as NumPy does not
+    except TypeError:  # text, objects
+        return False
+
+
 def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
     return len(shape) == len(expected) and all(
         e is None or s == e for s, e in zip(shape, expected, strict=True)
@@ -94,19 +112,31 @@ def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
 
 
 def _classes(model: Callable, images: np.ndarray) -> int:
-    """The number of classes, by calling the model on one image; also checks that it can be differentiated."""
-    one = tf.constant(images[:1])
-    outputs = model(one, training=False) if isinstance(model, keras.Model) else model(one)
-    check_outputs(model, outputs, 1)
+    """The number of classes, by calling the model on a few images; also checks that it can be differentiated."""
+    logits_of = logits_function(model)
+    few = tf.constant(images[:_LOOKED_AT])
+    outputs = evaluation.call(model, few)
+    check_outputs(outputs, len(few))
+    check_not_probabilities(model, outputs)
     with tf.GradientTape() as tape:
-        tape.watch(one)
-        logits = logits_function(model)(one)
-    if tape.gradient(logits, one) is None:
+        tape.watch(few)
+        logits = logits_of(few)
+    if tape.gradient(logits, few) is None:
         raise ValueError(
             "TensorFlow cannot differentiate the model's logits by the image. "
             "Compute them with Keras or TensorFlow operations only, without NumPy in between."
         )
     return outputs.shape[-1]
+
+
+def _predicted(model: Callable, images: np.ndarray) -> np.ndarray:
+    """The model's labels of all images, by calling it as its user would, int32 [B]."""
+    found = np.zeros(len(images), np.int32)
+    for first in range(0, len(images), _BATCH):
+        outputs = evaluation.call(model, images[first : first + _BATCH])
+        check_outputs(outputs, len(outputs))
+        found[first : first + _BATCH] = tf.argmax(outputs, axis=-1)
+    return found
 
 
 def _labels(name: str, labels: Any, count: int, classes: int) -> np.ndarray | None:

@@ -9,13 +9,16 @@ from keras_intriguing.attack.program import (
     CLASS_PENALTY,
     PROJECTIONS,
     WALK_STEPS,
+    Bounds,
     Candidate,
     Program,
     Task,
+    margin_of,
 )
 
 ROUNDS = 8
-_GROWTHS = (0.1, 0.05)  # of the walks; two, since the boundary has several nearest points
+CANDIDATES, FINALISTS = 9, 3  # classes that are tried where no target is given
+_GROWTHS = (0.1, 0.05)  # of the walks to a target; two, since the boundary has several nearest points
 
 
 class Found(NamedTuple):
@@ -36,11 +39,42 @@ class Found(NamedTuple):
 
 def start(program: Program, task: Task) -> tuple[Candidate, int]:
     """A point of the boundary near x for every image, and the gradients it took."""
-    best = None
-    for growth in _GROWTHS:
-        walked = program.walk(task, tf.constant(growth))
-        best = walked if best is None else best.best(walked)
-    return program.approach(task, best), len(_GROWTHS) * WALK_STEPS + PROJECTIONS
+    slow, fast = (program.walk(task, tf.constant(growth)) for growth in _GROWTHS)
+    return program.approach(task, slow.best(fast)), 2 * WALK_STEPS + PROJECTIONS
+
+
+def start_towards_nearest(
+    program: Program, x: tf.Tensor, label: tf.Tensor, bounds: Bounds
+) -> tuple[Task, Candidate, int]:
+    """The task to leave `label` [B] for the nearest other class, its start, and the gradients it took.
+
+    Walks towards the nine most likely other classes, then moves the three nearest points nearer.
+    """
+    logits = program.logits(x)
+    classes = logits.shape[-1]
+    rivals = tf.one_hot(label, classes, on_value=True, off_value=False)
+    likely = tf.argsort(tf.where(rivals, -np.inf, logits), direction="DESCENDING", axis=-1)
+    margin = margin_of(logits)
+    tasks = [Task(x, likely[:, k], rivals, bounds, margin) for k in range(min(CANDIDATES, classes - 1))]
+    walks = [program.walk(task, tf.constant(_GROWTHS[0])) for task in tasks]
+    nearest = tf.argsort(tf.stack([walk.distance for walk in walks], axis=-1), axis=-1)
+    points = tf.stack([walk.v for walk in walks], axis=1)
+    distances = tf.stack([walk.distance for walk in walks], axis=1)
+
+    best, target = None, likely[:, 0]
+    finalists = min(FINALISTS, len(tasks))
+    for k in range(finalists):
+        place = nearest[:, k]
+        task = tasks[0]._replace(target=tf.gather(likely, place, batch_dims=1))
+        walk = Candidate(tf.gather(points, place, batch_dims=1), tf.gather(distances, place, batch_dims=1))
+        reached = program.approach(task, walk)
+        if best is None:
+            best, target = reached, task.target
+        else:
+            target = tf.where(reached.distance < best.distance, task.target, target)
+            best = best.best(reached)
+    evaluations = len(tasks) * WALK_STEPS + finalists * PROJECTIONS
+    return tasks[0]._replace(target=target), best, evaluations
 
 
 def direct(program: Program, task: Task, best: Candidate) -> Found:
@@ -53,7 +87,7 @@ def direct(program: Program, task: Task, best: Candidate) -> Found:
         task: what is asked.
         best: from `start`.
     """
-    v, multipliers = program.linearize(task, best.v)
+    v, (_, multipliers) = best.v, program.linearize(task, best.v)
     unit = unit_of(task, best)
     rho = tf.fill([task.x.shape[0], 1], CLASS_PENALTY)
     no_entropy = tf.zeros_like(best.distance)
@@ -62,13 +96,16 @@ def direct(program: Program, task: Task, best: Candidate) -> Found:
         v, multipliers, made = program.minimize(task, v, unit, multipliers, rho, no_entropy)
         evaluations += int(made)
         nearer = best.best(program.shorten(task, v))
-        gain = np.max(np.nan_to_num(1 - nearer.distance / best.distance, nan=1.0))
-        best = nearer
+        before, best = best.distance.numpy(), nearer
+        gain = (before - best.distance) / np.maximum(before, np.finfo(np.float32).tiny)
+        gain = np.max(
+            np.nan_to_num(gain, nan=1.0)
+        )  # ∞ − ∞: an image without any success keeps the batch going
         stalled = stalled + 1 if gain < 1e-4 else 0
         if stalled == 2:
             break
     distance = best.distance.numpy()
-    return Found(best.v.numpy(), distance, np.full_like(distance, np.nan), evaluations)
+    return Found(best.v.numpy(), distance, np.full(len(distance), np.nan), evaluations)
 
 
 def unit_of(task: Task, best: Candidate) -> tf.Tensor:

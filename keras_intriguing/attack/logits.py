@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_SUM_TOLERANCE = 1e-2  # float16 and bfloat16 probabilities do not sum to one any closer
+from keras_intriguing import evaluation
 
 
 def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -23,9 +23,7 @@ def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
     Raises:
         ValueError: a Keras model with several outputs, or one that ends in sigmoid.
     """
-    if not isinstance(model, keras.Model):
-        return lambda images: tf.cast(model(images), tf.float32)
-    last = _last_operation(model)
+    last = _last_operation(model) if isinstance(model, keras.Model) else None
     if last is not None and getattr(last, "activation", None) is keras.activations.sigmoid:
         raise ValueError(
             f"{model.name} ends in a sigmoid (layer {last.name!r}): its classes do not exclude each other. "
@@ -34,7 +32,7 @@ def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
 
     def logits(images: tf.Tensor) -> tf.Tensor:
         with _without_softmax(last):
-            return tf.cast(model(images, training=False), tf.float32)
+            return tf.cast(evaluation.call(model, images), tf.float32)
 
     return logits
 
@@ -44,12 +42,11 @@ def ends_in_softmax(model: Callable) -> bool:
     return isinstance(model, keras.Model) and _softmax_kind(_last_operation(model)) is not None
 
 
-def check_outputs(model: Callable, outputs: Any, count: int) -> None:
+def check_outputs(outputs: Any, count: int) -> None:
     """Checks what a model gave for `count` images.
 
     Raises:
-        ValueError: the outputs are not float [count, K ≥ 2], not finite, or they are probabilities although
-            the model does not visibly end in softmax.
+        ValueError: the outputs are not float [count, K ≥ 2], or not finite.
     """
     if not hasattr(outputs, "shape") or not hasattr(outputs, "dtype"):
         raise ValueError(
@@ -67,12 +64,23 @@ def check_outputs(model: Callable, outputs: Any, count: int) -> None:
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).any(axis=1).sum())
         raise ValueError(f"The model's outputs are NaN or infinite for {bad} of {count} images.")
-    sums_to_one = np.abs(values.sum(axis=1) - 1).max() < _SUM_TOLERANCE
-    if not ends_in_softmax(model) and sums_to_one and values.min() >= 0:
+
+
+def check_not_probabilities(model: Callable, outputs: Any) -> None:
+    """Checks that a model that does not visibly end in softmax gives no probabilities.
+
+    Raises:
+        ValueError: no output is negative and every row sums to one.
+    """
+    values = np.asarray(tf.cast(outputs, tf.float32))
+    tolerance = 1e-2 if tf.as_dtype(outputs.dtype).size < 4 else 1e-4
+    looks_so = values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < tolerance
+    if looks_so and not ends_in_softmax(model):
         raise ValueError(
             "The model gives probabilities (no output is negative, every row sums to 1), and the attack needs "
             "logits: the values before the softmax. A Keras model whose last layer is the softmax is attacked "
-            "through its logits; of any other model pass one, or a function, that leaves the softmax out."
+            "through its logits; of any other model pass one, or a function, that leaves the softmax out. "
+            "(Logits that only look so can be told apart by a function that returns twice their value.)"
         )
 
 

@@ -1,6 +1,5 @@
 """The public attack: checks its input, cuts it into batches, believes only a fresh forward pass."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,16 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack import direct as direct_method
+from keras_intriguing import evaluation
 from keras_intriguing.attack.checks import Request, checked
-from keras_intriguing.attack.direct import Found
-from keras_intriguing.attack.logits import check_outputs, logits_function
-from keras_intriguing.attack.penalty import penalty
-from keras_intriguing.attack.program import Bounds, Candidate, Program, Task
+from keras_intriguing.attack.logits import logits_function
 from keras_intriguing.attack.result import Result
+from keras_intriguing.attack.search import METHODS, search
 
-METHODS = {"direct": direct_method.direct, "penalty": penalty}
-CANDIDATES = 9  # classes that are tried where no target is given
 _WORKING_MEMORY = 2**30  # bytes, of which an image takes about 52 float32 copies of itself
 _LARGEST_BATCH = 256
 
@@ -82,132 +77,89 @@ def _batch_size(x: np.ndarray, asked: int | None) -> int:
     return min(most, 2 ** (len(x) - 1).bit_length())
 
 
-@functools.lru_cache(maxsize=8)
-def _program(model: Callable, shape: tuple[int, ...], jit: bool) -> Program:
-    return Program(logits_function(model), shape, jit)
-
-
 def _attack(model: Callable, request: Request, method: str, size: int) -> tuple[np.ndarray, ...]:
     """One batch; the arrays of `Result` in its order."""
-    before = predict(model, request.x)
+    x, before, count = request.x, request.before, len(request.x)
     label = before if request.label is None else request.label
 
     def is_asked(labels: np.ndarray) -> np.ndarray:
-        return labels != label if request.target is None else labels == request.target
+        asked = labels != label if request.target is None else labels == request.target
+        return asked & (labels >= 0)
 
     met = is_asked(before)
-    found, target = _search(model, request, label, method, size)
-    target = np.where(met, before, target) if request.target is None else request.target
-    count = len(request.x)
-    v = np.where(
-        (np.isfinite(found.distance[:count]) & ~met)[:, None],
-        found.v[:count],
-        request.x.reshape(count, -1),
-    ).reshape(request.x.shape)
-
-    after = predict(model, v)
+    found, target = search(model, request, label, method, size)
+    if request.target is None:
+        target = np.where(met, before, target)
+    reached = np.isfinite(found.distance[:count])
+    v = found.v[:count].reshape(x.shape)
+    v, after = _confirmed(model, x, np.where(_as_rows(reached & ~met, x), v, x), request.bounds, is_asked)
     success = is_asked(after)
-    adversarial = np.where(success.reshape(-1, *[1] * (v.ndim - 1)), v, request.x)
-    change = (adversarial.astype(np.float64) - request.x).reshape(count, -1)
-    distortion = np.where(success, np.sqrt(np.mean(change**2, axis=1)), np.nan)
-    lower, upper = request.bounds
-    levels = np.rint((adversarial - lower) / (upper - lower) * 255) / 255
-    rounded = np.clip(lower + levels * (upper - lower), lower, upper).astype(np.float32)
-    evaluations = np.where(met, 0, found.evaluations).astype(np.int32)
-    reason = np.where(success, "", _reasons(model, request, found))
+    adversarial = np.where(_as_rows(success, x), v, x)
+    change = (adversarial.astype(np.float64) - x).reshape(count, -1)
     return (
         adversarial,
         success,
-        distortion,
-        target.astype(np.int32),
+        np.where(success, np.sqrt(np.mean(change**2, axis=1)), np.nan),
+        target,
         before,
         np.where(success, after, before),
         np.where(met | ~success, np.nan, found.c[:count]),
-        success & is_asked(predict(model, rounded)),
-        evaluations,
-        reason,
+        success & is_asked(_labels(model, _rounded(adversarial, request.bounds))),
+        np.where(met, 0, found.evaluations).astype(np.int32),
+        _reasons(model, request, success, reached),
     )
 
 
-def _search(
-    model: Callable, request: Request, label: np.ndarray, method: str, size: int
-) -> tuple[Found, np.ndarray]:
-    """Runs the method on a batch filled up to `size`; with XLA, or without where it cannot compile the model."""
-    try:
-        return _search_with(_program(model, request.x.shape[1:], True), request, label, method, size)
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(
-            f"Out of memory for {size} images of shape {request.x.shape[1:]} at once; pass a smaller batch_size."
-        ) from error
-    except tf.errors.OpError:
-        # Not every operation compiles. What was wrong for any other reason is raised again here.
-        return _search_with(_program(model, request.x.shape[1:], False), request, label, method, size)
+def _confirmed(
+    model: Callable, x: np.ndarray, v: np.ndarray, bounds: tuple[float, float], is_asked: Callable
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points and their labels by a fresh forward pass; those that it denies are moved on by a hair, a few times.
+
+    Called eagerly, a model may round otherwise than in the compiled program, and the points lie on the edge.
+    """
+    after = _labels(model, v)
+    for stretch in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
+        denied = ~is_asked(after)
+        if not denied.any():
+            break
+        further = np.clip(x + np.float32(1 + stretch) * (v - x), *bounds).astype(np.float32)
+        tried = np.where(_as_rows(denied, x), further, v)
+        after = _labels(model, tried)
+        v = np.where(_as_rows(is_asked(after), x), tried, v)
+    return v, after
 
 
-def _search_with(
-    program: Program, request: Request, label: np.ndarray, method: str, size: int
-) -> tuple[Found, np.ndarray]:
-    def fill(rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
-
-    count = len(request.x)
-    x = tf.constant(fill(request.x.reshape(count, -1)))
-    bounds = Bounds(*(tf.constant(b, tf.float32) for b in request.bounds))
-    if request.target is not None:
-        classes = program.logits(x).shape[-1]
-        target = fill(request.target)
-        rivals = np.arange(classes) != target[:, None]
-        task = Task(x, tf.constant(target), tf.constant(rivals), bounds)
-        best, evaluations = direct_method.start(program, task)
-    else:
-        task, best, evaluations = _nearest_class(program, x, tf.constant(fill(label)), bounds)
-    found = METHODS[method](program, task, best)
-    return found._replace(evaluations=found.evaluations + evaluations), task.target.numpy()[:count]
+def _labels(model: Callable, x: np.ndarray) -> np.ndarray:
+    """The model's own labels, by calling it as its user would; −1 where an output is not finite."""
+    outputs = evaluation.call(model, x)
+    finite = tf.reduce_all(tf.math.is_finite(outputs), axis=-1)
+    return np.asarray(tf.where(finite, tf.argmax(outputs, axis=-1, output_type=tf.int32), -1))
 
 
-def _nearest_class(
-    program: Program, x: tf.Tensor, label: tf.Tensor, bounds: Bounds
-) -> tuple[Task, Candidate, int]:
-    """Starts towards the most likely other classes; of these the nearest, with its start."""
-    logits = program.logits(x)
-    classes = logits.shape[-1]
-    rivals = tf.one_hot(label, classes, on_value=True, off_value=False)
-    ranking = tf.argsort(tf.where(rivals, -np.inf, logits), direction="DESCENDING", axis=-1)
-    best, target, evaluations = None, ranking[:, 0], 0
-    for k in range(min(CANDIDATES, classes - 1)):
-        task = Task(x, ranking[:, k], rivals, bounds)
-        reached, made = direct_method.start(program, task)
-        evaluations += made
-        if best is None:
-            best = reached
-        else:
-            target = tf.where(reached.distance < best.distance, task.target, target)
-            best = best.best(reached)
-    return Task(x, target, rivals, bounds), best, evaluations
+def _rounded(x: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    """The nearest of 256 equally spaced grey levels from the lower to the upper bound."""
+    lower, upper = bounds
+    levels = np.rint((x.astype(np.float64) - lower) / (upper - lower) * 255)
+    return np.clip(lower + levels / 255 * (upper - lower), lower, upper).astype(np.float32)
 
 
-def predict(model: Callable, x: np.ndarray) -> np.ndarray:
-    """The model's own labels of a batch, int32 [B], by calling it as its user would: eagerly, as it is."""
-    outputs = model(x, training=False) if isinstance(model, keras.Model) else model(tf.constant(x))
-    check_outputs(model, outputs, len(x))
-    return np.asarray(tf.argmax(outputs, axis=-1, output_type=tf.int32))
+def _as_rows(chosen: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Booleans [B] in a shape that applies to images [B, …]."""
+    return chosen.reshape(-1, *[1] * (x.ndim - 1))
 
 
-def _reasons(model: Callable, request: Request, found: Found) -> np.ndarray:
-    """Why each image would have failed."""
-    count = len(request.x)
+def _reasons(model: Callable, request: Request, success: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """Why each image failed; empty where it did not."""
+    if success.all():
+        return np.full(len(success), "")
     with tf.GradientTape() as tape:
         x = tf.constant(request.x)
         tape.watch(x)
         logits = logits_function(model)(x)
         spread = tf.reduce_max(logits, axis=-1) - tf.reduce_min(logits, axis=-1)
-    gradient = np.asarray(tape.gradient(spread, x)).reshape(count, -1)
-    flat = ~np.any(gradient, axis=1)
-    lost = np.isfinite(found.distance[:count])
+    flat = ~np.any(np.asarray(tape.gradient(spread, x)).reshape(len(success), -1), axis=1)
     asked = "another class" if request.target is None else "the target class"
+    lost = f"The point found gives {asked} in the compiled model but not when the model is called afresh."
     never = f"No point of the box was found where the model gives {asked}."
-    texts = {
-        "flat": "The model's logits do not change with the image: their gradient is zero at it.",
-        "lost": f"The point found gives {asked} in the compiled model but not when the model is called afresh.",
-    }
-    return np.where(lost, texts["lost"], np.where(flat, texts["flat"], never))
+    constant = "The model's logits do not change with the image: their gradient is zero at it."
+    return np.where(success, "", np.where(flat, constant, np.where(reached, lost, never)))

@@ -53,11 +53,11 @@ def penalty(program: Program, task: Task, best: Candidate) -> Found:
         nu = tf.where(good[:, None], multipliers.nu, nu)
         succeeded = np.where(good, c, succeeded)
         failed = np.where(good, failed, c)
-        c = _next(succeeded, failed)
+        c = next_c(succeeded, failed)
     return Found(found.v.numpy(), found.distance.numpy(), succeeded, evaluations)
 
 
-def _next(succeeded: np.ndarray, failed: np.ndarray) -> np.ndarray:
+def next_c(succeeded: np.ndarray, failed: np.ndarray) -> np.ndarray:
     """The next c to try: beyond the only known end, else the geometric middle of both."""
     middle = np.sqrt(succeeded * failed)
     return np.where(

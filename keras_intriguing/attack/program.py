@@ -7,7 +7,6 @@ a class towards a given other one, R is the class to leave.
 Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals R [B, K] boolean; μ [B, K].
 """
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,12 +35,17 @@ class Bounds(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What is asked of a batch: see the module's docstring."""
+    """What is asked of a batch: see the module's docstring.
+
+    `margin` [B, 1] is by how much the target's logit must win, so that the label holds when the image is seen
+    in a batch of another size, whose sums are rounded in another order; see `margin_of`.
+    """
 
     x: tf.Tensor
     target: tf.Tensor
     rivals: tf.Tensor
     bounds: Bounds
+    margin: tf.Tensor
 
 
 class Candidate(NamedTuple):
@@ -81,8 +85,14 @@ class Program:
 
     def __init__(self, logits: Callable, shape: tuple[int, ...], jit: bool) -> None:
         self._logits = lambda v: logits(tf.reshape(v, (-1, *shape)))
-        compiled = functools.partial(tf.function, autograph=False, jit_compile=jit)
-        self.logits = compiled(self._logits)
+
+        def compiled(step: Callable) -> Callable:
+            function = tf.function(step, autograph=False, jit_compile=jit)
+            # TensorFlow counts the traces of all programs together, and would warn of them.
+            function._omit_frequent_tracing_warning = True
+            return function
+
+        self.logits = tf.function(self._logits, autograph=False, reduce_retracing=True)
         self.reached = compiled(self._reached)
         self.walk = compiled(self._walk)
         self.approach = compiled(self._approach)
@@ -256,15 +266,20 @@ class Program:
         return Candidate(v, tf.where(self._reached(v, task), tf.norm(v - x, axis=-1), np.inf))
 
 
-def _excess(z: tf.Tensor, task: Task) -> tf.Tensor:
-    """z_j − z_t plus a safety margin [B, K] for the rivals j; other classes are never in the way.
+def margin_of(logits: tf.Tensor) -> tf.Tensor:
+    """The margin of images [B, 1] by their logits [B, K].
 
-    The margin lets the label hold when the image is seen in a batch of another size, whose sums are rounded
-    in another order.
+    A hundred-thousandth of the logits' spread at the image, which lengthens the way by about as little, and
+    some units in the last place of the largest.
     """
-    margin = 1e-5 * tf.maximum(1.0, tf.reduce_max(tf.abs(z), axis=-1, keepdims=True))
+    highest, lowest = (reduce(logits, axis=-1, keepdims=True) for reduce in (tf.reduce_max, tf.reduce_min))
+    return 1e-5 * (highest - lowest) + 3e-7 * tf.maximum(highest, -lowest)
+
+
+def _excess(z: tf.Tensor, task: Task) -> tf.Tensor:
+    """z_j − z_t plus the margin [B, K] for the rivals j; other classes are never in the way."""
     difference = z - tf.gather(z, task.target, batch_dims=1)[:, None]
-    return tf.where(task.rivals, difference + margin, _NEVER)
+    return tf.where(task.rivals, difference + task.margin, _NEVER)
 
 
 def _inside(excess: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,59 @@
+"""What several files share. A model is compiled once per shape of batch, so they share it and its images."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+
+import keras_intriguing as ki
+
+DIGITS = 400
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser() / "mnist"
+    if not folder.is_dir():
+        for item in items:
+            if item.get_closest_marker("mnist"):
+                item.add_marker(pytest.mark.skip(reason="needs the whole of MNIST in TFDS_DATA_DIR"))
+
+
+@pytest.fixture(scope="session")
+def mnist5k() -> tuple[np.ndarray, np.ndarray]:
+    return ki.data.load("mnist5k", "train")
+
+
+@pytest.fixture(scope="session")
+def digits(mnist5k) -> tuple[np.ndarray, np.ndarray]:
+    """Some images of every digit."""
+    x, y = mnist5k
+    every = slice(None, None, len(x) // DIGITS)
+    return x[every], y[every]
+
+
+@pytest.fixture(scope="session")
+def net_images() -> np.ndarray:
+    return np.random.default_rng(1).uniform(size=(8, 6, 6, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def net(net_images) -> keras.Model:
+    """A small smooth classifier with four classes, all of which the images have."""
+    random = np.random.default_rng(0)
+    hidden, last = keras.layers.Dense(12, activation="tanh"), keras.layers.Dense(4)
+    model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), hidden, last])
+    hidden.set_weights([random.normal(size=(36, 12)), -0.5 * np.ones(12)])
+    kernel = random.normal(size=(12, 4))
+    last.set_weights([kernel, np.zeros(4)])
+    last.set_weights([kernel, -np.mean(model(net_images), axis=0)])
+    return model
+
+
+@pytest.fixture(scope="session")
+def nearest(net, net_images) -> ki.Result:
+    """The attack on `net` that most tests look at."""
+    return ki.minimal_distortion(net, net_images)

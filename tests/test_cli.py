@@ -1,0 +1,146 @@
+"""The command, on real digits."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_intriguing as ki
+from keras_intriguing import cli, recipes, training
+
+PRESET = "fc10_mnist_decay1e-2"
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    x, y = ki.data.load("mnist5k", "train")
+    np.savez(tmp_path / "images.npz", x=x[::500], digits=y[::500])
+    return tmp_path / "images.npz"
+
+
+def test_help_and_import_do_not_load_tensorflow() -> None:
+    script = (
+        "import sys, contextlib, keras_intriguing as ki; from keras_intriguing import cli\n"
+        "with contextlib.suppress(SystemExit): cli.main(['--help'])\n"
+        "assert ki.__all__ and not {'tensorflow', 'keras', 'numpy', 'matplotlib', 'rich'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_list_names_every_preset(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["zoo", "list"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ki.list_presets())
+
+
+def test_show_prints_the_card_and_the_hash(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["zoo", "show", PRESET]) == 0
+    printed = capsys.readouterr().out
+    assert f"# {PRESET}" in printed
+    assert ki.presets.load_metrics(PRESET)["sha256"] in printed
+
+
+def test_attack_writes_the_result(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "new folder" / "result.npz"
+    assert cli.main(["attack", PRESET, str(images), "--out", str(out), "--target", "3"]) == 0
+    with np.load(images) as given, np.load(out) as result:
+        reached = np.argmax(ki.from_preset(PRESET)(result["adversarial"]), axis=1)
+        assert result["success"].all()
+        assert (reached == 3).all()
+        change = (result["adversarial"] - given["x"]).reshape(len(reached), -1)
+        np.testing.assert_allclose(result["distortion"], np.sqrt(np.mean(change**2, axis=1)), rtol=1e-4)
+        provenance = json.loads(str(result["provenance"]))
+    assert provenance["model"] == PRESET
+    assert str(out) in capsys.readouterr().out
+
+
+def test_attack_takes_a_saved_model_and_targets_from_the_file(images: Path, tmp_path: Path) -> None:
+    model = ki.from_preset(PRESET)
+    keras.Sequential([model, keras.layers.Softmax()]).save(tmp_path / "own.keras")
+    with np.load(images) as given:
+        np.savez(tmp_path / "targets.npz", x=given["x"], target=(given["digits"] + 1) % 10)
+    arguments = [
+        "attack",
+        str(tmp_path / "own.keras"),
+        str(tmp_path / "targets.npz"),
+        "--out",
+        str(tmp_path / "r.npz"),
+    ]
+    assert cli.main(arguments) == 0
+    with np.load(images) as given, np.load(tmp_path / "r.npz") as result:
+        np.testing.assert_array_equal(result["label_after"], (given["digits"] + 1) % 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["zoo", "show", "fc11"], "Unknown preset 'fc11'. Known: ae400_10_mnist"),
+        (["train", "fc11"], "No recipe for a preset 'fc11'. Known: fc10_mnist_decay1e-4"),
+        (["attack", "fc11", "{images}", "--out", "{out}"], "Unknown preset 'fc11'"),
+        (["attack", "missing.keras", "{images}", "--out", "{out}"], "There is no model file missing.keras"),
+        (["attack", PRESET, "missing.npz", "--out", "{out}"], "There is no file missing.npz"),
+        (["attack", PRESET, "{text}", "--out", "{out}"], "is not a NumPy .npz file of plain arrays"),
+        (["attack", PRESET, "{unnamed}", "--out", "{out}"], "holds no array named x; it holds images"),
+        (["attack", "{text}", "{images}", "--out", "{out}"], "could not be loaded as a saved Keras model"),
+        (["attack", PRESET, "{images}", "--out", "{folder}"], "Cannot write .*it is a folder"),
+        (
+            ["attack", PRESET, "{images}", "--out", "{out}", "--target", "10"],
+            "target holds 10, but the model has 10",
+        ),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: list[str], message: str, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "text.npz").write_text("no arrays")
+    np.savez(tmp_path / "unnamed.npz", images=np.zeros(3))
+    places = {
+        "images": images,
+        "out": tmp_path / "out.npz",
+        "text": tmp_path / "text.npz",
+        "unnamed": tmp_path / "unnamed.npz",
+        "folder": tmp_path,
+    }
+    assert cli.main([a.format(**places) for a in arguments]) == cli.FAILED
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert re.search(message, error)
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_train_makes_a_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    x, y = ki.data.load("mnist5k", "train")
+    monkeypatch.setattr(training.data, "load", lambda name, split, data_dir: (x[::10], y[::10]))
+    out = tmp_path / PRESET
+    assert cli.main(["train", PRESET, "--out", str(out), "--seed", "3"]) == 0
+    metrics = ki.presets.load_metrics(out)
+    assert metrics["seed"] == 3
+    assert metrics["train_error"] == ki.evaluation.error(ki.from_preset(out), x[::10], y[::10])
+    assert (
+        f"| training error, 500 images | {100 * metrics['train_error']:.2f}% | 10% |"
+        in capsys.readouterr().out
+    )
+    assert cli.main(["train", PRESET, "--out", str(out)]) == cli.FAILED
+    assert "already holds a finished preset" in capsys.readouterr().err
+
+
+def test_interrupting_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train_preset", interrupt)
+    assert cli.main(["train", PRESET, "--out", str(tmp_path / "out")]) == cli.INTERRUPTED
+    assert "goes on from there" in capsys.readouterr().err
+
+
+def test_every_shipped_preset_has_a_recipe() -> None:
+    assert set(ki.list_presets()) <= set(recipes.RECIPES)

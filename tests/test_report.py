@@ -1,0 +1,65 @@
+"""Pages out of numbers; no model."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_intriguing import report
+from keras_intriguing.report import figures
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "figures" / "map.png"
+    figures.heat_map(path, np.array([[0.0, 100.0]]), ["row"], ["a", "b"], "error, %")
+    image = np.zeros((4, 4, 1))
+    figures.triples(tmp_path / "triples.png", [("net", [figures.Triple(image, image + 0.1, "1", "2")])], 10)
+    table = report.Table(
+        "A table",
+        "model",
+        ["one"],
+        [("net", [report.Cell("7.4%", "7–8%", "7.2%", recorded=True)])],
+        "its note",
+    )
+    whole = report.Report(
+        title="Title <1>",
+        summary="Summary.",
+        sections=[report.Section("Heading", [table], [report.Figure("Map", path, "its caption")])],
+        claims=[report.Claim("it is so", "does not hold", "3 of 4")],
+        deviations=["another seed"],
+        provenance=[("seed", "0")],
+    )
+    return report.write(whole, tmp_path)
+
+
+def test_markdown_has_every_part(page: Path) -> None:
+    text = (page.parent / "REPORT.md").read_text(encoding="utf-8")
+    assert "| net | 7.4%† [7–8%] (7.2%) |" in text
+    assert "| it is so | **does not hold** | 3 of 4 |" in text
+    assert "![Map](figures/map.png)" in text
+    for part in ("# Title <1>", "its note", "its caption", "- another seed", "| seed | 0 |"):
+        assert part in text
+
+
+def test_html_is_one_file_with_escaped_text(page: Path) -> None:
+    class Sources(HTMLParser):
+        found: list[str]
+
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            self.found += [v or "" for k, v in attributes if k in ("src", "href")]
+
+    text = page.read_text(encoding="utf-8")
+    parser = Sources()
+    parser.found = []
+    parser.feed(text)
+    assert parser.found
+    assert all(source.startswith("data:image/png;base64,") for source in parser.found)
+    assert "Title &lt;1&gt;" in text
+    assert "<title>Title <1>" not in text
+
+
+def test_figures_are_png_files(page: Path) -> None:
+    for path in (page.parent / "figures" / "map.png", page.parent / "triples.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")

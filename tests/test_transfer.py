@@ -1,0 +1,44 @@
+"""Transfer tables, noise and targets."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_intriguing as ki
+
+
+def test_error_table_counts_wrong_labels() -> None:
+    def first(images: tf.Tensor) -> tf.Tensor:
+        return images
+
+    def second(images: tf.Tensor) -> tf.Tensor:
+        return -images
+
+    examples = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    labels = np.array([0, 1, 2, 1])
+    table = ki.transfer.error_table(
+        {"first": first, "second": second}, {"eye": examples, "not": -examples}, labels
+    )
+    assert table == {"eye": {"first": 0.25, "second": 0.75}, "not": {"first": 0.75, "second": 0.25}}
+
+
+def test_another_number_of_labels_is_an_error() -> None:
+    with pytest.raises(ValueError, match="'made' are 2 images, but there are 3 labels"):
+        ki.transfer.error_table({}, {"made": np.zeros((2, 4))}, np.zeros(3))
+
+
+def test_noise_has_its_deviation_and_its_seed() -> None:
+    x = np.full((50, 28, 28, 1), 0.5, np.float32)
+    noisy = ki.transfer.gaussian_noise(x, 0.3, seed=1)
+    assert noisy.dtype == np.float32
+    assert abs((noisy - x).std() - 0.3) < 0.01
+    np.testing.assert_array_equal(noisy, ki.transfer.gaussian_noise(x, 0.3, seed=1))
+
+
+def test_random_targets_are_wrong_and_uniform() -> None:
+    labels = np.repeat(np.arange(10), 9000)
+    targets = ki.transfer.random_targets(labels, 10, seed=0)
+    assert (targets != labels).all()
+    counts = np.bincount(10 * labels + targets, minlength=100).reshape(10, 10)
+    off_diagonal = counts[~np.eye(10, dtype=bool)]
+    assert abs(off_diagonal - 1000).max() < 5 * np.sqrt(1000)
