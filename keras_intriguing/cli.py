@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ FAILED, INTERRUPTED = 2, 130
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no word from TensorFlow of what the machine lacks
     try:
         options.run(options)
     except KeyboardInterrupt:
@@ -54,12 +56,16 @@ def _parser() -> argparse.ArgumentParser:
         "images",
         metavar="IMAGES.npz",
         type=Path,
-        help="float images x [N, …], and if you like int arrays target [N] and label [N]",
+        help="float images x [N, …], and if you like int arrays target [N], else label [N], the classes to leave",
     )
     attack.add_argument(
         "--out", metavar="FILE.npz", type=Path, required=True, help="receives the result's arrays"
     )
-    attack.add_argument("--target", type=int, help="the class to reach (default: the nearest other class)")
+    attack.add_argument(
+        "--target",
+        type=int,
+        help="the class to reach, instead of the file's (default: the nearest other class)",
+    )
     attack.add_argument("--method", choices=("direct", "penalty"), default="direct")
     attack.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
     attack.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
@@ -124,7 +130,7 @@ def _attack(options: argparse.Namespace) -> None:
             model,
             arrays["x"],
             target=target,
-            label=arrays.get("label"),
+            label=arrays.get("label") if target is None else None,
             bounds=tuple(options.bounds),
             method=options.method,
             batch_size=options.batch_size,
@@ -134,6 +140,9 @@ def _attack(options: argparse.Namespace) -> None:
         "model": options.model,
         "images": str(options.images),
         "images_sha256": files.sha256(options.images),
+        "model_sha256": _model_hash(options.model),
+        "target": options.target if options.target is not None else "file" if "target" in arrays else None,
+        "label": "file" if target is None and "label" in arrays else None,
         "method": options.method,
         "bounds": list(options.bounds),
         "versions": presets.versions(),
@@ -146,11 +155,18 @@ def _attack(options: argparse.Namespace) -> None:
     print(f"Result written to {options.out}")
 
 
+def _model_hash(name: str) -> str:
+    return files.sha256(name) if Path(name).is_file() else presets.load_metrics(name)["sha256"]
+
+
 def _arrays(path: Path) -> dict[str, Any]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ValueError("it holds a single array; np.savez(path, x=array) makes the right form")
+        with stored:
             arrays = {name: stored[name] for name in stored.files}
     except FileNotFoundError as error:
         raise FileNotFoundError(f"There is no file {path}.") from error

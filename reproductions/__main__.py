@@ -1,6 +1,7 @@
 """`python -m reproductions`: measures tables, writes the records and the report."""
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ TABLES = ("table1", "table2")
 def main(arguments: list[str] | None = None) -> int:
     """Runs what was asked; returns the exit status."""
     options = _options(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no word from TensorFlow of what the machine lacks
     try:
         page = _reproduce(options)
     except KeyboardInterrupt:

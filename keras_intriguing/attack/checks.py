@@ -39,7 +39,8 @@ def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch
         ValueError, TypeError: see the messages.
     """
     if not callable(model):
-        raise TypeError(f"model must be a Keras model or a function, not {type(model).__name__}.")
+        hint = " Load it first: keras_intriguing.from_preset(name)." if isinstance(model, str) else ""
+        raise TypeError(f"model must be a Keras model or a function, not {type(model).__name__}.{hint}")
     if not isinstance(model, Hashable):
         raise TypeError(
             f"model is a {type(model).__name__}, which is not hashable, so that its compiled attack cannot be kept. "
@@ -75,7 +76,7 @@ def _images(model: Callable, x: Any, lower: float, upper: float) -> np.ndarray:
     if not _is_float(images.dtype):
         raise TypeError(
             f"x holds {images.dtype}, and the attack needs floats in the range the model takes: "
-            "for example x.astype('float32') / 255 with bounds (0, 1)."
+            "x.astype('float32') with bounds (0, 255), say, or x.astype('float32') / 255 with bounds (0, 1)."
         )
     images = images.astype(np.float32)
     if images.ndim < 2 or images.size == 0:
@@ -144,7 +145,8 @@ def _labels(name: str, labels: Any, count: int, classes: int) -> np.ndarray | No
         return None
     values = np.asarray(labels)
     if not np.issubdtype(values.dtype, np.integer):
-        raise TypeError(f"{name} must hold whole numbers, class indices; it holds {values.dtype}.")
+        hint = " One-hot rows become class indices by .argmax(axis=-1)." if values.ndim == 2 else ""
+        raise TypeError(f"{name} must hold whole numbers, class indices; it holds {values.dtype}.{hint}")
     if values.ndim == 0:
         values = np.full(count, values)
     if values.shape != (count,):

@@ -25,7 +25,7 @@ def minimal_distortion(
     bounds: tuple[float, float] = (0.0, 1.0),
     method: str = "direct",
     batch_size: int | None = None,
-    on_batch: Callable[[int, int], None] = lambda done, total: None,
+    on_batch: Callable[[int, int], None] | None = None,
 ) -> Result:
     """The smallest change of every image that changes its label (Szegedy et al. 2014, §4.1).
 
@@ -66,7 +66,8 @@ def minimal_distortion(
         part = request.rows(first, min(first + size, len(request.x)))
         parts.append(_attack(model, part, method, size))
         first += size
-        on_batch(min(first, len(request.x)), len(request.x))
+        if on_batch:
+            on_batch(min(first, len(request.x)), len(request.x))
     return Result(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
@@ -106,7 +107,7 @@ def _attack(model: Callable, request: Request, method: str, size: int) -> tuple[
         np.where(met | ~success, np.nan, found.c[:count]),
         success & is_asked(_labels(model, _rounded(adversarial, request.bounds))),
         np.where(met, 0, found.evaluations).astype(np.int32),
-        _reasons(model, request, success, reached),
+        _reasons(model, request, method, success, reached),
     )
 
 
@@ -148,7 +149,9 @@ def _as_rows(chosen: np.ndarray, x: np.ndarray) -> np.ndarray:
     return chosen.reshape(-1, *[1] * (x.ndim - 1))
 
 
-def _reasons(model: Callable, request: Request, success: np.ndarray, reached: np.ndarray) -> np.ndarray:
+def _reasons(
+    model: Callable, request: Request, method: str, success: np.ndarray, reached: np.ndarray
+) -> np.ndarray:
     """Why each image failed; empty where it did not."""
     if success.all():
         return np.full(len(success), "")
@@ -160,6 +163,7 @@ def _reasons(model: Callable, request: Request, success: np.ndarray, reached: np
     flat = ~np.any(np.asarray(tape.gradient(spread, x)).reshape(len(success), -1), axis=1)
     asked = "another class" if request.target is None else "the target class"
     lost = f"The point found gives {asked} in the compiled model but not when the model is called afresh."
-    never = f"No point of the box was found where the model gives {asked}."
+    never = f"No point of the box was found where the model gives {asked}"
+    never += "; the method 'direct' may find one." if method == "penalty" else "."
     constant = "The model's logits do not change with the image: their gradient is zero at it."
     return np.where(success, "", np.where(flat, constant, np.where(reached, lost, never)))

@@ -18,20 +18,34 @@ def penalty(program: Program, task: Task, best: Candidate) -> Found:
     A larger c gives a smaller r, so the largest c that still succeeds is sought: c starts at 1/(u − l)² for
     pixels in [l, u], is multiplied by 8 while it succeeds and divided by 8 while it fails, then the bracket
     is halved on the logarithmic scale: 16 values of c in all. Every minimization starts from the last
-    success, or from x before the first. The box is kept by multipliers.
+    success, or from x before the first; images that never succeed so are searched again, from `best`. The
+    box is kept by multipliers.
 
     Args:
         program: of the model.
         task: what is asked; the rivals are those that the result must beat, whatever the objective says.
-        best: from `start`; only its length is used.
+        best: from `start`.
     """
+    found = _line_search(program, task, unit_of(task, best), task.x)
+    if np.isfinite(found.distance).all():
+        return found
+    again = _line_search(program, task, unit_of(task, best), best.v)
+    first = np.isfinite(found.distance)
+    return Found(
+        np.where(first[:, None], found.v, again.v),
+        np.where(first, found.distance, again.distance),
+        np.where(first, found.c, again.c),
+        found.evaluations + again.evaluations,
+    )
+
+
+def _line_search(program: Program, task: Task, unit: tf.Tensor, start: tf.Tensor) -> Found:
     x = task.x
     count = x.shape[0]
-    unit = unit_of(task, best)
     rho = tf.ones((count, 1))
     unconstrained = task._replace(rivals=tf.zeros_like(task.rivals))
     no_classes = tf.zeros(task.rivals.shape, tf.float32)
-    v, nu = x, tf.zeros_like(x)
+    v, nu = start, tf.zeros_like(x)
     found = Candidate(x, tf.fill([count], np.float32(np.inf)))
     reach = float(task.bounds.upper - task.bounds.lower)
     c = np.full(count, FIRST_C / reach**2)
@@ -46,8 +60,8 @@ def penalty(program: Program, task: Task, best: Candidate) -> Found:
             evaluations += int(made)
         moved = task.bounds.clip(moved)
         good = program.reached(moved, task)
-        length = tf.where(good, tf.norm(moved - x, axis=-1), np.inf)
         # not the shortest of all, but that of the largest c: this is what the method defines
+        length = tf.norm(moved - x, axis=-1)
         found = Candidate(tf.where(good[:, None], moved, found.v), tf.where(good, length, found.distance))
         v = tf.where(good[:, None], moved, v)
         nu = tf.where(good[:, None], multipliers.nu, nu)

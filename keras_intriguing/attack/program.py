@@ -86,13 +86,13 @@ class Program:
     def __init__(self, logits: Callable, shape: tuple[int, ...], jit: bool) -> None:
         self._logits = lambda v: logits(tf.reshape(v, (-1, *shape)))
 
-        def compiled(step: Callable) -> Callable:
+        def compiled(step: Callable, jit: bool = jit) -> Callable:
             function = tf.function(step, autograph=False, jit_compile=jit)
             # TensorFlow counts the traces of all programs together, and would warn of them.
             function._omit_frequent_tracing_warning = True
             return function
 
-        self.logits = tf.function(self._logits, autograph=False, reduce_retracing=True)
+        self.logits = compiled(self._logits, jit=False)  # also tells of models that XLA cannot compile
         self.reached = compiled(self._reached)
         self.walk = compiled(self._walk)
         self.approach = compiled(self._approach)

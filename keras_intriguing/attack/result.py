@@ -19,7 +19,8 @@ class Result:
         label_after: int32 [B]: its label of `adversarial`.
         c: float64 [B]: the largest weight of ‖r‖² that succeeded; NaN for the method "direct".
         survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels is still what was asked.
-        evaluations: int32 [B]: gradients of the model computed for the image.
+        evaluations: int32 [B]: gradients of the model computed for the image; a batch stays together to its
+            end, so that its images share the number.
         reason: why the attack failed, a sentence; empty where it succeeded.
     """
 
@@ -37,4 +38,6 @@ class Result:
     def __repr__(self) -> str:
         count, reached = len(self.success), int(self.success.sum())
         mean = f", mean distortion {self.distortion[self.success].mean():.4g}" if reached else ""
-        return f"Result({count} images, {reached} succeeded{mean})"
+        already = int((self.distortion == 0).sum())
+        note = f" ({already} were already what is asked)" if already else ""
+        return f"Result({count} images, {reached} succeeded{note}{mean})"
