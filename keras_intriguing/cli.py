@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except KeyboardInterrupt:
-        print("\nInterrupted. What was saved stays; the same command goes on from there.", file=sys.stderr)
+        print(f"\nInterrupted. {options.interrupted}", file=sys.stderr)
         return INTERRUPTED
     except (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, help="folder of the preset (default: training/PRESET)")
     train.add_argument("--seed", type=int, help="of the starting weights (default: the recipe's, 0)")
     train.add_argument("--data-dir", help="prepared TFDS data (default: TFDS_DATA_DIR)")
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, interrupted="The same command goes on from the last finished round.")
 
     attack = commands.add_parser("attack", help="minimal distortions that change a model's label")
     attack.add_argument(
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     attack.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
     attack.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
     attack.set_defaults(run=_attack)
+    parser.set_defaults(interrupted="Nothing was written.")
     return parser
 
 
@@ -115,6 +116,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _attack(options: argparse.Namespace) -> None:
     arrays = _arrays(options.images)
+    if options.out.resolve() == options.images.resolve():
+        raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
     files.require_writable(options.out)
     target = arrays.get("target") if options.target is None else options.target
     model = _model(options.model)
@@ -172,6 +175,8 @@ def _arrays(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no file {path}.") from error
     except Exception as error:  # zipfile, NumPy and zlib each raise their own
         raise ValueError(f"{path} is not a NumPy .npz file of plain arrays ({error}).") from error
+    if arrays.get("x", np.zeros(1)).ndim == 0:
+        raise ValueError(f"x in {path} is a single number; it must be images [N, …].")
     if "x" not in arrays:
         raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
     return arrays

@@ -59,8 +59,13 @@ def half(images: np.ndarray) -> np.ndarray:
 
     Returns:
         int32 [N] of 1 and 2; over the 60,000 training images, 30,000 of each.
+
+    Raises:
+        ValueError: images of another type or range.
     """
     if images.dtype != np.uint8:
+        if not np.issubdtype(images.dtype, np.floating) or images.min() < 0 or images.max() > 1:
+            raise ValueError("images must be uint8, or floats in [0, 1] as data.load gives them.")
         images = np.rint(images * 255).astype(np.uint8)
     return np.array(
         [1 if hashlib.sha256(i.tobytes()).digest() < _MEDIAN_HASH else 2 for i in images], np.int32

@@ -17,9 +17,8 @@ from scipy import optimize
 
 import keras_intriguing as ki
 from keras_intriguing.attack import penalty as penalty_method
-from keras_intriguing.attack.direct import unit_of
 from keras_intriguing.attack.logits import logits_function
-from keras_intriguing.attack.program import CLASS_PENALTY, Bounds, Program, Task, margin_of
+from keras_intriguing.attack.program import CLASS_PENALTY, Bounds, Program, Task, margin_of, unit_of
 from reproductions.run import PAPER
 
 PRESETS = list(PAPER["table1"])
@@ -73,7 +72,9 @@ def _where_time_goes(console: Console, model: Any, x: np.ndarray, y: np.ndarray)
     program = Program(logits_function(model), x.shape[1:], jit=True)
     logits = program.logits(images)
     rivals = ~tf.one_hot(targets, logits.shape[-1], on_value=True, off_value=False)
-    task = Task(images, targets, rivals, Bounds(tf.constant(0.0), tf.constant(1.0)), margin_of(logits))
+    task = Task(
+        images, targets, rivals, Bounds(tf.constant(0.0), tf.constant(1.0)), margin_of(logits, targets)
+    )
     walked = program.walk(task, tf.constant(0.1))
     multipliers = program.linearize(task, walked.v)[1]
     unit, rho = unit_of(task, walked), tf.fill([len(images), 1], CLASS_PENALTY)

@@ -10,7 +10,7 @@ from reproductions.table2 import CLEAN, PRESETS
 _FC10 = ("fc10_mnist_decay1e-4", "fc10_mnist_decay1e-2", "fc10_mnist_decay1")
 _PENALTY = "distortion, random targets, penalty"
 _DIRECT = "distortion, random targets, direct"
-_NEAREST = "distortion, nearest class, direct"
+_NEAREST = "distortion, nearest class, penalty"
 
 
 def of_table1(table: dict[str, dict[str, Any]]) -> list[Claim]:
@@ -66,7 +66,7 @@ def _which_targets(table: dict[str, dict[str, Any]]) -> Claim:
     random, nearest = mismatch(_PENALTY), mismatch(_NEAREST)
     return Claim(
         "The paper's average minimum distortions are those to random target classes (it does not say which)",
-        "holds" if random < nearest else "does not hold",
+        "does not hold" if random >= nearest else "holds" if random < 0.25 else "undecided",
         f"they differ from ours by {100 * random:.0f}% on average for random targets, by {100 * nearest:.0f}% for the "
         "nearest class",
     )
@@ -80,11 +80,10 @@ def _transfer(rows: dict[str, dict[str, Any]]) -> Claim:
                 total += 1
                 error = rows[f"penalty/{made_for}"]["errors"][model]
                 above += error["low"] > rows[CLEAN]["errors"][model]["high"]
-    verdict = "holds" if above > total / 2 else "does not hold" if above == 0 else "undecided"
     return Claim(
         "“A relatively large fraction of examples will be misclassified by networks trained from scratch with "
-        "different hyper-parameters”",
-        verdict,
+        "different hyper-parameters” (read as: the error rises for most pairs of models)",
+        "holds" if above > total / 2 else "does not hold",
         f"in {above} of {total} pairs of different models the error on the examples is above the clean error, with "
         "their 95% intervals apart",
     )
@@ -107,19 +106,26 @@ def _noise(rows: dict[str, dict[str, Any]]) -> Claim:
 
 
 def _autoencoder(rows: dict[str, dict[str, Any]]) -> Claim:
-    means = {model: _mean_on_others(rows, model) for model in PRESETS}
-    most_resilient = min(means, key=means.__getitem__)
-    listed = ", ".join(
-        f"{PAPER['presets'][p]} {100 * m:.1f}%" for p, m in sorted(means.items(), key=lambda i: i[1])
-    )
+    def mean(model: str, end: str = "value") -> float:
+        return _mean_on_others(rows, model, end)
+
+    ours = "ae400_10_mnist"
+    others = [model for model in PRESETS if model != ours]
+    if mean(ours, "high") < min(mean(model, "low") for model in others):
+        verdict = "holds"
+    elif mean(ours, "low") > min(mean(model, "high") for model in others):
+        verdict = "does not hold"
+    else:
+        verdict = "undecided"
+    listed = ", ".join(f"{PAPER['presets'][p]} {100 * mean(p):.1f}%" for p in sorted(PRESETS, key=mean))
     return Claim(
-        "The autoencoder is the most resilient to examples made for other models, but not immune",
-        "holds" if most_resilient == "ae400_10_mnist" and means[most_resilient] > 0 else "does not hold",
+        "The autoencoder is the most resilient to examples made for other models, though not immune",
+        verdict,
         f"average error on the others' examples: {listed}",
     )
 
 
-def _mean_on_others(rows: dict[str, dict[str, Any]], model: str) -> float:
-    """The average of a model's errors on the examples made for each other model."""
-    others = [rows[f"penalty/{p}"]["errors"][model]["value"] for p in PRESETS if p != model]
+def _mean_on_others(rows: dict[str, dict[str, Any]], model: str, end: str = "value") -> float:
+    """The average of a model's errors on the examples made for each other model, or of their intervals' ends."""
+    others = [rows[f"penalty/{p}"]["errors"][model][end] for p in PRESETS if p != model]
     return sum(others) / len(others)

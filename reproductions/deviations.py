@@ -13,7 +13,7 @@ COMMON = (
     "The paper gives no objective for its sparse autoencoder; ours is half the squared error, a Kullback–Leibler "
     "penalty on the mean activities and weight decay. Its layer is not fine-tuned, as in the paper.",
     "Convergence of L-BFGS: 50 iterations lower the objective by less than a share that the preset's metrics record.",
-    "Tables 2's images are not filtered for being classified rightly, as in the paper (its cells lie on a grid of "
+    "Table 2's images are not filtered for being classified rightly, as in the paper (its cells lie on a grid of "
     "1/256); the clean error of the same images stands below.",
     "Gaussian noise is not clipped to [0, 1], so that its root mean square is the stated one.",
     "Every model comes from one training run; how much a cell would move with another is not in its interval.",

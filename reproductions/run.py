@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,11 @@ class Run:
         return x[chosen], y[chosen]
 
     @functools.cached_property
+    def images_hash(self) -> str:
+        """Of the attacked images and their labels."""
+        return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in self.attacked)).hexdigest()
+
+    @functools.cached_property
     def targets(self) -> np.ndarray:
         """For every attacked image a random wrong class, the same for all models."""
         return ki.transfer.random_targets(self.attacked[1], 10, self.seed)
@@ -84,14 +89,15 @@ class Run:
             "dataset": self.dataset,
             "images": self.images,
             "seed": self.seed,
+            "images_sha256": self.images_hash,
             "sha256": {preset: ki.presets.load_metrics(preset)["sha256"] for preset in presets},
             "versions": ki.presets.versions(),
             "code": _code_hash(),
             **settings,
         }
         path = self.out / "records" / f"{name}.json"
-        if path.exists() and (stored := files.read_json(path)).get("key") == key:
-            return stored["values"]
+        if (values := _stored(path, key)) is not None:
+            return values
         started = time.monotonic()
         values = measure()
         record = {
@@ -104,16 +110,14 @@ class Run:
         files.write_json(path, record)
         return values
 
-    def examples(self, preset: str, method: str, targeted: bool) -> dict[str, np.ndarray]:
-        """The attack's result on the attacked images, as arrays; kept in a file for a later run."""
+    def examples(self, preset: str, method: str, targeted: bool) -> "Examples":
+        """The attack's result on the attacked images; its arrays are kept in a file for a later run."""
         kind = f"{preset}-{method}-{'random' if targeted else 'nearest'}"
         path = self.out / "examples" / f"{kind}.npz"
 
         def attack() -> dict[str, Any]:
             target = self.targets if targeted else None
-            result = ki.minimal_distortion(
-                self.model(preset), self.attacked[0], target=target, method=method, label=None
-            )
+            result = ki.minimal_distortion(self.model(preset), self.attacked[0], target=target, method=method)
             arrays = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
             files.write_arrays(path, **arrays)
             return {"file": path.name, "file_sha256": files.sha256(path)}
@@ -125,7 +129,23 @@ class Run:
             (self.out / "records" / "examples" / f"{kind}.json").unlink()
             values = self.record(f"examples/{kind}", [preset], attack, **settings)
         with np.load(path) as stored:
-            return {name: stored[name] for name in stored.files}
+            return Examples({name: stored[name] for name in stored.files}, values["file_sha256"])
+
+
+class Examples(NamedTuple):
+    """The fields of a `ki.Result` as arrays, and the hash of the file that keeps them."""
+
+    arrays: dict[str, np.ndarray]
+    sha256: str
+
+
+def _stored(path: Path, key: dict[str, Any]) -> dict[str, Any] | None:
+    """The values of a record with this key; None where there is none, or it is damaged."""
+    try:
+        stored = files.read_json(path)
+    except (FileNotFoundError, ValueError):
+        return None
+    return stored.get("values") if isinstance(stored, dict) and stored.get("key") == key else None
 
 
 @functools.cache

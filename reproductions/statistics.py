@@ -19,6 +19,8 @@ def mean(values: np.ndarray) -> dict[str, Any]:
 
 def share(fraction: float, count: int) -> dict[str, Any]:
     """A share of `count` images, with Wilson's score interval, which is honest at 0 and 1 too."""
+    if count == 0:
+        return _record(math.nan, math.nan, math.nan, 0)
     centre = fraction + _Z**2 / (2 * count)
     half = _Z * math.sqrt(fraction * (1 - fraction) / count + _Z**2 / (4 * count**2))
     scale = 1 + _Z**2 / count

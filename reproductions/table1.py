@@ -27,20 +27,19 @@ def steps(run: Run) -> int:
 
 def measure(run: Run) -> dict[str, dict[str, Any]]:
     """For every preset its errors and its distortions by every method."""
-    return {
-        preset: {
-            "errors": run.record(f"table1/{preset}-errors", [preset], lambda p=preset: _errors(run, p)),
-            **{
-                column: run.record(
-                    f"table1/{preset}-{method}-{'random' if targeted else 'nearest'}",
-                    [preset],
-                    lambda p=preset, m=method, t=targeted: _distortion(run, p, m, t),
-                )
-                for column, (method, targeted) in DISTORTIONS.items()
-            },
-        }
-        for preset in PRESETS
-    }
+    table = {}
+    for preset in PRESETS:
+        name = f"table1/{preset}"
+        table[preset] = {"errors": run.record(f"{name}-errors", [preset], lambda p=preset: _errors(run, p))}
+        for column, (method, targeted) in DISTORTIONS.items():
+            examples = run.examples(preset, method, targeted)
+            table[preset][column] = run.record(
+                f"{name}-{method}-{'random' if targeted else 'nearest'}",
+                [preset],
+                lambda arrays=examples.arrays: _distortion(arrays),
+                examples_sha256=examples.sha256,
+            )
+    return table
 
 
 def _errors(run: Run, preset: str) -> dict[str, Any]:
@@ -52,8 +51,7 @@ def _errors(run: Run, preset: str) -> dict[str, Any]:
     return found
 
 
-def _distortion(run: Run, preset: str, method: str, targeted: bool) -> dict[str, Any]:
-    result = run.examples(preset, method, targeted)
+def _distortion(result: dict[str, np.ndarray]) -> dict[str, Any]:
     reached = result["success"]
     return {
         "distortion": statistics.mean(result["distortion"][reached]),
@@ -117,7 +115,7 @@ def _figure(run: Run) -> Figure:
     images = run.attacked[0]
     rows = []
     for preset in PRESETS:
-        result = run.examples(preset, "direct", True)
+        result = run.examples(preset, "direct", True).arrays
         shown = np.flatnonzero(result["success"])[:_SHOWN]
         triples = [
             figures.Triple(
@@ -132,7 +130,7 @@ def _figure(run: Run) -> Figure:
     path = run.out / "figures" / "table1-examples.png"
     figures.triples(path, rows, magnified=10)
     note = (
-        f"The first {_SHOWN} attacked images: original with the model's label, difference ×10 around grey, adversarial "
+        f"The first {_SHOWN} images on which the attack succeeded: original with the model's label, difference ×10 around grey, adversarial "
         "image with the label it then gets. Method direct, random targets."
     )
     return Figure("Adversarial examples", path, note)

@@ -32,16 +32,21 @@ def measure(run: Run) -> dict[str, dict[str, Any]]:
         )
     for method in METHODS:
         for preset in PRESETS:
+            examples = run.examples(preset, method, targeted=True)
             rows[f"{method}/{preset}"] = run.record(
                 f"table2/{preset}-{method}",
                 PRESETS,
-                lambda p=preset, m=method: _row(run, run.examples(p, m, targeted=True)["adversarial"]),
+                lambda e=examples.arrays: _row(run, e["adversarial"], e["success"]),
+                examples_sha256=examples.sha256,
             )
     return rows
 
 
-def _row(run: Run, images: np.ndarray) -> dict[str, Any]:
+def _row(run: Run, images: np.ndarray, chosen: np.ndarray | None = None) -> dict[str, Any]:
+    """The models' errors on images made from the attacked ones, or on the chosen of them."""
     x, y = run.attacked
+    if chosen is not None:  # where an attack failed, there is no example
+        images, x, y = images[chosen], x[chosen], y[chosen]
     models = {preset: run.model(preset) for preset in PRESETS}
     errors = ki.transfer.error_table(models, {"row": images}, y)["row"]
     rms = np.sqrt(np.mean((images.astype(np.float64) - x).reshape(len(x), -1) ** 2, axis=1))
@@ -102,7 +107,12 @@ def _grid(values: dict[str, dict[str, Any]], method: str) -> tuple[list[str], li
                 f"{published:g}" if published else "",
             )
         )
-        rows.append((_name(row), cells))
+        fewer = (
+            f" ({rms['n']} of {values[CLEAN]['distortion']['n']} succeeded)"
+            if rms["n"] < values[CLEAN]["distortion"]["n"]
+            else ""
+        )
+        rows.append((_name(row) + fewer, cells))
     return columns, rows
 
 

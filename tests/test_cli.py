@@ -139,7 +139,7 @@ def test_interrupting_is_no_traceback(
 
     monkeypatch.setattr(training, "train_preset", interrupt)
     assert cli.main(["train", PRESET, "--out", str(tmp_path / "out")]) == cli.INTERRUPTED
-    assert "goes on from there" in capsys.readouterr().err
+    assert "goes on from the last finished round" in capsys.readouterr().err
 
 
 def test_every_shipped_preset_has_a_recipe() -> None:

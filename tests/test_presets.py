@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_intriguing as ki
-from keras_intriguing import presets
+from keras_intriguing import presets, recipes
 
 SHIPPED = ki.list_presets()
 
@@ -178,3 +178,10 @@ def mnist():
         return splits[split]
 
     return load
+
+
+@pytest.mark.parametrize("preset", ki.list_presets())
+def test_a_shipped_preset_was_made_by_its_recipe_to_the_end(preset: str):
+    metrics = ki.presets.load_metrics(preset)
+    assert metrics["recipe"] == json.loads(json.dumps(recipes.get(preset).record()))
+    assert metrics["stages"][-1]["converged"]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing import evaluation
-from keras_intriguing.attack.logits import check_not_probabilities, check_outputs, logits_function
+from keras_intriguing.attack.logits import check_logits, check_outputs, logits_function
 
 _LOOKED_AT = 16  # images on which the model is tried before work starts
 _BATCH = 128
@@ -114,14 +114,14 @@ def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
 
 def _classes(model: Callable, images: np.ndarray) -> int:
     """The number of classes, by calling the model on a few images; also checks that it can be differentiated."""
-    logits_of = logits_function(model)
     few = tf.constant(images[:_LOOKED_AT])
     outputs = evaluation.call(model, few)
+    logits_of = logits_function(model)
     check_outputs(outputs, len(few))
-    check_not_probabilities(model, outputs)
     with tf.GradientTape() as tape:
         tape.watch(few)
         logits = logits_of(few)
+    check_logits(logits, outputs)
     if tape.gradient(logits, few) is None:
         raise ValueError(
             "TensorFlow cannot differentiate the model's logits by the image. "

@@ -14,6 +14,7 @@ from keras_intriguing.attack.program import (
     Program,
     Task,
     margin_of,
+    unit_of,
 )
 
 ROUNDS = 8
@@ -39,8 +40,8 @@ class Found(NamedTuple):
 
 def start(program: Program, task: Task) -> tuple[Candidate, int]:
     """A point of the boundary near x for every image, and the gradients it took."""
-    slow, fast = (program.walk(task, tf.constant(growth)) for growth in _GROWTHS)
-    return program.approach(task, slow.best(fast)), 2 * WALK_STEPS + PROJECTIONS
+    fast, slow = (program.walk(task, tf.constant(growth)) for growth in _GROWTHS)
+    return program.approach(task, fast.best(slow)), 2 * WALK_STEPS + PROJECTIONS
 
 
 def start_towards_nearest(
@@ -54,8 +55,7 @@ def start_towards_nearest(
     classes = logits.shape[-1]
     rivals = tf.one_hot(label, classes, on_value=True, off_value=False)
     likely = tf.argsort(tf.where(rivals, -np.inf, logits), direction="DESCENDING", axis=-1)
-    margin = margin_of(logits)
-    tasks = [Task(x, likely[:, k], rivals, bounds, margin) for k in range(min(CANDIDATES, classes - 1))]
+    tasks = [_task(x, logits, likely[:, k], rivals, bounds) for k in range(min(CANDIDATES, classes - 1))]
     walks = [program.walk(task, tf.constant(_GROWTHS[0])) for task in tasks]
     nearest = tf.argsort(tf.stack([walk.distance for walk in walks], axis=-1), axis=-1)
     points = tf.stack([walk.v for walk in walks], axis=1)
@@ -65,7 +65,7 @@ def start_towards_nearest(
     finalists = min(FINALISTS, len(tasks))
     for k in range(finalists):
         place = nearest[:, k]
-        task = tasks[0]._replace(target=tf.gather(likely, place, batch_dims=1))
+        task = _task(x, logits, tf.gather(likely, place, batch_dims=1), rivals, bounds)
         walk = Candidate(tf.gather(points, place, batch_dims=1), tf.gather(distances, place, batch_dims=1))
         reached = program.approach(task, walk)
         if best is None:
@@ -74,7 +74,7 @@ def start_towards_nearest(
             target = tf.where(reached.distance < best.distance, task.target, target)
             best = best.best(reached)
     evaluations = len(tasks) * WALK_STEPS + finalists * PROJECTIONS
-    return tasks[0]._replace(target=target), best, evaluations
+    return _task(x, logits, target, rivals, bounds), best, evaluations
 
 
 def direct(program: Program, task: Task, best: Candidate) -> Found:
@@ -108,7 +108,5 @@ def direct(program: Program, task: Task, best: Candidate) -> Found:
     return Found(best.v.numpy(), distance, np.full(len(distance), np.nan), evaluations)
 
 
-def unit_of(task: Task, best: Candidate) -> tf.Tensor:
-    """A length [B, 1] of the size of the answer, to measure the problem in."""
-    length = tf.where(tf.math.is_finite(best.distance), best.distance, tf.norm(best.v - task.x, axis=-1))
-    return tf.maximum(length, 1e-6 * (task.bounds.upper - task.bounds.lower))[:, None]
+def _task(x: tf.Tensor, logits: tf.Tensor, target: tf.Tensor, rivals: tf.Tensor, bounds: Bounds) -> Task:
+    return Task(x, target, rivals, bounds, margin_of(logits, target))

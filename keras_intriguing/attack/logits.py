@@ -1,7 +1,6 @@
 """From a model, whatever its last activation, to a function that gives logits."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,32 +13,18 @@ from keras_intriguing import evaluation
 def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from images [B, …] to float32 logits [B, K] behind a model.
 
-    A Keras model that ends in softmax is called without it: no other layer and no weight is touched, and the
-    function follows later changes of the weights.
+    Of a Keras model that ends in softmax it is the same graph without that softmax, on the same variables:
+    the model itself is not changed, and the function follows later changes of its weights.
 
     Args:
-        model: a Keras model, or any function of TensorFlow tensors.
+        model: a Keras model, or any function of TensorFlow tensors. A Keras model must have been built.
 
     Raises:
         ValueError: a Keras model with several outputs, or one that ends in sigmoid.
     """
-    last = _last_operation(model) if isinstance(model, keras.Model) else None
-    if last is not None and getattr(last, "activation", None) is keras.activations.sigmoid:
-        raise ValueError(
-            f"{model.name} ends in a sigmoid (layer {last.name!r}): its classes do not exclude each other. "
-            "The attack needs one logit per class, of which the largest is the label; drop the sigmoid."
-        )
-
-    def logits(images: tf.Tensor) -> tf.Tensor:
-        with _without_softmax(last):
-            return tf.cast(evaluation.call(model, images), tf.float32)
-
-    return logits
-
-
-def ends_in_softmax(model: Callable) -> bool:
-    """Whether a Keras model's last operation is a softmax, which `logits_function` then leaves out."""
-    return isinstance(model, keras.Model) and _softmax_kind(_last_operation(model)) is not None
+    graph = _before_softmax(model) if isinstance(model, keras.Model) else None
+    outputs = graph or (lambda images: evaluation.call(model, images))
+    return lambda images: tf.cast(outputs(images), tf.float32)
 
 
 def check_outputs(outputs: Any, count: int) -> None:
@@ -66,61 +51,69 @@ def check_outputs(outputs: Any, count: int) -> None:
         raise ValueError(f"The model's outputs are NaN or infinite for {bad} of {count} images.")
 
 
-def check_not_probabilities(model: Callable, outputs: Any) -> None:
-    """Checks that a model that does not visibly end in softmax gives no probabilities.
+def check_logits(logits: tf.Tensor, outputs: Any) -> None:
+    """Checks that what is taken for logits is not probabilities, and ranks the classes as the model does.
 
     Raises:
-        ValueError: no output is negative and every row sums to one.
+        ValueError: no logit is negative and every row sums to one; or the largest logit is not the class
+            that the model gives.
     """
-    values = np.asarray(tf.cast(outputs, tf.float32))
+    values, given = np.asarray(logits), np.asarray(tf.cast(outputs, tf.float32))
     tolerance = 1e-2 if tf.as_dtype(outputs.dtype).size < 4 else 1e-4
-    looks_so = values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < tolerance
-    if looks_so and not ends_in_softmax(model):
+    if values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < tolerance:
         raise ValueError(
             "The model gives probabilities (no output is negative, every row sums to 1), and the attack needs "
             "logits: the values before the softmax. A Keras model whose last layer is the softmax is attacked "
             "through its logits; of any other model pass one, or a function, that leaves the softmax out. "
             "(Logits that only look so can be told apart by a function that returns twice their value.)"
         )
+    of_largest = np.take_along_axis(given, values.argmax(axis=1)[:, None], axis=1)[:, 0]
+    if (of_largest < given.max(axis=1) - 1e-3 * np.abs(given).max(axis=1)).any():
+        raise ValueError(
+            "The model's softmax could not be taken out: what lies before it ranks the classes otherwise than "
+            "the model. Pass a model, or a function, that gives the logits."
+        )
 
 
-def _last_operation(model: keras.Model) -> Any:
-    """The operation that makes the output, or None for a subclassed model, which shows no graph."""
-    if isinstance(model, keras.Sequential):
-        last = model.layers[-1] if model.layers else None
+def _before_softmax(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor] | None:
+    """The model without the softmax that ends it; None where there is none, or no graph to see it in."""
+    outputs = getattr(model, "outputs", None) or []
+    if len(outputs) > 1:
+        raise ValueError(
+            f"{model.name} has {len(outputs)} outputs; the attack needs one. "
+            "Pass keras.Model(model.inputs, the_logits)."
+        )
+    if not outputs or not hasattr(outputs[0], "_keras_history"):
+        return None
+    last, node, _ = outputs[0]._keras_history
+    if getattr(last, "activation", None) is keras.activations.sigmoid:
+        raise ValueError(
+            f"{model.name} ends in a sigmoid (layer {last.name!r}): its classes do not exclude each other. "
+            "The attack needs one logit per class, of which the largest is the label; drop the sigmoid."
+        )
+    if isinstance(last, keras.Model):
+        tail = _before_softmax(last)
+    elif type(last).__name__ == "Softmax":
+        tail = tf.identity
+    elif getattr(last, "activation", None) is keras.activations.softmax:
+        tail = _without_activation(last)
     else:
-        outputs = getattr(model, "outputs", None) or []
-        if len(outputs) > 1:
-            raise ValueError(
-                f"{model.name} has {len(outputs)} outputs; the attack needs one. "
-                "Pass keras.Model(model.inputs, the_logits)."
-            )
-        history = getattr(outputs[0], "_keras_history", None) if outputs else None
-        last = history.operation if history else None
-    return _last_operation(last) if isinstance(last, keras.Model) else last
+        tail = None
+    if tail is None:
+        return None
+    trunk = keras.Model(model.inputs[0], last._inbound_nodes[node].input_tensors[0])
+    return lambda images: tail(trunk(images, training=False))
 
 
-def _softmax_kind(operation: Any) -> str | None:
-    if getattr(operation, "activation", None) is keras.activations.softmax:
-        return "activation"
-    return "operation" if type(operation).__name__ == "Softmax" else None
+def _without_activation(layer: keras.Layer) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The layer with its own variables but no activation."""
+    twin = type(layer).from_config({**layer.get_config(), "activation": "linear"})
 
+    def call(inputs: tf.Tensor) -> tf.Tensor:
+        if not twin.built:
+            twin.build(inputs.shape)
+        trainable = [v.value for v in layer.trainable_variables]
+        fixed = [v.value for v in layer.non_trainable_variables]
+        return twin.stateless_call(trainable, fixed, inputs)[0]
 
-@contextlib.contextmanager
-def _without_softmax(operation: Any) -> Iterator[None]:
-    """Takes the softmax out of a model's last operation while the model is called."""
-    kind = _softmax_kind(operation)
-    if kind == "activation":
-        operation.activation = keras.activations.linear
-        try:
-            yield
-        finally:
-            operation.activation = keras.activations.softmax
-    elif kind == "operation":
-        operation.call = lambda inputs, *_, **__: inputs
-        try:
-            yield
-        finally:
-            del operation.call
-    else:
-        yield
+    return call

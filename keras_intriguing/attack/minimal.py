@@ -29,12 +29,13 @@ def minimal_distortion(
 ) -> Result:
     """The smallest change of every image that changes its label (Szegedy et al. 2014, §4.1).
 
-    Solves min ‖r‖₂ s.t. f(x + r) = target, x + r in the box, to a local minimum, which for a linear model is
-    the global one. The steps are compiled once per model and shape of batch, and kept for later calls.
+    Solves min ‖r‖₂ s.t. f(x + r) = target, x + r in the box, to a local minimum. For a linear model with a
+    given target, or with up to ten classes, that is the global one. The steps are compiled once per model and shape of batch, and kept for later calls.
 
     Args:
         model: a Keras model or a function from images [B, …] to logits [B, K], differentiable by TensorFlow.
-            A Keras model that ends in softmax is attacked through its logits. Called with `training=False`.
+            A Keras model that ends in softmax is attacked through its logits. Called with `training=False`. What
+            a function computes may change between calls by TensorFlow variables only: it is traced once.
         x: float images [B, …] of any rank, within the bounds.
         target: int [B] or one int, the class to reach: the result's logit of it is the largest. None: the
             nearest other class, among the nine most likely ones.
@@ -105,7 +106,7 @@ def _attack(model: Callable, request: Request, method: str, size: int) -> tuple[
         before,
         np.where(success, after, before),
         np.where(met | ~success, np.nan, found.c[:count]),
-        success & is_asked(_labels(model, _rounded(adversarial, request.bounds))),
+        success & is_asked(_fresh_labels(model, _rounded(adversarial, request.bounds))),
         np.where(met, 0, found.evaluations).astype(np.int32),
         _reasons(model, request, method, success, reached),
     )
@@ -118,19 +119,19 @@ def _confirmed(
 
     Called eagerly, a model may round otherwise than in the compiled program, and the points lie on the edge.
     """
-    after = _labels(model, v)
-    for stretch in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
+    after = _fresh_labels(model, v)
+    for stretch in 1e-6 * 4.0 ** np.arange(9):
         denied = ~is_asked(after)
         if not denied.any():
             break
         further = np.clip(x + np.float32(1 + stretch) * (v - x), *bounds).astype(np.float32)
         tried = np.where(_as_rows(denied, x), further, v)
-        after = _labels(model, tried)
+        after = _fresh_labels(model, tried)
         v = np.where(_as_rows(is_asked(after), x), tried, v)
     return v, after
 
 
-def _labels(model: Callable, x: np.ndarray) -> np.ndarray:
+def _fresh_labels(model: Callable, x: np.ndarray) -> np.ndarray:
     """The model's own labels, by calling it as its user would; −1 where an output is not finite."""
     outputs = evaluation.call(model, x)
     finite = tf.reduce_all(tf.math.is_finite(outputs), axis=-1)
@@ -165,5 +166,5 @@ def _reasons(
     lost = f"The point found gives {asked} in the compiled model but not when the model is called afresh."
     never = f"No point of the box was found where the model gives {asked}"
     never += "; the method 'direct' may find one." if method == "penalty" else "."
-    constant = "The model's logits do not change with the image: their gradient is zero at it."
+    constant = "The gradient of the model's logits is zero at the image, and no way to change them was found."
     return np.where(success, "", np.where(flat, constant, np.where(reached, lost, never)))

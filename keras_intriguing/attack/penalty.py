@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.direct import Found, unit_of
-from keras_intriguing.attack.program import Candidate, Multipliers, Program, Task
+from keras_intriguing.attack.direct import Found
+from keras_intriguing.attack.program import Candidate, Multipliers, Program, Task, unit_of
 
 SEARCH_STEPS = 16
 FIRST_C = 1.0

@@ -37,7 +37,7 @@ class Bounds(NamedTuple):
 class Task(NamedTuple):
     """What is asked of a batch: see the module's docstring.
 
-    `margin` [B, 1] is by how much the target's logit must win, so that the label holds when the image is seen
+    `margin` [B, K] is by how much the target's logit must win, so that the label holds when the image is seen
     in a batch of another size, whose sums are rounded in another order; see `margin_of`.
     """
 
@@ -266,14 +266,14 @@ class Program:
         return Candidate(v, tf.where(self._reached(v, task), tf.norm(v - x, axis=-1), np.inf))
 
 
-def margin_of(logits: tf.Tensor) -> tf.Tensor:
-    """The margin of images [B, 1] by their logits [B, K].
+def margin_of(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """The margins [B, K] of a target [B] over every class, by the logits [B, K] at the images.
 
-    A hundred-thousandth of the logits' spread at the image, which lengthens the way by about as little, and
-    some units in the last place of the largest.
+    A hundred-thousandth of the pair's difference, which lengthens the way by about as little, and some units
+    in the last place of the logits.
     """
-    highest, lowest = (reduce(logits, axis=-1, keepdims=True) for reduce in (tf.reduce_max, tf.reduce_min))
-    return 1e-5 * (highest - lowest) + 3e-7 * tf.maximum(highest, -lowest)
+    wanted = tf.gather(logits, target, batch_dims=1)[:, None]
+    return 1e-5 * tf.abs(logits - wanted) + 3e-7 * tf.maximum(tf.abs(logits), tf.abs(wanted))
 
 
 def _excess(z: tf.Tensor, task: Task) -> tf.Tensor:
@@ -284,3 +284,9 @@ def _excess(z: tf.Tensor, task: Task) -> tf.Tensor:
 
 def _inside(excess: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(excess, axis=-1) <= 0
+
+
+def unit_of(task: Task, best: Candidate) -> tf.Tensor:
+    """A length [B, 1] of the size of the answer, to measure the problem in."""
+    length = tf.where(tf.math.is_finite(best.distance), best.distance, tf.norm(best.v - task.x, axis=-1))
+    return tf.maximum(length, 1e-6 * (task.bounds.upper - task.bounds.lower))[:, None]

@@ -70,7 +70,7 @@ def _search(
     else:
         logits = program.logits(x)
         rivals = ~tf.one_hot(target, logits.shape[-1], on_value=True, off_value=False)
-        task = Task(x, target, rivals, box, margin_of(logits))
+        task = Task(x, target, rivals, box, margin_of(logits, target))
         best, evaluations = direct_method.start(program, task)
     found = METHODS[method](program, task, best)
     return found._replace(evaluations=found.evaluations + evaluations), task.target
