@@ -20,7 +20,7 @@ def of_table1(table: dict[str, dict[str, Any]]) -> list[Claim]:
 
 def of_table2(rows: dict[str, dict[str, Any]]) -> list[Claim]:
     """Claims that Table 2 decides."""
-    return [_transfer(rows), _noise(rows), _autoencoder(rows)]
+    return [_transfer(rows), _noise(rows), _autoencoder(rows), _agreement(rows)]
 
 
 def _every_sample(table: dict[str, dict[str, Any]]) -> Claim:
@@ -122,6 +122,24 @@ def _autoencoder(rows: dict[str, dict[str, Any]]) -> Claim:
         "The autoencoder is the most resilient to examples made for other models, though not immune",
         verdict,
         f"average error on the others' examples: {listed}",
+    )
+
+
+def _agreement(rows: dict[str, dict[str, Any]]) -> Claim:
+    inside = above = total = 0
+    for name, cells in PAPER["table2"]["rows"].items():
+        row = rows[f"penalty/{name}" if name in PRESETS else name]
+        for model, percent in zip(PRESETS, cells, strict=True):
+            if name != model:
+                error = row["errors"][model]
+                total += 1
+                inside += 100 * error["low"] <= percent <= 100 * error["high"]
+                above += 100 * error["low"] > percent
+    return Claim(
+        "Table 2 off the diagonal, cell by cell (holds: its figure is within our 95% interval for nine cells of ten; does "
+        "not: for fewer than half)",
+        "holds" if inside >= 0.9 * total else "does not hold" if inside < total / 2 else "undecided",
+        f"{inside} of {total} are, {above} of ours are above, {total - inside - above} below",
     )
 
 

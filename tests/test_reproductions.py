@@ -10,7 +10,7 @@ from scipy import stats
 
 from reproductions import __main__ as reproductions
 from reproductions import claims, statistics, table1, table2
-from reproductions.run import Run
+from reproductions.run import PAPER, Run
 
 
 def test_wilson_interval_agrees_with_scipy() -> None:
@@ -148,7 +148,18 @@ def planted_table2(on_others: float, on_noise: float) -> dict[str, Any]:
 
 
 def test_verdicts_of_table2_can_go_either_way() -> None:
-    transfer, noise, _ = claims.of_table2(planted_table2(on_others=0.3, on_noise=0.05))
+    transfer, noise, *_ = claims.of_table2(planted_table2(on_others=0.3, on_noise=0.05))
     assert (transfer.verdict, noise.verdict) == ("holds", "holds")
-    transfer, noise, _ = claims.of_table2(planted_table2(on_others=0.02, on_noise=0.05))
+    transfer, noise, *_ = claims.of_table2(planted_table2(on_others=0.02, on_noise=0.05))
     assert (transfer.verdict, noise.verdict) == ("does not hold", "does not hold")
+
+
+def test_the_papers_own_table_agrees_with_itself() -> None:
+    rows = planted_table2(on_others=0.3, on_noise=0.05)
+    for name, cells in PAPER["table2"]["rows"].items():
+        row = rows[f"penalty/{name}" if name in table2.PRESETS else name]
+        row["errors"] = {p: number(c / 100) for p, c in zip(table2.PRESETS, cells, strict=True)}
+    *_, agreement = claims.of_table2(rows)
+    assert agreement.verdict == "holds"
+    *_, agreement = claims.of_table2(planted_table2(on_others=0.9, on_noise=0.9))
+    assert agreement.verdict == "does not hold"
