@@ -96,12 +96,11 @@ def direct(program: Program, task: Task, best: Candidate) -> Found:
         v, multipliers, made = program.minimize(task, v, unit, multipliers, rho, no_entropy)
         evaluations += int(made)
         nearer = best.best(program.shorten(task, v))
-        before, best = best.distance.numpy(), nearer
-        gain = (before - best.distance) / np.maximum(before, np.finfo(np.float32).tiny)
-        gain = np.max(
-            np.nan_to_num(gain, nan=1.0)
-        )  # ∞ − ∞: an image without any success keeps the batch going
-        stalled = stalled + 1 if gain < 1e-4 else 0
+        before, after = best.distance.numpy(), nearer.distance.numpy()
+        best = nearer
+        with np.errstate(invalid="ignore"):  # ∞ − ∞: an image without any success keeps the batch going
+            gain = np.nan_to_num((before - after) / np.maximum(before, np.finfo(np.float32).tiny), nan=1.0)
+        stalled = stalled + 1 if gain.max() < 1e-4 else 0
         if stalled == 2:
             break
     distance = best.distance.numpy()
