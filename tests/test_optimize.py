@@ -72,8 +72,9 @@ def test_ridge_regression_over_two_variables_ends_at_its_solution(ridge):
     value = np.mean(np.sum((x @ kernel + bias - y) ** 2, axis=1)) + decay * np.sum(kernel**2)
     assert progress.converged
     assert progress.objective == pytest.approx(value, rel=1e-6)
-    np.testing.assert_allclose(variables[0], kernel, atol=1e-4)
-    np.testing.assert_allclose(variables[1], bias, atol=1e-4)
+    # where the float32 objective of about 3 no longer tells points apart: √(ε·3 / curvature)
+    np.testing.assert_allclose(variables[0], kernel, atol=5e-4)
+    np.testing.assert_allclose(variables[1], bias, atol=5e-4)
 
 
 def rosenbrock(values):
@@ -87,22 +88,22 @@ def rosenbrock_start() -> list[tf.Variable]:
 
 def test_a_run_that_was_cut_after_a_round_goes_on_to_the_same_bits():
     uncut, cut = rosenbrock_start(), rosenbrock_start()
-    whole = optimize.minimize_variables(rosenbrock, uncut, max_iterations=150, tolerance=0.0)
+    whole = optimize.minimize_variables(rosenbrock, uncut, max_iterations=250, tolerance=0.0)
     first = optimize.minimize_variables(rosenbrock, cut, max_iterations=optimize.ROUND, tolerance=0.0)
     assert not np.array_equal(cut[0], uncut[0])
-    both = optimize.minimize_variables(rosenbrock, cut, max_iterations=150, tolerance=0.0, start=first)
+    both = optimize.minimize_variables(rosenbrock, cut, max_iterations=250, tolerance=0.0, start=first)
     assert np.array_equal(cut[0], uncut[0])
     assert both == whole
-    assert whole.iterations == 150
+    assert whole.iterations == 250
 
 
 def test_rounds_report_progress_and_a_falling_objective():
     rounds: list[optimize.Progress] = []
     variables = rosenbrock_start()
     last = optimize.minimize_variables(
-        rosenbrock, variables, max_iterations=120, tolerance=0.0, on_round=rounds.append
+        rosenbrock, variables, max_iterations=220, tolerance=0.0, on_round=rounds.append
     )
-    assert [r.iterations for r in rounds] == [50, 100, 120]
+    assert [r.iterations for r in rounds] == [100, 200, 220]
     assert rounds[0].evaluations < rounds[1].evaluations < rounds[2].evaluations
     assert rounds[0].objective > rounds[1].objective > rounds[2].objective
     assert last == rounds[-1]
