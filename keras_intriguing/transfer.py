@@ -1,4 +1,4 @@
-"""Cross-model generalization: the error of every model on every other model's examples (paper §4.2)."""
+"""Cross-model generalization: every model on every other model's examples, and on noise (paper §4.2)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ import numpy as np
 from keras_intriguing import evaluation
 
 
-def error_table(
+def misclassified(
     models: Mapping[str, Any], examples: Mapping[str, np.ndarray], labels: np.ndarray
-) -> dict[str, dict[str, float]]:
-    """Error of every model on every set of images.
+) -> dict[str, dict[str, np.ndarray]]:
+    """Which images every model gets wrong.
 
     Args:
         models: name to a model of images [B, …] to logits.
@@ -19,7 +19,7 @@ def error_table(
         labels: int [N], the originals' true labels.
 
     Returns:
-        `table[examples' name][model's name]`: the share of images not given their true label.
+        `table[examples' name][model's name]`: bool [N], whether the image is not given its true label.
 
     Raises:
         ValueError: a set of examples has another number of images than there are labels.
@@ -30,8 +30,18 @@ def error_table(
                 f"The examples {name!r} are {len(images)} images, but there are {len(labels)} labels."
             )
     return {
-        name: {other: evaluation.error(model, images, labels) for other, model in models.items()}
+        name: {other: evaluation.labels(model, images) != labels for other, model in models.items()}
         for name, images in examples.items()
+    }
+
+
+def error_table(
+    models: Mapping[str, Any], examples: Mapping[str, np.ndarray], labels: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """The error of every model on every set of images: the means of `misclassified`, with its arguments."""
+    table = misclassified(models, examples, labels)
+    return {
+        name: {other: float(np.mean(wrong)) for other, wrong in row.items()} for name, row in table.items()
     }
 
 
@@ -39,6 +49,28 @@ def gaussian_noise(x: np.ndarray, stddev: float, seed: int) -> np.ndarray:
     """X [N, …] plus independent normal noise, float32; not clipped, so that its RMS is `stddev` on average."""
     noise = np.random.default_rng(seed).normal(0, stddev, x.shape)
     return (x + noise).astype(np.float32)
+
+
+def distortion(x: np.ndarray, changed: np.ndarray) -> np.ndarray:
+    """The root mean square of changed − x over an image's values, float64 [N], for images [N, …]."""
+    difference = (changed.astype(np.float64) - x).reshape(len(x), -1)
+    return np.sqrt(np.mean(difference**2, axis=1))
+
+
+def rescaled(x: np.ndarray, changed: np.ndarray, size: float | np.ndarray) -> np.ndarray:
+    """X [N, …] plus the difference changed − x, scaled to another distortion (paper, Table 4's lower rows).
+
+    Args:
+        x: the originals.
+        changed: the distorted images [N, …].
+        size: the distortion to have, one or one an image [N].
+
+    Returns:
+        float32 [N, …]; not clipped, so that the distortion is exact. An image without a change stays.
+    """
+    old = distortion(x, changed)
+    factor = np.divide(size, old, out=np.zeros_like(old), where=old > 0).reshape(-1, *[1] * (x.ndim - 1))
+    return (x + factor * (changed.astype(np.float64) - x)).astype(np.float32)
 
 
 def random_targets(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """`python -m reproductions`: measures tables, writes the records and the report."""
 
 import argparse
+import dataclasses
 import os
 import shlex
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 from keras_intriguing import files
 
-TABLES = ("table1", "table2")
+WHAT = ("table1", "table2", "table3", "table4", "figure7")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,9 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m reproductions", description="Remeasures the tables of 'Intriguing properties'."
+        prog="python -m reproductions",
+        description="Remeasures the tables and figures of 'Intriguing properties'.",
     )
-    parser.add_argument("what", nargs="*", metavar="TABLE", help=f"{', '.join(TABLES)} or all (default: all)")
+    parser.add_argument("what", nargs="*", metavar="TABLE", help=f"{', '.join(WHAT)} or all (default: all)")
     parser.add_argument(
         "--dataset",
         choices=("mnist5k", "mnist"),
@@ -46,12 +48,19 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--images", type=int, default=256, help="how many are attacked (default: 256, as the paper)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of images, targets and noise (default: 0)")
+    parser.add_argument(
+        "--training-seeds",
+        type=int,
+        choices=(1, 2, 3),
+        default=1,
+        help="training runs of every model; more than one need a checkout or a mirror of the zoo (default: 1)",
+    )
     parser.add_argument("--out", type=Path, help="folder of records and report (default: reports/DATASET)")
     parser.add_argument("--data-dir", help="prepared TFDS data (default: TFDS_DATA_DIR)")
     options = parser.parse_args(arguments)
-    options.what = list(TABLES) if not options.what or "all" in options.what else sorted(set(options.what))
-    if unknown := [what for what in options.what if what not in TABLES]:
-        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(TABLES)}, all")
+    options.what = list(WHAT) if not options.what or "all" in options.what else sorted(set(options.what))
+    if unknown := [what for what in options.what if what not in WHAT]:
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(WHAT)}, all")
     if options.images < 2:
         parser.error("--images must be at least 2")
     options.out = options.out or Path("reports", options.dataset)
@@ -65,13 +74,27 @@ def _reproduce(options: argparse.Namespace) -> Path:
     print("Loading TensorFlow …")
     from rich import progress
 
-    from reproductions import claims, table1, table2
+    from reproductions import claims, figure7, table1, table2, table3, table4
     from reproductions.run import Run
 
-    modules = {"table1": (table1, claims.of_table1), "table2": (table2, claims.of_table2)}
-    run = Run(options.dataset, options.images, options.seed, options.out, options.data_dir, options.command)
+    modules = {
+        "table1": (table1, claims.of_table1),
+        "table2": (table2, claims.of_table2),
+        "table3": (table3, claims.of_table3),
+        "table4": (table4, claims.of_table4),
+        "figure7": (figure7, claims.of_figure7),
+    }
+    run = Run(
+        options.dataset,
+        options.images,
+        options.seed,
+        options.training_seeds,
+        options.out,
+        options.data_dir,
+        options.command,
+    )
     run.load("train" if options.dataset == "mnist5k" else "test")  # no data: say so before the bar
-    chosen = [modules[what] for what in options.what]
+    chosen = {what: modules[what] for what in options.what}
     columns = (
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
@@ -80,40 +103,45 @@ def _reproduce(options: argparse.Namespace) -> Path:
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns) as bar:
-        task = bar.add_task("", total=sum(module.steps(run) for module, _ in chosen))
+        task = bar.add_task("", total=sum(module.steps(run) for module, _ in chosen.values()))
         run.advance = lambda description: bar.update(task, advance=1, description=description)
-        sections, verdicts = [], []
-        for module, verdicts_of in chosen:
+        for what, (module, claims_of) in chosen.items():
             values = module.measure(run)
-            sections.append(module.section(run, values))
-            verdicts += verdicts_of(values)
+            _keep(run, what, module.section(run, values), claims_of(values), module.PRESETS)
         bar.update(task, completed=bar.tasks[0].total, description="report")
-    return _write(run, options, sections, verdicts)
+    return _write(run, options)
 
 
-def _write(run: Any, options: argparse.Namespace, sections: list[Any], verdicts: list[Any]) -> Path:
+def _keep(run: Any, what: str, section: Any, claims: list[Any], models: list[str]) -> None:
+    """Writes a finished section beside the records; the report is put together out of all that are there."""
     import keras_intriguing as ki
+    from keras_intriguing.report import sections
+
+    versions = ", ".join(f"{name} {version}" for name, version in ki.presets.versions().items())
+    trained = [name for preset in models for name in run.trained(preset)]
+    provenance = [
+        ("measured on", run.described),
+        ("command", run.command),
+        ("versions", versions),
+        *((f"SHA-256 of {name}", ki.presets.load_metrics(name)["sha256"]) for name in trained),
+    ]
+    section = dataclasses.replace(section, claims=claims, provenance=provenance)
+    sections.save(section, run.out / "sections" / f"{what}.json", run.out)
+
+
+def _write(run: Any, options: argparse.Namespace) -> Path:
     from keras_intriguing import report
     from reproductions import deviations
     from reproductions.run import PAPER
 
     mnist5k = options.dataset == "mnist5k"
-    images = "MNIST training images (mnist5k)" if mnist5k else "MNIST test images"
-    hashes = [(f"SHA-256 of {p}", ki.presets.load_metrics(p)["sha256"]) for p in PAPER["table1"]]
-    versions = ", ".join(f"{name} {version}" for name, version in ki.presets.versions().items())
+    paths = [path for what in WHAT if (path := run.out / "sections" / f"{what}.json").exists()]
     return report.write(
         report.Report(
             title="Intriguing properties of neural networks, remeasured",
-            summary=f"Tables of {PAPER['source']}, measured on {options.images} {images} with the shipped presets.",
-            sections=sections,
-            claims=verdicts,
+            summary=f"Tables and figures of {PAPER['source']}, measured with the checkpoints of keras-intriguing.",
+            sections=[report.sections.load(path, run.out) for path in paths],
             deviations=[*(deviations.MNIST5K if mnist5k else ()), *deviations.COMMON],
-            provenance=[
-                ("command", options.command),
-                ("images, seed", f"{options.images}, {options.seed}"),
-                ("versions", versions),
-                *hashes,
-            ],
         ),
         run.out,
     )

@@ -12,11 +12,15 @@ COMMON = (
     "with λΣw², both without the division by k; each preset's card has the coefficients.",
     "The paper gives no objective for its sparse autoencoder; ours is half the squared error, a Kullback–Leibler "
     "penalty on the mean activities and weight decay. Its layer is not fine-tuned, as in the paper.",
-    "Convergence of L-BFGS: 50 iterations lower the objective by less than a share that the preset's metrics record.",
+    "Convergence of L-BFGS: 100 iterations lower the objective by no more than a share that the preset's metrics record.",
     "Table 2's images are not filtered for being classified rightly, as in the paper (its cells lie on a grid of "
     "1/256); the clean error of the same images stands below.",
     "Gaussian noise is not clipped to [0, 1], so that its root mean square is the stated one.",
-    "Every model comes from one training run; how much a cell would move with another is not in its interval.",
+    "The interval of a cell is over images. How much it moves with another training run is shown as a spread, where "
+    "several runs were measured, and is not in the interval.",
+    "Table 4's amplified rows rescale the difference to a root mean square of 0.1; the paper's printed formula gives an "
+    "L2 norm of 0.1 instead, which its figures cannot have come from.",
+    "P1 and P2 are halves by a hash of the image, since the paper does not say how it drew them.",
 )
 
 MNIST5K = (

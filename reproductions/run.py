@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import keras_intriguing as ki
-from keras_intriguing import files
+from keras_intriguing import files, recipes
 
 PAPER = json.loads((Path(__file__).parent / "paper.json").read_text(encoding="utf-8"))
 
@@ -29,6 +29,7 @@ class Run:
         dataset: `mnist` (attacks its test images) or `mnist5k` (attacks training images; it has no others).
         images: how many are attacked.
         seed: of the choice of images, of their random targets and of the noise.
+        training_seeds: how many training runs of every model are measured, 1 to 3.
         out: folder of records, examples and the report.
         data_dir: see `ki.data.load`.
         command: that repeats the run.
@@ -38,6 +39,7 @@ class Run:
     dataset: str
     images: int
     seed: int
+    training_seeds: int
     out: Path
     data_dir: str | None
     command: str
@@ -70,8 +72,35 @@ class Run:
 
     @functools.cache  # noqa: B019
     def model(self, preset: str) -> Any:
-        """A shipped model."""
+        """A model of the zoo."""
         return ki.from_preset(preset)
+
+    @property
+    def described(self) -> str:
+        """The attacked images, in words."""
+        what = "training" if self.dataset == "mnist5k" else "test"
+        seeds = (
+            f"{self.training_seeds} training runs a model"
+            if self.training_seeds > 1
+            else "one training run a model"
+        )
+        return f"{self.images} MNIST {what} images (seed {self.seed}, not filtered for being classified rightly; {seeds})"
+
+    @property
+    def pairs_described(self) -> str:
+        """What a cell of a transfer table averages, in words; empty with one training run."""
+        if self.training_seeds == 1:
+            return ""
+        pairs = self.training_seeds**2
+        return f"A cell is the average over the {pairs} pairs of a training run of either model."
+
+    def trained(self, preset: str) -> list[str]:
+        """The presets of every training run of a model."""
+        return [recipes.seeded(preset, seed) for seed in recipes.SEEDS[: self.training_seeds]]
+
+    def misclassified(self, preset: str, images: np.ndarray) -> np.ndarray:
+        """Which images, made from the attacked ones, a model does not give their true label: bool [images]."""
+        return ki.evaluation.labels(self.model(preset), images) != self.attacked[1]
 
     def record(
         self, name: str, presets: list[str], measure: Callable[[], dict[str, Any]], **settings: Any

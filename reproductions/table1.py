@@ -7,6 +7,7 @@ import numpy as np
 import keras_intriguing as ki
 from keras_intriguing.report import Cell, Figure, Section, Table, figures
 from reproductions import statistics
+from reproductions.cells import distortion, percent
 from reproductions.run import PAPER, Run
 
 PRESETS = list(PAPER["table1"])
@@ -22,53 +23,62 @@ _SHOWN = 4  # images of the figure
 
 def steps(run: Run) -> int:
     """How many records the table takes."""
-    return len(PRESETS) * (1 + 2 * len(DISTORTIONS))
+    return len(PRESETS) * (1 + len(DISTORTIONS) * (1 + run.training_seeds))
 
 
 def measure(run: Run) -> dict[str, dict[str, Any]]:
-    """For every preset its errors and its distortions by every method."""
+    """For every model its errors and its distortions by every method, over its training runs."""
     table = {}
     for preset in PRESETS:
-        name = f"table1/{preset}"
-        table[preset] = {"errors": run.record(f"{name}-errors", [preset], lambda p=preset: _errors(run, p))}
+        splits = ("train", "test") if run.dataset == "mnist" else ("train",)
+        table[preset] = {"errors": errors(run, f"table1/{preset}-errors", preset, splits)}
         for column, (method, targeted) in DISTORTIONS.items():
-            examples = run.examples(preset, method, targeted)
-            table[preset][column] = run.record(
-                f"{name}-{method}-{'random' if targeted else 'nearest'}",
-                [preset],
-                lambda arrays=examples.arrays: _distortion(arrays),
-                examples_sha256=examples.sha256,
-            )
+            kind = f"table1/{preset}-{method}-{'random' if targeted else 'nearest'}"
+            table[preset][column] = distortions(run, kind, preset, method, targeted)
     return table
 
 
-def _errors(run: Run, preset: str) -> dict[str, Any]:
-    splits = ("train", "test") if run.dataset == "mnist" else ("train",)
-    found = {}
-    for split in splits:
-        x, y = run.load(split)
-        found[split] = statistics.share(ki.evaluation.error(run.model(preset), x, y), len(x))
-    return found
+def errors(run: Run, name: str, preset: str, splits: tuple[str, ...]) -> dict[str, Any]:
+    """The record of a model's errors on splits of the run's data set."""
+
+    def measure() -> dict[str, Any]:
+        found = {}
+        for split in splits:
+            x, y = run.load(split)
+            shares = [ki.evaluation.error(run.model(p), x, y) for p in run.trained(preset)]
+            found[split] = statistics.share(shares, len(x))
+        return found
+
+    return run.record(name, run.trained(preset), measure)
 
 
-def _distortion(result: dict[str, np.ndarray]) -> dict[str, Any]:
-    reached = result["success"]
-    return {
-        "distortion": statistics.mean(result["distortion"][reached]),
-        "success": statistics.share(float(reached.mean()), len(reached)),
-        "survives_rounding": statistics.share(float(result["survives_rounding"].mean()), len(reached)),
-    }
+def distortions(run: Run, name: str, preset: str, method: str, targeted: bool) -> dict[str, Any]:
+    """The record of a model's average minimum distortion."""
+    examples = [run.examples(p, method, targeted) for p in run.trained(preset)]
+
+    def measure() -> dict[str, Any]:
+        success, sizes, rounded = (
+            np.stack([e.arrays[field] for e in examples])
+            for field in ("success", "distortion", "survives_rounding")
+        )
+        return {
+            "distortion": statistics.mean(np.where(success, sizes, np.nan)),
+            "success": statistics.share_of(success.astype(float)),
+            "survives_rounding": statistics.share_of(rounded.astype(float)),
+        }
+
+    hashes = [e.sha256 for e in examples]
+    return run.record(name, run.trained(preset), measure, examples_sha256=hashes)
 
 
 def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:
     """The table and a figure of examples."""
     measured = "MNIST" if run.dataset == "mnist" else "5,000 MNIST training images"
     columns = [f"training error, {measured}", "test error", *DISTORTIONS, "survive 8 bits, direct"]
-    rows = [(PAPER["presets"][preset], _cells(preset, values[preset])) for preset in PRESETS]
-    what = "test" if run.dataset == "mnist" else "training"
+    rows = [(PAPER["presets"][preset], _cells(run, preset, values[preset])) for preset in PRESETS]
     note = (
-        f"Distortion: root mean square of the change over 784 pixels in [0, 1], mean over {run.images} {what} "
-        f"images (seed {run.seed}, not filtered), one training seed. Random targets: a uniformly random wrong class, "
+        f"Distortion: root mean square of the change over 784 pixels in [0, 1], mean over {run.described}. "
+        "Random targets: a uniformly random wrong class, "
         "the same for all models; nearest class: whichever other class is nearest. Penalty: the paper's c‖r‖² + "
         "cross-entropy; direct: the constrained problem itself. Last column: the share of the direct, randomly "
         "targeted examples that are still misclassified as asked after rounding to 256 grey levels."
@@ -80,35 +90,26 @@ def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:
     )
 
 
-def _cells(preset: str, values: dict[str, Any]) -> list[Cell]:
+def _cells(run: Run, preset: str, values: dict[str, Any]) -> list[Cell]:
     paper = PAPER["table1"][preset]
-    metrics = ki.presets.load_metrics(preset)
-    cells = []
-    for split in ("train", "test"):
-        number = values["errors"].get(split)
-        recorded = number is None
-        if recorded:
-            number = statistics.share(metrics[f"{split}_error"], metrics[f"{split}_images"])
-        cells.append(percent(number, f"{paper[f'{split}_error']:g}%", recorded))
-    for column in DISTORTIONS:
+    found = [
+        error_cell(run, preset, split, values["errors"], f"{paper[f'{split}_error']:g}%")
+        for split in ("train", "test")
+    ]
+    for column, (_, targeted) in DISTORTIONS.items():
         number, success = values[column]["distortion"], values[column]["success"]["value"]
-        failed = "" if success == 1 else f" ({100 * success:.1f}% succeeded)"
-        interval = f"{number['low']:.4f}–{number['high']:.4f}"
-        targeted = DISTORTIONS[column][1]
-        cells.append(
-            Cell(f"{number['value']:.4f}{failed}", interval, f"{paper['distortion']:g}" if targeted else "")
-        )
-    cells.append(percent(values["distortion, random targets, direct"]["survives_rounding"], "", False))
-    return cells
+        found.append(distortion(number, f"{paper['distortion']:g}" if targeted else "", success))
+    found.append(percent(values["distortion, random targets, direct"]["survives_rounding"]))
+    return found
 
 
-def percent(number: dict[str, Any], paper: str, recorded: bool) -> Cell:
-    """A share as a cell in percent."""
-    low, high = (100 * number[end] for end in ("low", "high"))
-    digits = 2 if number["n"] > 1000 else 1
-    return Cell(
-        f"{100 * number['value']:.{digits}f}%", f"{low:.{digits}f}–{high:.{digits}f}%", paper, recorded
-    )
+def error_cell(run: Run, preset: str, split: str, measured: dict[str, Any], paper: str) -> Cell:
+    """An error measured in this run, or else that recorded when the checkpoints were made."""
+    if split in measured:
+        return percent(measured[split], paper)
+    metrics = [ki.presets.load_metrics(p) for p in run.trained(preset)]
+    shares = [m[f"{split}_error"] for m in metrics]
+    return percent(statistics.share(shares, metrics[0][f"{split}_images"]), paper, recorded=True)
 
 
 def _figure(run: Run) -> Figure:
@@ -130,7 +131,7 @@ def _figure(run: Run) -> Figure:
     path = run.out / "figures" / "table1-examples.png"
     figures.triples(path, rows, magnified=10)
     note = (
-        f"The first {_SHOWN} images on which the attack succeeded: original with the model's label, difference ×10 around grey, adversarial "
-        "image with the label it then gets. Method direct, random targets."
+        f"The first {_SHOWN} images on which the attack succeeded: original with the model's label, difference ×10 "
+        "around grey, adversarial image with the label it then gets. Method direct, random targets, training seed 0."
     )
     return Figure("Adversarial examples", path, note)

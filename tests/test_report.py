@@ -20,23 +20,25 @@ def page(tmp_path: Path) -> Path:
         "A table",
         "model",
         ["one"],
-        [("net", [report.Cell("7.4%", "7–8%", "7.2%", recorded=True)])],
+        [("net", [report.Cell("7.4%", "7–8%", "7.2%", recorded=True, spread="7.1–7.6%")])],
         "its note",
     )
-    whole = report.Report(
-        title="Title <1>",
-        summary="Summary.",
-        sections=[report.Section("Heading", [table], [report.Figure("Map", path, "its caption")])],
-        claims=[report.Claim("it is so", "does not hold", "3 of 4")],
-        deviations=["another seed"],
-        provenance=[("seed", "0")],
+    section = report.Section(
+        "Heading",
+        [table],
+        [report.Figure("Map", path, "its caption")],
+        [report.Claim("it is so", "does not hold", "3 of 4")],
+        [("seed", "0")],
     )
-    return report.write(whole, tmp_path)
+    report.sections.save(section, tmp_path / "heading.json", tmp_path)
+    again = report.sections.load(tmp_path / "heading.json", tmp_path)
+    assert again == section
+    return report.write(report.Report("Title <1>", "Summary.", [again], ["another seed"]), tmp_path)
 
 
 def test_markdown_has_every_part(page: Path) -> None:
     text = (page.parent / "REPORT.md").read_text(encoding="utf-8")
-    assert "| net | 7.4%† [7–8%] (7.2%) |" in text
+    assert "| net | 7.4%† [7–8%] {7.1–7.6%} (7.2%) |" in text
     assert "| it is so | **does not hold** | 3 of 4 |" in text
     assert "![Map](figures/map.png)" in text
     for part in ("# Title <1>", "its note", "its caption", "- another seed", "| seed | 0 |"):
@@ -63,3 +65,17 @@ def test_html_is_one_file_with_escaped_text(page: Path) -> None:
 def test_figures_are_png_files(page: Path) -> None:
     for path in (page.parent / "figures" / "map.png", page.parent / "triples.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_section_whose_figure_is_missing_names_it(tmp_path: Path) -> None:
+    figure = report.Figure("Map", tmp_path / "map.png", "")
+    report.sections.save(report.Section("Heading", [], [figure]), tmp_path / "heading.json", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"map\.png of .*heading\.json is missing"):
+        report.sections.load(tmp_path / "heading.json", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"heading": "of another version"}'])
+def test_a_damaged_section_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "heading.json").write_text(text)
+    with pytest.raises(ValueError, match=r"heading\.json is n"):
+        report.sections.load(tmp_path / "heading.json", tmp_path)

@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from reproductions import __main__ as reproductions
-from reproductions import claims, statistics, table1, table2
+from reproductions import asymmetry, claims, cross, statistics, table1, table2, table4
 from reproductions.run import PAPER, Run
 
 
 def test_wilson_interval_agrees_with_scipy() -> None:
     for hits, count in ((0, 256), (1, 10), (128, 256), (256, 256)):
-        ours = statistics.share(hits / count, count)
+        ours = statistics.share([hits / count], count)
         theirs = stats.binomtest(hits, count).proportion_ci(method="wilson")
         assert (ours["low"], ours["high"]) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
@@ -23,13 +23,82 @@ def test_wilson_interval_agrees_with_scipy() -> None:
 def test_mean_interval_is_the_normal_one() -> None:
     values = np.random.default_rng(0).normal(3, 2, 1000)
     low, high = stats.norm.interval(0.95, values.mean(), stats.sem(values))
-    ours = statistics.mean(values)
+    ours = statistics.mean(values[None])
     assert (ours["value"], ours["low"], ours["high"]) == pytest.approx((values.mean(), low, high))
+
+
+def test_runs_are_averaged_and_their_interval_is_that_of_the_images() -> None:
+    values = np.array([[1.0, 2.0, 3.0, np.nan], [3.0, 4.0, 5.0, np.nan]])
+    ours = statistics.mean(values)
+    assert ours["runs"] == [2.0, 4.0]
+    assert (ours["value"], ours["n"]) == (3.0, 3)
+    assert ours["high"] - ours["low"] == pytest.approx(2 * 1.96 / np.sqrt(3), rel=1e-3)
+
+
+def test_a_share_over_runs_leaves_out_what_does_not_exist() -> None:
+    ours = statistics.share_of(np.array([[1.0, 0.0, np.nan], [1.0, 1.0, 0.0]]))
+    assert ours["runs"] == pytest.approx([1 / 2, 2 / 3])
+    assert (ours["value"], ours["n"]) == (pytest.approx(7 / 12), 2)
+    low, high = statistics.runs_range(statistics.share([0.0, 1.0], 10))
+    assert low == stats.binomtest(0, 10).proportion_ci(method="wilson").low
+    assert high == stats.binomtest(10, 10).proportion_ci(method="wilson").high
+
+
+def test_luck_is_the_deviation_of_a_single_difference() -> None:
+    """Planted: nine pairs of runs around 0.1, with the deviations of a run and of the images known."""
+    random = np.random.default_rng(0)
+    runs = random.normal(0.1, 0.05, size=400)
+    difference = runs[:, None] + random.normal(0, 0.8, size=(400, 256))
+    ours = asymmetry.summary(difference)
+    assert ours["deviation"] == pytest.approx(np.hypot(0.05, np.sqrt(2) * 0.8 / 16), rel=0.1)
+    assert ours["value"] == pytest.approx(0.1, abs=0.02)
+
+
+class Planted:
+    """A run of two models with three training runs each, whose errors are planted."""
+
+    training_seeds = 3
+
+    def __init__(self) -> None:
+        self.attacked = (np.zeros((4, 2)), np.zeros(4, int))
+
+    def trained(self, preset: str) -> list[str]:
+        return [f"{preset}{seed}" for seed in range(3)]
+
+    def misclassified(self, preset: str, images: np.ndarray) -> np.ndarray:
+        """Images carry the model and the run they were made for; b gets wrong what was made for a, run 2."""
+        made_for_a, made_for_run = images[0]
+        own = made_for_a == preset.startswith("a") and made_for_run == int(preset[-1])
+        return np.full(4, own or (preset.startswith("b") and made_for_a == 1 and made_for_run == 2))
+
+    def record(self, name: str, presets: list[str], measure: Any, **settings: Any) -> dict[str, Any]:
+        return measure()
+
+
+def planted_examples(preset: str) -> cross.Made:
+    images = np.stack([np.tile([preset == "a", seed], (4, 1)).astype(float) for seed in range(3)])
+    return cross.Made(images, np.ones((3, 4), bool), [f"{preset}{seed}" for seed in range(3)], ["hash"])
+
+
+def test_a_cell_averages_the_pairs_of_training_runs() -> None:
+    run: Any = Planted()
+    row = cross.row(run, "a", planted_examples("a"), ["a", "b"])
+    assert row["errors"]["a"]["runs"] == [1.0, 1.0, 1.0]
+    assert row["other_run"]["runs"] == [0.0] * 6
+    assert row["errors"]["b"]["runs"] == [0.0] * 6 + [1.0] * 3
+    assert row["errors"]["b"]["value"] == pytest.approx(1 / 3)
+
+
+def test_an_asymmetry_compares_the_same_two_training_runs() -> None:
+    run: Any = Planted()
+    made = {preset: planted_examples(preset) for preset in ("a", "b")}
+    pair = asymmetry.measure(run, "asymmetry", made)["a → b"]
+    assert sorted(pair["runs"]) == [0.0] * 6 + [1.0] * 3
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The main job, small: both tables of 16 images of mnist5k, first interrupted."""
+    """The main job, small: everything, on 16 images of mnist5k, first interrupted."""
     folder = tmp_path_factory.mktemp("report")
     arguments = ["--images", "16", "--out", str(folder)]
     original, calls = Run.record, []
@@ -51,11 +120,15 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_report_has_both_tables_and_names_the_way_here(out: Path) -> None:
+def test_report_has_everything_and_names_the_way_here(out: Path) -> None:
     text = (out / "REPORT.md").read_text(encoding="utf-8")
     for part in (
         "Table 1",
         "Table 2",
+        "Table 3",
+        "Table 4",
+        "Figure 7",
+        "FC123-456-10",
         "FC10(1e-4)",
         "AE400-10",
         "does not hold",
@@ -71,14 +144,16 @@ def test_report_has_both_tables_and_names_the_way_here(out: Path) -> None:
 def test_records_say_what_they_rest_on(out: Path) -> None:
     record = json.loads((out / "records/table1/fc100_100_10_mnist-direct-random.json").read_text())
     assert record["values"]["success"]["value"] == 1
-    assert set(record["values"]["distortion"]) == {"value", "low", "high", "n"}
+    assert set(record["values"]["distortion"]) == {"value", "low", "high", "n", "runs"}
+    assert record["values"]["distortion"]["runs"] == [record["values"]["distortion"]["value"]]
     assert {"dataset", "images", "seed", "sha256", "versions", "code"} <= set(record["key"])
     assert record["command"].startswith("python -m reproductions")
 
 
-def test_a_second_run_measures_nothing_again(out: Path) -> None:
+def test_a_second_run_measures_nothing_again_and_keeps_the_other_sections(out: Path) -> None:
     before = {p: p.read_bytes() for p in (out / "records").rglob("*.json")}
     assert reproductions.main(["table1", "--images", "16", "--out", str(out)]) == 0
+    assert "Figure 7" in (out / "REPORT.md").read_text(encoding="utf-8")
     assert before == {p: p.read_bytes() for p in (out / "records").rglob("*.json")}
 
 
@@ -118,7 +193,7 @@ def test_bad_input_is_one_clear_line(
 
 
 def number(value: float, width: float = 0.01) -> dict[str, Any]:
-    return {"value": value, "low": value - width, "high": value + width, "n": 256}
+    return {"value": value, "low": value - width, "high": value + width, "n": 256, "runs": [value]}
 
 
 def planted_table1(success: float, distortions: list[float]) -> dict[str, Any]:
@@ -163,3 +238,42 @@ def test_the_papers_own_table_agrees_with_itself() -> None:
     assert agreement.verdict == "holds"
     *_, agreement = claims.of_table2(planted_table2(on_others=0.9, on_noise=0.9))
     assert agreement.verdict == "does not hold"
+
+
+def test_verdict_of_table3_can_go_either_way() -> None:
+    def planted(off_by: float) -> dict[str, Any]:
+        return {
+            preset: {"errors": {split: number(paper[split] / 100) for split in ("p1", "p2", "test")}}
+            | ({"errors": {"test": number((paper["test"] + off_by) / 100)}} if off_by else {})
+            for preset, paper in PAPER["table3"].items()
+        }
+
+    assert claims.of_table3(planted(0.0))[0].verdict == "holds"
+    assert claims.of_table3(planted(0.4))[0].verdict == "holds"
+    (claim,) = claims.of_table3(planted(-0.6))
+    assert claim.verdict == "does not hold"
+    assert "-0.60 points" in claim.evidence
+
+
+def planted_table4(across: float, amplified: float) -> dict[str, Any]:
+    def rows(kind: str, error: float) -> dict[str, Any]:
+        return {f"{kind}/{p}": {"errors": {q: number(error) for q in table4.PRESETS}} for p in table4.PRESETS}
+
+    flat = {name: {"errors": {q: number(0.02) for q in table4.PRESETS}} for name in ("clean", "noise0.1")}
+    return {**flat, **rows("as made", across), **rows("noise", 0.02), **rows("amplified", amplified)}
+
+
+def test_verdicts_of_table4_can_go_either_way() -> None:
+    disjoint, amplified = claims.of_table4(planted_table4(0.08, 0.4))
+    assert (disjoint.verdict, amplified.verdict) == ("holds", "holds")
+    disjoint, amplified = claims.of_table4(planted_table4(0.02, 0.02))
+    assert (disjoint.verdict, amplified.verdict) == ("does not hold", "does not hold")
+
+
+def test_verdict_of_figure7_can_go_either_way() -> None:
+    def planted(at_one: float) -> dict[str, Any]:
+        noise = {"noise1": {"errors": {p: number(1 - at_one) for p in table1.PRESETS}}}
+        return noise | {p: {"errors": {p: number(1.0, 0.0)}} for p in table1.PRESETS}
+
+    assert claims.of_figure7(planted(0.5))[0].verdict == "holds"
+    assert claims.of_figure7(planted(0.0))[0].verdict == "does not hold"

@@ -42,3 +42,22 @@ def test_random_targets_are_wrong_and_uniform() -> None:
     counts = np.bincount(10 * labels + targets, minlength=100).reshape(10, 10)
     off_diagonal = counts[~np.eye(10, dtype=bool)]
     assert abs(off_diagonal - 1000).max() < 5 * np.sqrt(1000)
+
+
+def test_misclassified_tells_each_image() -> None:
+    examples = np.eye(3, dtype=np.float32)
+    table = ki.transfer.misclassified(
+        {"first": lambda images: images}, {"eye": examples}, np.array([0, 2, 2])
+    )
+    np.testing.assert_array_equal(table["eye"]["first"], [False, True, False])
+
+
+def test_a_rescaled_difference_has_its_size_and_direction() -> None:
+    random = np.random.default_rng(0)
+    x, changed = random.uniform(size=(2, 5, 28, 28, 1)).astype(np.float32)
+    changed[4] = x[4]
+    sizes = np.array([0.01, 0.1, 0.2, 0.5, 0.1])
+    rescaled = ki.transfer.rescaled(x, changed, sizes)
+    np.testing.assert_allclose(ki.transfer.distortion(x, rescaled), [0.01, 0.1, 0.2, 0.5, 0], rtol=1e-4)
+    one, other = ((rescaled - x)[0].ravel(), (changed - x)[0].ravel())
+    assert np.dot(one, other) / np.linalg.norm(one) / np.linalg.norm(other) > 0.9999

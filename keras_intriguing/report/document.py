@@ -15,12 +15,14 @@ class Cell:
         interval: its 95% interval, formatted; empty where there is none.
         paper: the paper's figure, formatted; empty where it has none.
         recorded: it was not measured now, but when the checkpoint was made.
+        spread: the lowest and the highest of several training runs, formatted; empty where there is one.
     """
 
     value: str = ""
     interval: str = ""
     paper: str = ""
     recorded: bool = False
+    spread: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +56,21 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A heading, its tables and figures, in this order."""
+    """A heading, its tables and figures, in this order.
+
+    Attributes:
+        heading: of the section.
+        tables: come first.
+        figures: come after them.
+        claims: the paper's statements that these numbers decide.
+        provenance: names and values that let the measurement be repeated.
+    """
 
     heading: str
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
+    claims: Sequence[Claim] = ()
+    provenance: Sequence[tuple[str, str]] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,15 +80,11 @@ class Report:
     Attributes:
         title: of the page.
         summary: what was run, in a sentence or two.
-        sections: tables and figures.
-        claims: the paper's statements with verdicts.
+        sections: tables and figures, and the claims that are listed at the top of the page.
         deviations: where we did something else than the paper says, and why.
-        provenance: names and values that let the run be repeated.
     """
 
     title: str
     summary: str
     sections: Sequence[Section]
-    claims: Sequence[Claim]
     deviations: Sequence[str]
-    provenance: Sequence[tuple[str, str]]

@@ -1,6 +1,6 @@
 """Figures as PNG files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +68,56 @@ def triples(path: Path, rows: Sequence[tuple[str, Sequence[Triple]]], magnified:
                 axes = grid[i, 3 * j + k]
                 axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1)
                 axes.set_title(title, fontsize=9, pad=2)
+    _save(figure, path)
+
+
+def strips(path: Path, rows: Sequence[tuple[str, Sequence[np.ndarray], Sequence[str]]]) -> None:
+    """Rows of images.
+
+    Args:
+        path: PNG file to write.
+        rows: a name, equally many images [height, width] or [height, width, 3] and a caption for each; values
+            outside [0, 1] are drawn as the nearest.
+    """
+    count = max(len(images) for _, images, _ in rows)
+    figure = Figure(figsize=(1.9 + 0.8 * count, 1.05 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), count, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for line, (name, images, captions) in zip(grid, rows, strict=True):
+        line[0].text(-0.15, 0.5, name, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
+        for axes, image, caption in zip(line, images, captions, strict=False):
+            axes.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
+            axes.text(0.5, -0.05, caption, transform=axes.transAxes, ha="center", va="top", fontsize=8)
+    _save(figure, path)
+
+
+def curves(
+    path: Path,
+    x: Sequence[float],
+    y: Mapping[str, Sequence[float]],
+    labels: tuple[str, str],
+    paper: tuple[str, float, float],
+) -> None:
+    """Curves over one axis, with the paper's point.
+
+    Args:
+        path: PNG file to write.
+        x: where they are known.
+        y: name to the curve's values.
+        labels: of both axes.
+        paper: name, x and y of the point.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in y.items():
+        axes.plot(x, values, marker="o", markersize=3, linewidth=1.2, label=name)
+    name, at, value = paper
+    axes.plot([at], [value], "k*", markersize=11, linestyle="none", label=name)
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
     _save(figure, path)
 
 
