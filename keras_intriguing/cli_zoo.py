@@ -31,7 +31,7 @@ def _list(options: argparse.Namespace) -> None:
 
     table = Table(
         Column("preset", no_wrap=True),
-        "model",
+        Column("model", no_wrap=True),
         "training error",
         "test error",
         Column("where", no_wrap=True),

@@ -51,21 +51,23 @@ def mirrors() -> list[str]:
 
 
 def obtain(preset: str, on_bytes: OnBytes = silent) -> Path:
-    """A folder with the registered files of a preset: cached, in a local mirror, or fetched into the cache.
+    """A folder with the registered files of a preset: in the package, cached, in a local mirror, or fetched.
 
     Args:
         preset: a name in the registry.
         on_bytes: told, while files are fetched, how many bytes of how many of the preset have come.
 
     Raises:
+        ValueError: no preset of that name.
         FileNotFoundError: it cannot be had; the message lists what was tried and what to do.
         OSError: the cache cannot be written; the message names it, the cause and the ways out.
     """
-    folder = cache() / preset
-    fault = registry.fault(preset, folder)
-    if fault is None:
-        return folder
-    tried = [f"{registry.ZOO / preset}: not there", f"{folder}: {fault}"]
+    tried = []
+    for folder in (registry.ZOO / preset, cache() / preset):
+        fault = registry.fault(preset, folder)
+        if fault is None:
+            return folder
+        tried.append(f"{folder}: {fault}")
     for mirror in mirrors():
         try:
             if not mirror.startswith(("http://", "https://")):

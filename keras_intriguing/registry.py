@@ -81,7 +81,8 @@ def build(zoo: Path) -> dict[str, dict[str, Any]]:
         of `files` its `sha256` and `bytes`.
 
     Raises:
-        ValueError: a preset lacks a file, or its weights are not those that its metrics record.
+        ValueError: a preset lacks a file, its metrics lack one of these values, or its weights are not those
+            that its metrics record.
     """
     entries = {}
     for folder in sorted(config.parent for config in zoo.glob(f"*/{CONFIG}")):
@@ -93,14 +94,16 @@ def build(zoo: Path) -> dict[str, dict[str, Any]]:
             for name in FILES
         }
         metrics = files.read_json(folder / METRICS)
-        if metrics["sha256"] != known[WEIGHTS]["sha256"]:
+        try:
+            recorded, model = metrics["sha256"], metrics["recipe"]["model"]
+            errors = {key: metrics[key] for key in ("train_error", "test_error")}
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"{folder / METRICS} does not record {error}, as a trained preset does."
+            ) from error
+        if recorded != known[WEIGHTS]["sha256"]:
             raise ValueError(f"{folder / WEIGHTS} is not the file whose SHA-256 {METRICS} records.")
-        entries[folder.name] = {
-            "model": metrics["recipe"]["model"],
-            "train_error": metrics["train_error"],
-            "test_error": metrics["test_error"],
-            "files": known,
-        }
+        entries[folder.name] = {"model": model, **errors, "files": known}
     return entries
 
 

@@ -36,7 +36,7 @@ def test_every_known_preset_is_listed():
     assert set(registry.packaged()) <= set(ki.list_presets())
 
 
-def test_the_seed_of_the_paper_tables_travels_and_others_do_not(monkeypatch: pytest.MonkeyPatch):
+def test_every_recipe_travels_in_one_seed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(registry, "load", lambda: recipes.RECIPES)
     assert registry.packaged() == [name for name, recipe in recipes.RECIPES.items() if recipe.seed == 0]
 
@@ -71,4 +71,12 @@ def test_a_preset_that_lacks_a_file_is_not_registered(zoo: Path):
 def test_weights_that_their_metrics_do_not_record_are_not_registered(zoo: Path):
     (zoo / PRESET / "model.weights.h5").write_bytes(b"others")
     with pytest.raises(ValueError, match=r"weights\.h5 is not the file whose SHA-256 metrics\.json records"):
+        registry.build(zoo)
+
+
+def test_metrics_of_no_trained_preset_are_not_registered(zoo: Path):
+    metrics = files.read_json(zoo / PRESET / "metrics.json")
+    del metrics["test_error"]
+    files.write_json(zoo / PRESET / "metrics.json", metrics)
+    with pytest.raises(ValueError, match=r"metrics\.json does not record 'test_error'"):
         registry.build(zoo)
