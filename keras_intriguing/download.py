@@ -177,7 +177,7 @@ def _chunks(url: str, size: int) -> Iterator[bytes]:
             length = response.headers.get("Content-Length", str(size))
             if length != str(size):
                 raise _Unavailable(
-                    f"has {length} bytes instead of {size}; it is an error page or another file"
+                    f"has {length} bytes instead of {size:,}; it is an error page or another file"
                 )
             started, received = time.monotonic(), 0
             while chunk := response.read1(min(_CHUNK, size + 1 - received)):
