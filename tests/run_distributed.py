@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_intriguing as ki
+from keras_intriguing.attack.workers import Workers
 
 seen = set()  # devices that computed the model in another thread than the main one
 
@@ -75,6 +76,7 @@ def mirrored(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.n
         # one image a replica, as the default has it
         **fields("two images", ki.minimal_distortion(model, x[:2], strategy=strategy)),
         **fields("one image", ki.minimal_distortion(model, x[:1], strategy=strategy)),
+        "sent": np.array(Workers(strategy, first=0, replicas=2)._send(bytes(range(99)))),
         "callback error": np.array(error_of(model, x, **two, on_batch=fail)),
         "plain error": np.array(error_of(plain, x, **two)),
         "other strategy error": np.array(error_of(elsewhere, x, **two)),

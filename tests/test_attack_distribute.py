@@ -18,7 +18,7 @@ from keras_intriguing.attack.distribute import Replicas
 
 SCRIPT = Path(__file__).with_name("run_distributed.py")
 COUNT = 5  # not a multiple of two
-DEADLOCK = 600  # seconds
+DEADLOCK = 900  # seconds
 Outcome = dict[str, np.ndarray]
 
 
@@ -121,6 +121,10 @@ def test_both_devices_work(mirrored):
 
 def test_progress_counts_the_images_of_all_devices(mirrored):
     assert mirrored["progress"].tolist() == [[i + 1, COUNT] for i in range(COUNT)]
+
+
+def test_the_replicas_of_a_worker_send_its_message_in_pieces(mirrored):
+    assert mirrored["sent"].tolist() == [bytes(range(99))]
 
 
 def test_devices_follow_a_change_of_the_weights(mirrored):

@@ -18,8 +18,8 @@ Found = dict[int, tuple[np.ndarray, ...]]  # by the number of the batch
 class Workers:
     """The processes of a strategy; one, if it is none of several workers.
 
-    They exchange messages twice, before and after the work. One that comes to an exchange waits for the others,
-    so one that raises an error in between takes part with the error as its message.
+    They exchange messages twice, before and after the work. In an exchange every worker waits for all others,
+    so one that fails before it takes part nevertheless, with its error as the message.
 
     Args:
         strategy: what they share.
@@ -41,9 +41,8 @@ class Workers:
         try:
             yield
         except Exception as error:
-            with suppress(
-                RuntimeError, tf.errors.OpError
-            ):  # this worker's own error is the one to raise here
+            # Whatever else is wrong, this worker's own error is the one to raise here.
+            with suppress(RuntimeError, tf.errors.OpError):
                 self._exchange({"error": np.array(f"{type(error).__name__}: {error}")})
             raise
 
