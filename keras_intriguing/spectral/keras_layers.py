@@ -112,6 +112,11 @@ def _forward(layer: Any, kernel: np.ndarray, input_shape: tuple[int, ...], group
     return Convolution(kernel, tuple(input_shape), tuple(sizes), strides, dilation, tuple(before), groups)
 
 
+def strides_of(layer: Any) -> tuple[int, ...]:
+    """A convolution's strides along every axis."""
+    return _each(layer.strides, len(layer.kernel_size))
+
+
 def _each(value: Any, rank: int) -> tuple[int, ...]:
     return (value,) * rank if isinstance(value, int) else tuple(value)
 

@@ -39,7 +39,7 @@ def operator_norm(layer: keras.layers.Layer, input_shape: Sequence[int]) -> Norm
     """
     shape = _checked_shape(layer, input_shape)
     rule = _rule(layer)
-    if not layer.built and layer.weights == [] and not isinstance(layer, _WITHOUT_WEIGHTS):
+    if isinstance(layer, _WITH_WEIGHTS) and not layer.built:
         raise ValueError(
             f"The layer {layer.name!r} is not built: it has no weights yet. Call it, or build({(None, *shape)})."
         )
@@ -69,6 +69,11 @@ def frequency_supremum(layer: keras.layers.Layer, tolerance: float = 1e-6) -> No
     operator, error = _operator(layer, _any_shape(layer))
     lower, upper, _ = supremum(Symbol(operator), tolerance)
     return NormBounds(max(0.0, lower - error), upper + error, "supremum over frequencies", None)
+
+
+def is_convolution(layer: Any) -> bool:
+    """Whether `frequency_supremum` takes a layer."""
+    return isinstance(layer, _CONVOLUTIONS)
 
 
 def register(kind: type, rule: Callable[[Any, tuple[int, ...]], float]) -> None:
@@ -327,11 +332,7 @@ _RULES: dict[type, Rule] = {
     L.Softmax: _of_softmax,
 }
 
-_WITHOUT_WEIGHTS = tuple(
-    kind
-    for kind in _RULES
-    if kind not in (L.Dense, L.EinsumDense, *_CONVOLUTIONS, L.BatchNormalization, L.PReLU)
-)
+_WITH_WEIGHTS = (L.Dense, L.EinsumDense, *_CONVOLUTIONS, L.BatchNormalization, L.PReLU)
 
 _REFUSED = {
     **dict.fromkeys(

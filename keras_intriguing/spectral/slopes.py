@@ -43,11 +43,34 @@ _SLOPES = {
     "mish": Slope(1.0884984, 1.4906),
     "elu": Slope(1.0, 1.0),
     "celu": Slope(1.0, 1.0),
-    "selu": Slope(_SELU * (1 + 1e-15), -1e-6),
+    "selu": Slope(_SELU * (1 + 1e-15), -2e-3),
     "leaky_relu": Slope(1.0, 1.0),
     # ‖diag(p) − ppᵀ‖ ≤ maxᵢ 2pᵢ(1 − pᵢ) ≤ ½ by Gershgorin, attained for two classes alike
     "softmax": Slope(0.5, 0.0),
 }
+_INCREASING = frozenset(
+    [
+        "linear",
+        "relu",
+        "relu6",
+        "sigmoid",
+        "hard_sigmoid",
+        "sparse_sigmoid",
+        "tanh",
+        "hard_tanh",
+        "tanh_shrink",
+        "soft_shrink",
+        "softsign",
+        "softplus",
+        "squareplus",
+        "sparse_plus",
+        "log_sigmoid",
+        "elu",
+        "celu",
+        "selu",
+        "leaky_relu",
+    ]
+)
 _UNBOUNDED = {
     "exponential": "its slope is unbounded",
     "hard_shrink": "it jumps",
@@ -89,9 +112,14 @@ def of_leaky(negative: float) -> Slope:
 
 def of_elu(alpha: float) -> Slope:
     """Slope 1 above zero and α·exp(x) below."""
-    return Slope(max(1.0, abs(alpha)), 1.0 if abs(alpha) <= 1 else -1e-6)
+    return Slope(max(1.0, abs(alpha)), 1.0 if abs(alpha) <= 1 else -2e-3)
 
 
 def of_prelu(alpha: Any) -> Slope:
     """Slope 1 above zero and a learned one below, for every value."""
     return Slope(max(1.0, float(np.abs(alpha).max())), 1.0)
+
+
+def is_increasing(function: Callable) -> bool:
+    """Whether every slope of a known activation lies between 0 and its bound."""
+    return getattr(function, "__name__", "") in _INCREASING
