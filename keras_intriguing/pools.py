@@ -1,5 +1,6 @@
 """Pools of adversarial examples made at the outputs of a layer (paper §4.2)."""
 
+import functools
 from typing import NamedTuple
 
 import keras
@@ -39,8 +40,9 @@ class Pool(NamedTuple):
     change: np.ndarray
 
 
+@functools.lru_cache(maxsize=8)  # the attack on a part is compiled once as long as it is the same object
 def cut(model: keras.Model, layer: str) -> Cut:
-    """Cuts a functional model at a layer; its input layer gives (identity, the model itself).
+    """Cuts a functional model at a layer's outputs, or before all layers at its input.
 
     Raises:
         ValueError: unknown layer, one whose outputs are not in [0, 1], or one that parallel paths go around.

@@ -14,7 +14,8 @@ from keras_intriguing.recipes import AdversarialTraining, MinibatchRecipe
 
 LAYERS = ("image", "hidden1", "hidden2")
 PLAIN = AdversarialTraining(decay=(1e-5,) * 3, epochs=6, batch_size=20, learning_rate=5e-3)
-POOLS = dataclasses.replace(PLAIN, layers=LAYERS, pool=20, replaced=6, warmup=3)
+POOLS = dataclasses.replace(PLAIN, layers=("hidden1", "hidden2"), pool=8, replaced=5, warmup=3)
+SHARED = models.FC100_100_10()  # the attack is compiled once a model
 
 
 class Interrupted(Exception):
@@ -22,14 +23,14 @@ class Interrupted(Exception):
 
 
 def fresh(seed: int = 0) -> models.FC100_100_10:
-    model = models.FC100_100_10()
-    training.initialize(model, seed)
-    return model
+    training.initialize(SHARED, seed)
+    return SHARED
 
 
 @pytest.fixture(scope="module")
 def trained(digits) -> models.FC100_100_10:
-    model = fresh()
+    model = models.FC100_100_10()
+    training.initialize(model, 0)
     adversarial_training.train(model, *digits, PLAIN)
     return model
 
@@ -151,7 +152,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(epoch: int, uncut, digit
 def test_progress_tells_epochs_steps_and_sizes(uncut):
     _, progress = uncut
     assert (progress.epochs, progress.iterations) == (6, 6 * 20)
-    assert set(progress.distortion) == set(LAYERS)
+    assert set(progress.distortion) == set(POOLS.layers)
     assert all(0 < size < 1 for size in progress.distortion.values())
 
 
@@ -194,7 +195,9 @@ def test_training_learns(trained, digits):
 
 def test_dropout_is_no_part_of_the_model(digits, tmp_path: Path):
     x, y = digits
-    without, model = fresh(), fresh()
+    without, model = models.FC100_100_10(), models.FC100_100_10()
+    for net in (without, model):
+        training.initialize(net, 0)
     adversarial_training.train(without, x, y, dataclasses.replace(PLAIN, epochs=2))
     adversarial_training.train(model, x, y, dataclasses.replace(PLAIN, epochs=2, dropout=(0.2, 0.5)))
     assert not np.allclose(model(x), without(x))  # it was trained otherwise
@@ -223,7 +226,7 @@ def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"replaced": 30}, "30 examples cannot be replaced in a pool of 20"),
+        ({"replaced": 30}, "30 examples cannot be replaced in a pool of 8"),
         ({"layers": ("image", "image")}, "named twice"),
         ({"targets": "far"}, "Unknown targets 'far'. Known: nearest, random"),
         ({"warmup": 6}, "6 epochs would make no examples"),
@@ -278,5 +281,5 @@ def test_a_preset_is_made_by_its_recipe(digits, tmp_path: Path, monkeypatch: pyt
     assert metrics["stages"][0]["epochs"] == options.epochs
     card = (folder / presets.CARD).read_text()
     assert "A note." in card
-    assert "at: hidden2; in each pool 20" in card
+    assert "at: hidden2; in each pool 8" in card
     assert not (folder / training.CHECKPOINT).exists()
