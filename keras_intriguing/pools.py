@@ -81,6 +81,9 @@ def make(
 
     Returns:
         Those examples with which the attack succeeded, and their mean distortion ‖r‖₂/√n.
+
+    Raises:
+        RuntimeError: it succeeded with none.
     """
     h, label = np.asarray(parts.below(x[images])), y[images]
     if targets == "random":
@@ -89,8 +92,10 @@ def make(
         wanted = {"label": label}
     result = minimal_distortion(parts.above, h, bounds=BOX, batch_size=_BATCH, **wanted)
     made = result.success
+    if not made.any():
+        raise RuntimeError(f"The attack at {parts.above.name} found no example; it says: {result.reason[0]}")
     pool = Pool(images[made].astype(np.int32), (result.adversarial - h)[made])
-    return pool, float(result.distortion[made].mean()) if made.any() else float("nan")
+    return pool, float(result.distortion[made].mean())
 
 
 def replaced(pool: Pool, new: Pool, random: np.random.Generator) -> Pool:

@@ -179,10 +179,10 @@ _SEED_0 = {
     "fc100_100_10_mnist_dropout": _compared(
         1.3, "Dropout in training, without weight decay.", decay=(0.0, 0.0, 0.0), dropout=(0.2, 0.2)
     ),
-    "fc100_100_10_mnist_adversarial_input": _compared(
+    "fc100_100_10_mnist_adversarial": _compared(
         None, f"Adversarial examples at the input only. {_HALF_WAY}", layers=("image",)
     ),
-    "fc100_100_10_mnist_adversarial": _compared(
+    "fc100_100_10_mnist_adversarial_layers": _compared(
         1.2,
         f"Adversarial examples at every layer, which train the layers above it. {_HALF_WAY}",
         layers=("image", "hidden1", "hidden2"),
