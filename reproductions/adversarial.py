@@ -87,7 +87,7 @@ def _reaches(table: dict[str, dict[str, Any]]) -> Claim:
     return Claim(
         f"With adversarial examples made at every layer a 100-100-10 net has a test error below {below:g}%",
         "holds" if reached == len(runs) else "does not hold" if reached == 0 else "undecided",
-        f"{reached} of {len(runs)} training runs, on average {sum(runs) / len(runs):.2f}%",
+        f"{reached} of {len(runs)} training runs; test errors: {_listed(table, EVERY, INPUT)}",
     )
 
 
