@@ -177,7 +177,7 @@ _SEED_0 = {
         1.6, "The weight decay alone: what the regularizers of §4.2 are compared with."
     ),
     "fc100_100_10_mnist_dropout": _compared(
-        1.3, "Dropout in training, without weight decay.", decay=(0.0, 0.0, 0.0), dropout=(0.2, 0.2)
+        1.3, "Dropout in training, without weight decay.", decay=(0.0, 0.0, 0.0), dropout=(0.1, 0.1)
     ),
     "fc100_100_10_mnist_adversarial": _compared(
         None, f"Adversarial examples at the input only. {_HALF_WAY}", layers=("image",)

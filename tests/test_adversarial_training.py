@@ -174,8 +174,8 @@ def test_examples_train_the_layers_above_only(trained, digits):
         options = dataclasses.replace(
             PLAIN,
             layers=("hidden2",),
-            pool=20,
-            replaced=0,
+            pool=8,
+            replaced=1,
             warmup=0,
             epochs=1,
             batch_size=len(x),
@@ -247,8 +247,8 @@ def test_options_that_contradict_themselves_are_named(change: dict, message: str
     [
         ({"layers": ("hidden3",)}, "at 'hidden3' of .*: image, hidden1, hidden2"),
         ({"layers": ("logits",)}, "at 'logits' of .*: image, hidden1, hidden2"),
-        ({"pool": 401}, "A pool of 401 is larger than the training set of 400 images"),
-        ({"batch_size": 401}, "batch_size is 401, but there are 400 images"),
+        ({"pool": 1000}, "A pool of 1000 is larger than the training set of 417 images"),
+        ({"batch_size": 1000}, "batch_size is 1000, but there are 417 images"),
         ({"decay": (1e-5,)}, "decay has 1 coefficients, but .* has 3 kernels"),
         (
             {"warmup": 0, "pool": 200},
@@ -265,7 +265,7 @@ def test_bad_data_is_named(digits):
     x, y = digits
     with pytest.raises(ValueError, match="x ranges from 0 to 255"):
         adversarial_training.train(fresh(), 255 * x, y, PLAIN)
-    with pytest.raises(ValueError, match="400 images and y 399 labels"):
+    with pytest.raises(ValueError, match="417 images and y 416 labels"):
         adversarial_training.train(fresh(), x, y[1:], PLAIN)
 
 
