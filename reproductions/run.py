@@ -29,7 +29,7 @@ class Run:
         dataset: `mnist` (attacks its test images) or `mnist5k` (attacks training images; it has no others).
         images: how many are attacked.
         seed: of the choice of images, of their random targets and of the noise.
-        training_seeds: how many training runs of every model are measured, 1 to 3.
+        training_seeds: how many training runs of every model are measured, 1 to 3, where the zoo has them.
         out: folder of records, examples and the report.
         data_dir: see `ki.data.load`.
         command: that repeats the run.
@@ -70,17 +70,29 @@ class Run:
         """A split of the run's data set."""
         return ki.data.load(self.dataset, split, self.data_dir)
 
+    @functools.cached_property
+    def _models(self) -> dict[str, Any]:
+        """By class: one object for all presets of a class, since the attack is compiled for every object."""
+        return {}
+
     @functools.cache  # noqa: B019
+    def _weights(self, preset: str) -> tuple[str, list[np.ndarray]]:
+        model = ki.from_preset(preset)
+        self._models.setdefault(type(model).__name__, model)
+        return type(model).__name__, model.get_weights()
+
     def model(self, preset: str) -> Any:
-        """A model of the zoo."""
-        return ki.from_preset(preset)
+        """A model of the zoo; the same object as for any preset of its class, so good until the next call."""
+        name, weights = self._weights(preset)
+        self._models[name].set_weights(weights)
+        return self._models[name]
 
     @property
     def described(self) -> str:
         """The attacked images, in words."""
         what = "training" if self.dataset == "mnist5k" else "test"
         seeds = (
-            f"{self.training_seeds} training runs a model"
+            f"up to {self.training_seeds} training runs a model"
             if self.training_seeds > 1
             else "one training run a model"
         )
@@ -91,12 +103,12 @@ class Run:
         """What a cell of a transfer table averages, in words; empty with one training run."""
         if self.training_seeds == 1:
             return ""
-        pairs = self.training_seeds**2
-        return f"A cell is the average over the {pairs} pairs of a training run of either model."
+        return "A cell is the average over all pairs of a training run of either model."
 
     def trained(self, preset: str) -> list[str]:
-        """The presets of every training run of a model."""
-        return [recipes.seeded(preset, seed) for seed in recipes.SEEDS[: self.training_seeds]]
+        """The presets of a model's training runs, as many as are asked for and known."""
+        names = [recipes.seeded(preset, seed) for seed in recipes.SEEDS[: self.training_seeds]]
+        return [name for name in names if name in ki.list_presets()]
 
     def misclassified(self, preset: str, images: np.ndarray) -> np.ndarray:
         """Which images, made from the attacked ones, a model does not give their true label: bool [images]."""
