@@ -25,7 +25,8 @@ def card(metrics: dict[str, Any]) -> str:
 ```python
 import keras_intriguing as ki
 
-model = ki.from_preset("{metrics["preset"]}")  # images [B, 28, 28, 1] in [0, 1] to logits [B, 10]
+# images [B, 28, 28, 1] in [0, 1] to logits [B, 10]
+model = ki.from_preset("{metrics["preset"]}")
 ```
 
 {recipe["note"]}
