@@ -1,7 +1,6 @@
-"""Training as the paper did: full-batch L-BFGS until convergence (Table 1)."""
+"""The making of presets; training as the paper did, by full-batch L-BFGS until convergence (Table 1)."""
 
-import hashlib
-import json
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,13 +10,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing import data, evaluation, files, models, optimize, presets
-from keras_intriguing.recipes import Recipe, SparseAutoencoder, get
+from keras_intriguing import (
+    adversarial_training,
+    cards,
+    checkpoints,
+    data,
+    evaluation,
+    models,
+    optimize,
+    presets,
+)
+from keras_intriguing.recipes import MinibatchRecipe, Recipe, SparseAutoencoder, get
 
 CHECKPOINT = "checkpoint.npz"
 
-# Called after every round with the stage's name, its progress and its largest number of iterations.
-OnProgress = Callable[[str, optimize.Progress, int], None]
+# Called after every round or epoch with the stage's name, its progress and its largest number of iterations.
+OnProgress = Callable[[str, optimize.Progress | adversarial_training.Progress, int], None]
 
 
 def train_preset(
@@ -30,15 +38,15 @@ def train_preset(
 ) -> Path:
     """Makes a preset from nothing: trains, measures both errors, writes the preset folder.
 
-    After every round of 100 iterations the state is saved in the folder; a run that was interrupted goes on
-    from there, and ends at the same weights as one that was not.
+    After every round of 100 iterations, or every few epochs, the state is saved in the folder; a run that was
+    interrupted goes on from there, and ends at the same weights as one that was not.
 
     Args:
         preset: a name of `keras_intriguing.recipes.RECIPES`.
         folder: where the preset is written.
         seed: of the starting weights; by default the recipe's.
         data_dir: see `data.load`.
-        on_progress: told of every round.
+        on_progress: told of every round or epoch.
 
     Returns:
         The folder.
@@ -50,7 +58,7 @@ def train_preset(
     """
     recipe = get(preset)
     if seed is not None:
-        recipe = Recipe(**{**recipe.__dict__, "seed": seed})
+        recipe = dataclasses.replace(recipe, seed=seed)
     folder = Path(folder)
     if (folder / presets.METRICS).exists():
         raise FileExistsError(
@@ -61,7 +69,8 @@ def train_preset(
     started = time.monotonic()
     model = getattr(models, recipe.model)(name=recipe.model.lower())
     initialize(model, recipe.seed)
-    stages = fit(model, x, y, recipe, folder / CHECKPOINT, on_progress)
+    run = _fit_minibatches if isinstance(recipe, MinibatchRecipe) else fit
+    stages = run(model, x, y, recipe, folder / CHECKPOINT, on_progress)
     metrics = {
         "preset": preset,
         "recipe": recipe.record(),
@@ -76,12 +85,32 @@ def train_preset(
         "versions": presets.versions(),
         "command": f"keras-intriguing train {preset} --seed {recipe.seed}",
     }
-    presets.save_to_preset(model, folder, metrics, card(metrics))
+    presets.save_to_preset(model, folder, metrics, cards.card(metrics))
     (folder / CHECKPOINT).unlink()
     return folder
 
 
-def _other_half(model: keras.Model, recipe: Recipe, data_dir: str | None) -> dict[str, Any]:
+def _fit_minibatches(
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    recipe: MinibatchRecipe,
+    checkpoint: Path,
+    on_progress: OnProgress,
+) -> list[dict[str, Any]]:
+    progress = adversarial_training.train(
+        model,
+        x,
+        y,
+        recipe.training,
+        seed=recipe.seed,
+        checkpoint=checkpoint,
+        on_epoch=lambda progress, most: on_progress("minibatches", progress, most),
+    )
+    return [{"stage": "minibatches", **progress._asdict()}]
+
+
+def _other_half(model: keras.Model, recipe: Recipe | MinibatchRecipe, data_dir: str | None) -> dict[str, Any]:
     """The error of a model of P1 on P2, or the other way round (paper, Table 3)."""
     if recipe.split == "train":
         return {}
@@ -114,12 +143,12 @@ def fit(
     Raises:
         ValueError: the checkpoint belongs to another recipe or to other data.
     """
-    fingerprint = _fingerprint(recipe, x, y)
+    belongs_to = checkpoints.fingerprint(recipe.record(), x, y)
     weights = list(model.weights)
     done: list[dict[str, Any]] = []
     start: optimize.Progress | None = None
     if checkpoint.exists():
-        done, start = _restore(checkpoint, fingerprint, weights)
+        done, start = _restore(checkpoint, belongs_to, weights)
 
     plan = [("classifier", recipe.max_iterations)]
     if recipe.autoencoder:
@@ -131,7 +160,7 @@ def fit(
             objective, trained = _classifier_objective(model, x, y, recipe)
 
         def on_round(progress: optimize.Progress, name: str = name, most: int = most) -> None:
-            _save(checkpoint, fingerprint, weights, done, progress)
+            _save(checkpoint, belongs_to, weights, done, progress)
             on_progress(name, progress, most)
 
         progress = optimize.minimize_variables(
@@ -144,7 +173,7 @@ def fit(
         )
         start = None
         done.append({"stage": name, **progress._asdict()})
-        _save(checkpoint, fingerprint, weights, done, None)
+        _save(checkpoint, belongs_to, weights, done, None)
     return done
 
 
@@ -191,84 +220,22 @@ def _autoencoder_objective(
     return objective, trained
 
 
-def _fingerprint(recipe: Recipe, x: np.ndarray, y: np.ndarray) -> str:
-    digest = hashlib.sha256(json.dumps(recipe.record(), sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(x))
-    digest.update(np.ascontiguousarray(y))
-    return digest.hexdigest()
-
-
 def _save(
     path: Path,
-    fingerprint: str,
+    belongs_to: str,
     weights: Sequence[keras.Variable],
     done: list[dict[str, Any]],
     progress: optimize.Progress | None,
 ) -> None:
-    state = {"fingerprint": fingerprint, "done": done, "progress": progress}
     arrays = {f"weight{i}": np.asarray(w) for i, w in enumerate(weights)}
-    files.write_arrays(path, state=json.dumps(state), **arrays)
+    checkpoints.write(path, belongs_to, {"done": done, "progress": progress}, arrays)
 
 
 def _restore(
-    path: Path, fingerprint: str, weights: Sequence[keras.Variable]
+    path: Path, belongs_to: str, weights: Sequence[keras.Variable]
 ) -> tuple[list[dict[str, Any]], optimize.Progress | None]:
-    try:
-        with np.load(path) as stored:
-            state = json.loads(str(stored["state"]))
-            stored_fingerprint, done, progress = state["fingerprint"], state["done"], state["progress"]
-            arrays = [stored[f"weight{i}"] for i in range(len(weights))]
-    except Exception as error:  # zipfile, NumPy and json each raise their own
-        raise ValueError(
-            f"The checkpoint {path} cannot be read ({error}). Remove it to start from nothing."
-        ) from error
-    if stored_fingerprint != fingerprint:
-        raise ValueError(
-            f"The checkpoint {path} belongs to another recipe, seed or data set. "
-            "Remove it to start from nothing, or choose another folder."
-        )
-    for weight, array in zip(weights, arrays, strict=True):
-        weight.assign(array)
-    return done, optimize.Progress(*progress) if progress else None
-
-
-def card(metrics: dict[str, Any]) -> str:
-    """The model card of a trained preset, in Markdown."""
-    recipe = metrics["recipe"]
-    stages = "\n".join(
-        f"- {s['stage']}: {s['iterations']} iterations, {s['evaluations']} evaluations, objective "
-        f"{s['objective']:.6g}, {'converged' if s['converged'] else 'stopped at its largest number'}"
-        for s in metrics["stages"]
-    )
-    paper_train, paper_test = recipe["paper"]
-    of = "all" if recipe["split"] == "train" else f"the half {recipe['split'].upper()} of"
-    other_half = ""
-    if "other_half_error" in metrics:
-        error, count = 100 * metrics["other_half_error"], metrics["other_half_images"]
-        other_half = f"\n| error on the other half, {count:,} images | {error:.2f}% | |"
-    return f"""# {metrics["preset"]}
-
-`{recipe["model"]}` of Szegedy et al. 2014, *Intriguing properties of neural networks*, Table \
-{1 if recipe["split"] == "train" else 3}, trained on {of} MNIST's 60,000 training images by full-batch L-BFGS.
-
-| | measured | paper |
-|---|---|---|
-| training error, {metrics["train_images"]:,} images | {100 * metrics["train_error"]:.2f}% | {paper_train}% |
-| test error, {metrics["test_images"]:,} images | {100 * metrics["test_error"]:.2f}% | {paper_test}% |{other_half}
-
-```python
-import keras_intriguing as ki
-
-model = ki.from_preset("{metrics["preset"]}")  # images [B, 28, 28, 1] in [0, 1] to logits [B, 10]
-```
-
-{recipe["note"]}
-
-Coefficients of Σw² per layer: {", ".join(f"{d:g}" for d in recipe["decay"])}. Seed {metrics["seed"]}. \
-{metrics["seconds"]} s.
-
-{stages}
-
-Made by `{metrics["command"]}`; all settings, versions and the SHA-256 of the weights are in `metrics.json`.
-For research and teaching on MNIST; it is no recognizer for digits of any other source.
-"""
+    state, arrays = checkpoints.read(path, belongs_to)
+    for i, weight in enumerate(weights):
+        weight.assign(arrays[f"weight{i}"])
+    progress = state["progress"]
+    return state["done"], optimize.Progress(*progress) if progress else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from keras_intriguing import files
 
-WHAT = ("table1", "table2", "table3", "table4", "figure7")
+WHAT = ("table1", "table2", "table3", "table4", "figure7", "adversarial")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,7 +75,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
     from rich import progress
 
     import keras_intriguing as ki
-    from reproductions import claims, figure7, table1, table2, table3, table4
+    from reproductions import adversarial, claims, figure7, table1, table2, table3, table4
     from reproductions.run import Run
 
     modules = {
@@ -84,6 +84,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
         "table3": (table3, claims.of_table3),
         "table4": (table4, claims.of_table4),
         "figure7": (figure7, claims.of_figure7),
+        "adversarial": (adversarial, adversarial.claims_of),
     }
     run = Run(
         options.dataset,

@@ -14,9 +14,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("preset", registry.packaged())
 def test_errors_are_the_recorded_ones(preset: str) -> None:
     metrics = ki.presets.load_metrics(preset)
-    train, test = (100 * metrics[f"{split}_error"] for split in ("train", "test"))
-    paper = metrics["recipe"]["paper"]
-    row = f"| `{preset}` | {metrics['recipe']['model']} | {train:.2f}% ({paper[0]:g}%) | {test:.2f}% ({paper[1]:g}%) |"
+    errors = (f"{100 * metrics[f'{split}_error']:.2f}%" for split in ("train", "test"))
+    paper = (f" ({percent:g}%)" if percent is not None else "" for percent in metrics["recipe"]["paper"])
+    train, test = (ours + theirs for ours, theirs in zip(errors, paper, strict=True))
+    row = f"| `{preset}` | {metrics['recipe']['model']} | {train} | {test} |"
     assert row in README
 
 

@@ -10,9 +10,11 @@ from keras_intriguing import evaluation, models, optimize, presets, recipes, tra
 from keras_intriguing.recipes import Recipe, SparseAutoencoder
 
 CONVEX = Recipe("FC10", (5e-3,), (0, 0), "", tolerance=1e-7, max_iterations=1000, dataset="mnist5k")
-LONG = Recipe("FC100_100_10", (1e-4,) * 3, (0, 0), "", tolerance=0.0, max_iterations=110, dataset="mnist5k")
-SPARSE = SparseAutoencoder(activity=0.1, weight=0.5, decay=1e-3, max_iterations=55)
-TWO_STAGES = dataclasses.replace(LONG, model="AE400_10", decay=(1e-4,), autoencoder=SPARSE, max_iterations=55)
+LONG = Recipe("FC100_100_10", (1e-4,) * 3, (0, 0), "", tolerance=0.0, max_iterations=210, dataset="mnist5k")
+SPARSE = SparseAutoencoder(activity=0.1, weight=0.5, decay=1e-3, max_iterations=105)
+TWO_STAGES = dataclasses.replace(
+    LONG, model="AE400_10", decay=(1e-4,), autoencoder=SPARSE, max_iterations=105
+)
 
 Weights = list[np.ndarray]
 
@@ -78,7 +80,7 @@ def uncut(digits, tmp_path_factory: pytest.TempPathFactory):
 
 def test_the_checkpoint_of_a_finished_run_is_its_end(digits, tmp_path: Path):
     path = tmp_path / "checkpoint.npz"
-    recipe = dataclasses.replace(LONG, max_iterations=50)
+    recipe = dataclasses.replace(LONG, max_iterations=100)
     weights, stages = fit(recipe, digits, path)
     again, same_stages = fit(recipe, digits, path, until=1)
     assert same(again, weights)
@@ -183,7 +185,7 @@ def test_the_autoencoders_objective_and_gradient_are_those_of_the_formula(digits
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch, digits) -> None:
     """A preset "short" that is made in one round from few images."""
-    monkeypatch.setitem(recipes.RECIPES, "short", dataclasses.replace(LONG, max_iterations=50))
+    monkeypatch.setitem(recipes.RECIPES, "short", dataclasses.replace(LONG, max_iterations=100))
     monkeypatch.setattr(training.data, "load", lambda *_: digits)
 
 

@@ -1,0 +1,77 @@
+"""Model cards, in Markdown."""
+
+from typing import Any
+
+
+def card(metrics: dict[str, Any]) -> str:
+    """The card of a trained preset, out of what was measured when it was made."""
+    recipe = metrics["recipe"]
+    describe = _minibatches if "training" in recipe else _full_batch
+    whence, settings, stages = describe(metrics)
+    paper_train, paper_test = (f"{percent}%" if percent is not None else "–" for percent in recipe["paper"])
+    other_half = ""
+    if "other_half_error" in metrics:
+        error, count = 100 * metrics["other_half_error"], metrics["other_half_images"]
+        other_half = f"\n| error on the other half, {count:,} images | {error:.2f}% | |"
+    return f"""# {metrics["preset"]}
+
+`{recipe["model"]}` of Szegedy et al. 2014, *Intriguing properties of neural networks*, {whence}.
+
+| | measured | paper |
+|---|---|---|
+| training error, {metrics["train_images"]:,} images | {100 * metrics["train_error"]:.2f}% | {paper_train} |
+| test error, {metrics["test_images"]:,} images | {100 * metrics["test_error"]:.2f}% | {paper_test} |{other_half}
+
+```python
+import keras_intriguing as ki
+
+# images [B, 28, 28, 1] in [0, 1] to logits [B, 10]
+model = ki.from_preset("{metrics["preset"]}")
+```
+
+{recipe["note"]}
+
+{settings} Seed {metrics["seed"]}. {metrics["seconds"]} s.
+
+{stages}
+
+Made by `{metrics["command"]}`; all settings, versions and the SHA-256 of the weights are in `metrics.json`.
+For research and teaching on MNIST; it is no recognizer for digits of any other source.
+"""
+
+
+def _full_batch(metrics: dict[str, Any]) -> tuple[str, str, str]:
+    """Where the model comes from, its settings, and how its training went."""
+    recipe = metrics["recipe"]
+    whole = recipe["split"] == "train"
+    of = "all" if whole else f"the half {recipe['split'].upper()} of"
+    whence = f"Table {1 if whole else 3}, trained on {of} MNIST's 60,000 training images by full-batch L-BFGS"
+    stages = "\n".join(
+        f"- {s['stage']}: {s['iterations']} iterations, {s['evaluations']} evaluations, objective "
+        f"{s['objective']:.6g}, {'converged' if s['converged'] else 'stopped at its largest number'}"
+        for s in metrics["stages"]
+    )
+    return whence, _decay(recipe["decay"]), stages
+
+
+def _minibatches(metrics: dict[str, Any]) -> tuple[str, str, str]:
+    options = metrics["recipe"]["training"]
+    whence = "§4.2, trained on all MNIST's 60,000 training images by Adam on minibatches"
+    settings = _decay(options["decay"])
+    if any(options["dropout"]):
+        settings += " Dropout: {:g} of the pixels, {:g} of the hidden units.".format(*options["dropout"])
+    if options["layers"]:
+        settings += (
+            f" Adversarial examples at: {', '.join(options['layers'])}; in each pool {options['pool']:,}, of which "
+            f"{options['replaced']:,} are replaced an epoch."
+        )
+    stages = "\n".join(
+        f"- {s['stage']}: {s['epochs']} epochs, {s['iterations']} steps, objective {s['objective']:.6g}"
+        + "".join(f"; last examples at {layer}: distortion {d:.4f}" for layer, d in s["distortion"].items())
+        for s in metrics["stages"]
+    )
+    return whence, settings, stages
+
+
+def _decay(coefficients: list[float]) -> str:
+    return f"Coefficients of Σw² per layer: {', '.join(f'{c:g}' for c in coefficients)}."
