@@ -112,10 +112,7 @@ def decides(comparison: str, name: str) -> dict[str, Any]:
         ) from error
     code = inspect.getsource(attack.run)
     if attack.run in (leave, reach):
-        package = Path(ki.__file__).parent
-        code += "".join(
-            path.read_text() for path in [*sorted(package.glob("attack/*.py")), package / "optimize.py"]
-        )
+        code += package_hash()
     return {"attack": name, "settings": attack.settings, "code": _hash(code), **versions}
 
 
@@ -193,6 +190,13 @@ def _values(
         "gradients": gradients,
         "load": os.getloadavg()[0],
     }
+
+
+def package_hash() -> str:
+    """Of the sources of the package's own attack."""
+    package = Path(ki.__file__).parent
+    sources = [*sorted(package.glob("attack/*.py")), package / "optimize.py"]
+    return _hash("".join(path.read_text(encoding="utf-8") for path in sources))
 
 
 def _hash(text: str) -> str:
