@@ -62,7 +62,7 @@ def _measure(options: argparse.Namespace) -> list[str]:
     """Returns what failed."""
     from reproductions.bench import records
     from reproductions.bench.attacks import measure
-    from reproductions.bench.measure import in_a_fresh_process
+    from reproductions.bench.cost import in_a_fresh_process
 
     tasks = _tasks(options)
     failures = []

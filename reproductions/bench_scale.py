@@ -112,7 +112,7 @@ def _series(dataset: str) -> list[Series]:
 
 def _measure(options: argparse.Namespace) -> list[tuple[Series, list[dict[str, Any]]]]:
     from reproductions.bench import attacks, records
-    from reproductions.bench.measure import in_a_fresh_process
+    from reproductions.bench.cost import in_a_fresh_process
 
     measured = []
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
@@ -148,7 +148,7 @@ def _write(out: Path, measured: list[tuple[Series, list[dict[str, Any]]]]) -> No
 
 
 def _table(series: Series, points: list[dict[str, float]]) -> str:
-    from reproductions.bench.measure import exponent
+    from reproductions.bench.cost import exponent
     from reproductions.bench.tables import markdown
 
     columns = {

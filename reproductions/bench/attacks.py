@@ -16,7 +16,8 @@ import tensorflow as tf
 
 import keras_intriguing as ki
 from reproductions.bench import exact, peers
-from reproductions.bench.measure import Cost, Found, judged, measured
+from reproductions.bench.cost import Cost, measured
+from reproductions.bench.judge import Found, judged
 
 EXACT = "exact"
 _ALL, _ONE, _NONE = None, 1, 0  # images of a first call

@@ -12,7 +12,7 @@ import tensorflow as tf
 from scipy import optimize
 
 from keras_intriguing.attack import penalty
-from reproductions.bench.measure import CountedGradients, Found
+from reproductions.bench.judge import CountedGradients, Found
 
 
 def foolbox(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **settings: Any) -> Found:

@@ -1,11 +1,6 @@
-"""What an attack found and what it cost: a fresh forward pass, a process of its own, counted gradients."""
+"""What an attack found: adversarial images judged by a fresh forward pass, gradients counted."""
 
-import multiprocessing
-import resource
-import sys
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,39 +14,6 @@ class Found(NamedTuple):
 
     adversarial: np.ndarray
     gradients: float
-
-
-class Cost(NamedTuple):
-    """What a piece of work took.
-
-    Attributes:
-        seconds: of wall-clock time.
-        cpu_seconds: of all processors together; on a busy machine the steadier figure.
-        peak_mib: by how much it raised the peak of its process's resident set, in MiB.
-    """
-
-    seconds: float
-    cpu_seconds: float
-    peak_mib: float
-
-
-def measured(work: Callable[[], Any]) -> tuple[Any, Cost]:
-    """What `work` returns, and its cost."""
-    peak, cpu, started = _peak_mib(), time.process_time(), time.perf_counter()
-    result = work()
-    return result, Cost(time.perf_counter() - started, time.process_time() - cpu, _peak_mib() - peak)
-
-
-def _peak_mib() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
-
-
-def in_a_fresh_process(function: Callable, *arguments: Any) -> Any:
-    """What a function of a module returns, called in a new process: a peak of memory is one of a whole process."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 class CountedGradients:
@@ -105,8 +67,3 @@ def judged(
     good &= (rows >= 0).all(axis=1) & (rows <= 1).all(axis=1)
     distance = np.linalg.norm(rows.astype(np.float64) - x.reshape(len(x), -1), axis=1)
     return np.where(good, distance, np.inf)
-
-
-def exponent(sizes: list[float], values: list[float]) -> float:
-    """The p of values ∝ sizesᵖ, by least squares on the logarithms."""
-    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
