@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import files, presets, recipes
+from keras_intriguing import cli_zoo, files, presets, recipes
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -34,12 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    zoo = commands.add_parser("zoo", help="the trained checkpoints")
-    actions = zoo.add_subparsers(required=True, metavar="ACTION")
-    actions.add_parser("list", help="their names and errors").set_defaults(run=_list)
-    show = actions.add_parser("show", help="the card of one")
-    show.add_argument("name", metavar="NAME")
-    show.set_defaults(run=_show)
+    cli_zoo.add_to(commands)
 
     train = commands.add_parser("train", help="make a preset from nothing; goes on where it was interrupted")
     train.add_argument("preset", metavar="PRESET", help=", ".join(recipes.RECIPES))
@@ -72,24 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     attack.set_defaults(run=_attack)
     parser.set_defaults(interrupted="Nothing was written.")
     return parser
-
-
-def _list(options: argparse.Namespace) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("preset", "model", "training error", "test error")
-    for name in presets.list_presets():
-        metrics = presets.load_metrics(name)
-        errors = (f"{100 * metrics[key]:.2f}%" for key in ("train_error", "test_error"))
-        table.add_row(name, metrics["recipe"]["model"], *errors)
-    Console().print(table)
-
-
-def _show(options: argparse.Namespace) -> None:
-    folder = presets.find(options.name)
-    print((folder / presets.CARD).read_text(encoding="utf-8"))
-    print(f"SHA-256 of the weights: {presets.load_metrics(folder)['sha256']}")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -6,37 +6,41 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import files
+from keras_intriguing import download, files, registry
+from keras_intriguing.registry import CARD, CONFIG, METRICS, WEIGHTS
 
-CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.weights.h5", "metrics.json", "README.md"
 _REGISTERED = "keras_intriguing>"
-
-_PACKAGE = Path(__file__).parent
-# An installed package carries its zoo inside; in a checkout it lies beside the package.
-_ZOO = next((f for f in (_PACKAGE / "zoo", _PACKAGE.parent / "zoo") if f.is_dir()), _PACKAGE / "zoo")
 
 
 def list_presets() -> list[str]:
-    """The names of the checkpoints that came with the package, sorted."""
-    return sorted(folder.parent.name for folder in _ZOO.glob(f"*/{CONFIG}"))
+    """The names of all known checkpoints, sorted: those that came with the package and those to be fetched."""
+    return list(registry.load())
 
 
-def find(preset: str | os.PathLike) -> Path:
+def find(preset: str | os.PathLike, on_bytes: download.OnBytes = download.silent) -> Path:
     """The folder of a preset, given by its name or as a path (with a separator, or absolute).
+
+    A name is looked up among the files that came with the package, then in the cache, then in the mirrors.
+
+    Args:
+        preset: name or path.
+        on_bytes: told, while the preset is fetched, how many bytes of how many have come.
 
     Raises:
         ValueError: no preset of that name; the message lists the known ones.
-        FileNotFoundError: a path that is no preset folder, or a file of the preset is missing.
+        FileNotFoundError: a path that is no preset folder, a file of the preset is missing, or no place has it;
+            the message lists what was tried.
+        OSError: the preset has to be fetched, and the cache cannot be written.
     """
-    named = _ZOO / preset
-    if os.sep not in str(preset) and (named / CONFIG).is_file():
+    named, is_path = registry.ZOO / preset, os.sep in str(preset)
+    if not is_path and (named / CONFIG).is_file():
         folder = named
-    elif Path(preset).is_dir():
+    elif Path(preset).is_dir() and (is_path or str(preset) not in registry.load()):
         folder = Path(preset)
-    elif os.sep in str(preset):
+    elif is_path:
         raise FileNotFoundError(f"There is no preset folder {preset}.")
     else:
-        raise ValueError(f"Unknown preset {str(preset)!r}. Known: {', '.join(list_presets()) or 'none'}.")
+        return download.obtain(str(preset), on_bytes)
     missing = [name for name in (CONFIG, WEIGHTS, METRICS) if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(f"The preset folder {folder} lacks {' and '.join(missing)}.")
@@ -47,7 +51,8 @@ def from_preset(preset: str | os.PathLike) -> Any:
     """Loads a trained model.
 
     Args:
-        preset: a name of `list_presets()`, or the path of a preset folder.
+        preset: a name of `list_presets()`, or the path of a preset folder. What did not come with the package
+            is fetched once, from the mirrors into the cache (see `keras_intriguing.download`).
 
     Returns:
         A Keras model that maps images to logits.
@@ -55,7 +60,8 @@ def from_preset(preset: str | os.PathLike) -> Any:
     Raises:
         ValueError: unknown name (the known ones are listed), a damaged `config.json`, a weights file whose
             SHA-256 is not the recorded one, or weights that do not fit the model.
-        FileNotFoundError: the folder or one of its files is missing.
+        FileNotFoundError: the folder or one of its files is missing, or no place has the preset.
+        OSError: the preset has to be fetched, and the cache cannot be written.
     """
     folder = find(preset)
     recorded, actual = load_metrics(folder)["sha256"], files.sha256(folder / WEIGHTS)
@@ -90,7 +96,7 @@ def load_metrics(preset: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         ValueError: unknown preset, or a metrics file that is no JSON object with a SHA-256.
-        FileNotFoundError: the folder or one of its files is missing.
+        FileNotFoundError, OSError: see `find`.
     """
     path = find(preset) / METRICS
     metrics = files.read_json(path)

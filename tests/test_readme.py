@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 import keras_intriguing as ki
+from keras_intriguing import registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("preset", ki.list_presets())
+@pytest.mark.parametrize("preset", registry.packaged())
 def test_errors_are_the_recorded_ones(preset: str) -> None:
     metrics = ki.presets.load_metrics(preset)
     train, test = (100 * metrics[f"{split}_error"] for split in ("train", "test"))

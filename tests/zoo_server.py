@@ -1,0 +1,140 @@
+"""A real HTTP server that serves a zoo folder, and misbehaves file by file as it is told."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves the folder, but misbehaves where it is told to."""
+
+    def do_GET(self) -> None:
+        name = Path(self.path).name
+        self.server.asked.append(name)
+        faults = self.server.faults.get(name)
+        (faults.pop(0) if faults else Handler.serve)(self)
+
+    def serve(self) -> None:
+        super().do_GET()
+
+    def content(self) -> bytes:
+        return Path(self.translate_path(self.path)).read_bytes()
+
+    def start(self, length: int | None) -> None:
+        self.send_response(200)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    def __init__(self, folder: Path) -> None:
+        self.asked: list[str] = []
+        self.faults: dict[str, list[Callable[[Handler], None]]] = {}
+        self.ended = threading.Event()
+        super().__init__(("127.0.0.1", 0), lambda *args: Handler(*args, directory=str(folder)))
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+def truncated(handler: Handler) -> None:
+    content = handler.content()
+    handler.start(len(content))
+    handler.wfile.write(content[: len(content) // 2])
+
+
+def dropped(handler: Handler) -> None:
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def reset(handler: Handler) -> None:
+    truncated(handler)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+
+
+def broken_chunks(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"ff\r\nnot so many")
+
+
+def failing(handler: Handler) -> None:
+    handler.send_error(500)
+
+
+def stalled(handler: Handler) -> None:
+    handler.server.ended.wait()
+
+
+def stalled_midway(handler: Handler) -> None:
+    truncated(handler)
+    handler.server.ended.wait()
+
+
+def dripping(handler: Handler) -> None:
+    handler.start(len(handler.content()))
+    for byte in handler.content():
+        if handler.server.ended.wait(0.01):
+            break
+        handler.wfile.write(bytes([byte]))
+
+
+def short_error_page(handler: Handler) -> None:
+    handler.start(None)
+    handler.wfile.write(b"<html>Out of order")
+
+
+def missing(handler: Handler) -> None:
+    handler.send_error(404)
+
+
+def error_page(handler: Handler) -> None:
+    page = b"<html>Out of order</html>"
+    handler.start(len(page))
+    handler.wfile.write(page)
+
+
+def altered(handler: Handler) -> None:
+    content = bytearray(handler.content())
+    content[len(content) // 2] ^= 1
+    handler.start(len(content))
+    handler.wfile.write(content)
+
+
+def endless(handler: Handler) -> None:
+    handler.start(None)
+    while not handler.server.ended.is_set():
+        handler.wfile.write(bytes(1 << 16))
+
+
+# What may pass when it is tried again, and how the error tells of it if it does not.
+PASSING = {
+    truncated: "ended after 23,136 of 46,272 bytes|IncompleteRead",
+    dropped: "closed connection without response|reset by peer",
+    reset: "reset by peer|ended after",
+    broken_chunks: "IncompleteRead",
+    failing: "HTTP 500 Internal Server Error",
+    stalled: "timed out",
+    stalled_midway: "timed out",
+    dripping: "slower than",
+    short_error_page: "ended after 18 of 46,272 bytes",
+}
+STALLING = (stalled, stalled_midway, dripping)
+
+# What will not pass.
+LASTING = {
+    missing: "HTTP 404",
+    error_page: "has 25 bytes instead of 46,272; it is an error page or another file",
+    altered: r"has SHA-256 \w{64} instead of \w{64}",
+    endless: "sends more than the registered 46,272 bytes",
+}
