@@ -165,7 +165,7 @@ def _write(options: argparse.Namespace, tasks: list[dict[str, Any]]) -> None:
     for comparison, models in summaries.items():
         names = [*attacks.COMPARISONS[comparison], attacks.EXACT]
         text += [
-            f"## All models, {comparison}: mean / best, worst / best, time / direct's",
+            f"## All models, {comparison}: mean / best, worst / best, processor time / direct's",
             tables.summary(models, {name: attacks.title(comparison, name) for name in names}),
         ]
     files.write_text(options.out / "TABLES.md", "\n\n".join(text) + "\n")

@@ -157,8 +157,8 @@ def _table(series: Series, points: list[dict[str, float]]) -> str:
         "gradient_seconds": ("s, as many gradients alone", ".3f"),
         "gradients": ("gradients an image", ".0f"),
         "first_call": ("first call, s", ".1f"),
-        "peak_mib": ("peak, MiB", ".0f"),
-        "growth_mib": ("of it second call", ".0f"),
+        "first_mib": ("first call, MiB", ".0f"),
+        "peak_mib": ("MiB", ".0f"),
         "arrays_mib": ("arrays in and out, MiB", ".1f"),
     }
     head = (series.axis, *(title for title, _ in columns.values()))

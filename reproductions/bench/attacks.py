@@ -136,7 +136,7 @@ def measure(
         seconds, cpu_seconds: of the run after the first call, where there is one; the median of three runs where
             these are short.
         first_call: its seconds, None where there is none.
-        peak_mib: by how much the attack, its first call included, raised the peak of the process.
+        peak_mib: by how much the process grew at its peak, in whichever call it was most.
         gradients: of the model computed for an image; None for the exact optimum.
         load: processes that wanted to run, on an average of the run's last minute.
     """
@@ -187,7 +187,7 @@ def _values(
         "seconds": statistics.median(c.seconds for c in costs),
         "cpu_seconds": statistics.median(c.cpu_seconds for c in costs),
         "first_call": first.seconds if first else None,
-        "peak_mib": sum(c.peak_mib for c in costs) + (first.peak_mib if first else 0.0),
+        "peak_mib": max(c.peak_mib for c in [*costs, *([first] if first else [])]),
         "gradients": gradients,
         "load": os.getloadavg()[0],
     }

@@ -1,11 +1,13 @@
 """What a piece of work costs: time, memory in a process of its own, and how they grow. Imports no TensorFlow."""
 
+import contextlib
 import multiprocessing
 import resource
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ class Cost(NamedTuple):
     Attributes:
         seconds: of wall-clock time.
         cpu_seconds: of all processors together; on a busy machine the steadier figure.
-        peak_mib: by how much it raised the peak of its process's resident set, in MiB.
+        peak_mib: by how much its process's resident set exceeded, at its peak, what it was before, in MiB.
     """
 
     seconds: float
@@ -27,14 +29,25 @@ class Cost(NamedTuple):
 
 def measured(work: Callable[[], Any]) -> tuple[Any, Cost]:
     """What `work` returns, and its cost."""
-    peak, cpu, started = _peak_mib(), time.process_time(), time.perf_counter()
+    before, cpu, started = _forget_peak_mib(), time.process_time(), time.perf_counter()
     result = work()
-    return result, Cost(time.perf_counter() - started, time.process_time() - cpu, _peak_mib() - peak)
+    return result, Cost(time.perf_counter() - started, time.process_time() - cpu, _peak_mib() - before)
+
+
+def _forget_peak_mib() -> float:
+    """Where Linux allows it, lowers the recorded peak to what is resident now; returns it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5)
+    return _peak_mib()
 
 
 def _peak_mib() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
+    try:  # ru_maxrss would begin with what the parent held: Linux keeps it from fork through exec
+        status = Path("/proc/self/status").read_text()
+        return float(status.split("VmHWM:")[1].split()[0]) / 2**10
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
 
 
 def in_a_fresh_process(function: Callable, *arguments: Any) -> Any:

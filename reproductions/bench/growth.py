@@ -86,8 +86,7 @@ def _point(model: keras.Model, x: np.ndarray) -> dict[str, float]:
     Returns:
         first_call: seconds of the first call, which compiles.
         seconds, cpu_seconds: of the second.
-        peak_mib: by how much both raised the peak of the process.
-        growth_mib: by how much the second did.
+        first_mib, peak_mib: by how much the process grew at its peak in the first call, and in the second.
         arrays_mib: of images and result.
         gradients: of the model computed for an image.
         gradient_seconds: what as many gradients take on their own, compiled, in batches of the same size.
@@ -102,8 +101,8 @@ def _point(model: keras.Model, x: np.ndarray) -> dict[str, float]:
         "first_call": first.seconds,
         "seconds": second.seconds,
         "cpu_seconds": second.cpu_seconds,
-        "peak_mib": first.peak_mib + second.peak_mib,
-        "growth_mib": second.peak_mib,
+        "first_mib": first.peak_mib,
+        "peak_mib": second.peak_mib,
         "arrays_mib": arrays / 2**20,
         "gradients": gradients,
         "gradient_seconds": gradients * _gradient_seconds(model, x[:256]) * len(x) / min(len(x), 256),

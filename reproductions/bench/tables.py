@@ -83,7 +83,7 @@ def comparison(lines: dict[str, Line], titles: dict[str, str]) -> str:
 
 
 def summary(models: dict[str, dict[str, Line]], titles: dict[str, str]) -> str:
-    """All models beside each other: mean and worst image as multiples of the best of all, time of direct's."""
+    """All models beside each other: mean and worst image as multiples of the best of all, CPU time of direct's."""
     names = list(dict.fromkeys(name for name in titles if any(name in lines for lines in models.values())))
     rows = [(titles[name], *(_cell(lines, name) for lines in models.values())) for name in names]
     return markdown(("attack", *models), rows)
@@ -94,7 +94,7 @@ def _cell(lines: dict[str, Line], name: str) -> str:
         return "–"
     line, direct = lines[name], lines.get("direct")
     success = "" if line.success == 1 else f" ({100 * line.success:.0f}%)"
-    time = f" / {line.values['seconds'] / direct.values['seconds']:.2g}" if direct else ""
+    time = f" / {line.values['cpu_seconds'] / direct.values['cpu_seconds']:.1f}" if direct else ""
     return f"{line.mean:.4f} / {line.worst:.3f}{time}{success}"
 
 
@@ -107,12 +107,26 @@ def goals(lines: dict[str, Line]) -> list[str]:
         lowest = min(others, key=lambda name: others[name].rms)
         met = direct.success == 1 and direct.rms <= others[lowest].rms
         said.append(f"{_met(met)}: best mean ({direct.rms:.5f}; the next {others[lowest].rms:.5f}, {lowest})")
-    said.append(f"{_met(direct.worst <= WORST)}: worst image at {direct.worst:.4f} × the best of all")
+    said.append(
+        f"{_met(direct.worst <= WORST)}: worst image at {direct.worst:.4f} × the best of all{_nearer(lines)}"
+    )
     for name, least in (("cw", FASTER), ("ddn1000", 1)):
         if name in lines:
-            ratio = lines[name].values["seconds"] / direct.values["seconds"]
-            said.append(f"{_met(ratio >= least)}: {name} takes {ratio:.1f} × the time")
+            ratio, cpu = (lines[name].values[c] / direct.values[c] for c in ("seconds", "cpu_seconds"))
+            said.append(
+                f"{_met(ratio >= least)}: {name} takes {ratio:.1f} × the time ({cpu:.1f} × the processor time)"
+            )
     return said
+
+
+def _nearer(lines: dict[str, Line]) -> str:
+    """The images on which another attack is nearer by more than the goal, and which one."""
+    names = list(lines)
+    distances = np.array([lines[name].values["distance"] for name in names], float)
+    ratios = distances[names.index("direct")] / np.nanmin(distances, axis=0)
+    beaten = [i for i in np.argsort(-ratios) if ratios[i] > WORST]
+    said = (f"image {i}: {ratios[i]:.4f}, {names[np.nanargmin(distances[:, i])]}" for i in beaten)
+    return f" ({'; '.join(said)})" if beaten else ""
 
 
 def _met(met: bool) -> str:
