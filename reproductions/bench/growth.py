@@ -89,7 +89,7 @@ def _point(model: keras.Model, x: np.ndarray) -> dict[str, float]:
         first_mib, peak_mib: by how much the process grew at its peak in the first call, and in the second.
         arrays_mib: of images and result.
         gradients: of the model computed for an image.
-        gradient_seconds: what as many gradients take on their own, compiled, in batches of the same size.
+        gradient_seconds: of all processors, what as many gradients take on their own, compiled, in the same batches.
     """
     result, first = measured(lambda: ki.minimal_distortion(model, x[:256]))
     result, second = measured(lambda: ki.minimal_distortion(model, x))
@@ -125,7 +125,7 @@ def _gradient_seconds(model: keras.Model, x: np.ndarray) -> float:
 
     x = tf.constant(x)
     _computed(twenty(x))
-    return measured(lambda: _computed(twenty(x)))[1].seconds / 20
+    return measured(lambda: _computed(twenty(x)))[1].cpu_seconds / 20
 
 
 def _computed(values: Any) -> Any:
