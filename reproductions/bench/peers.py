@@ -23,7 +23,11 @@ def foolbox(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **set
 
 
 def foolbox_fmn_mended(model: Callable, x: np.ndarray, y: np.ndarray, *, steps: int) -> Found:
-    """FMN with the projection of Pintor et al. 2021 (arXiv:2102.12827): foolbox 3.3.4's divides a norm by itself."""
+    """FMN with the projection of Pintor et al. 2021 (arXiv:2102.12827), from other images of the batch.
+
+    foolbox 3.3.4 divides a norm by itself there. From the image itself, the attack so mended comes to the boundary
+    from inside and mostly never passes it.
+    """
     import eagerpy
     import foolbox
 
@@ -33,7 +37,7 @@ def foolbox_fmn_mended(model: Callable, x: np.ndarray, y: np.ndarray, *, steps: 
             factor = eagerpy.minimum(1, epsilon / norms)
             return x0 + (x - x0) * factor.reshape((-1, *[1] * (x.ndim - 1)))
 
-    return _run_foolbox(Mended(steps=steps), model, x, y)
+    return _run_foolbox(Mended(steps=steps, init_attack=_other_images(model, x)), model, x, y)
 
 
 def foolbox_brendel_bethge(model: Callable, x: np.ndarray, y: np.ndarray, *, start: str) -> Found:
@@ -43,13 +47,17 @@ def foolbox_brendel_bethge(model: Callable, x: np.ndarray, y: np.ndarray, *, sta
     """
     import foolbox
 
-    if start == "DDN":
-        init = foolbox.attacks.DDNAttack()
-    else:
-        init = foolbox.attacks.DatasetAttack()
-        init.feed(foolbox.TensorFlowModel(model, bounds=(0, 1)), tf.constant(x))
+    init = foolbox.attacks.DDNAttack() if start == "DDN" else _other_images(model, x)
     attack = foolbox.attacks.L2BrendelBethgeAttack(init_attack=init, lr=1e-3 / len(x))
     return _run_foolbox(attack, model, x, y)
+
+
+def _other_images(model: Callable, x: np.ndarray) -> Any:
+    import foolbox
+
+    attack = foolbox.attacks.DatasetAttack()
+    attack.feed(foolbox.TensorFlowModel(model, bounds=(0, 1)), tf.constant(x))
+    return attack
 
 
 def _run_foolbox(attack: Any, model: Callable, x: np.ndarray, y: np.ndarray) -> Found:
