@@ -74,6 +74,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
     print("Loading TensorFlow …")
     from rich import progress
 
+    import keras_intriguing as ki
     from reproductions import claims, figure7, table1, table2, table3, table4
     from reproductions.run import Run
 
@@ -95,6 +96,10 @@ def _reproduce(options: argparse.Namespace) -> Path:
     )
     run.load("train" if options.dataset == "mnist5k" else "test")  # no data: say so before the bar
     chosen = {what: modules[what] for what in options.what}
+    for module, _ in chosen.values():
+        for preset in module.PRESETS:
+            for name in run.trained(preset):
+                ki.presets.find(name)  # fetched now, if it must be
     columns = (
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),

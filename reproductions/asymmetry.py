@@ -32,11 +32,11 @@ def _pair(first: str, second: str) -> str:
 
 
 def _difference(run: Run, made: Mapping[str, cross.Made], first: str, second: str) -> dict[str, Any]:
-    count = run.training_seeds
-    there = cross.wrong(run, made[first], run.trained(second))
-    back = cross.wrong(run, made[second], run.trained(first))
+    ones, others = run.trained(first), run.trained(second)
+    there = cross.wrong(run, made[first], others)
+    back = cross.wrong(run, made[second], ones)
     # the pairs of `there` are (run of first, run of second), those of `back` the other way round
-    back = back.reshape(count, count, -1).swapaxes(0, 1).reshape(there.shape)
+    back = back.reshape(len(others), len(ones), -1).swapaxes(0, 1).reshape(there.shape)
     return summary(there - back)
 
 
@@ -44,7 +44,8 @@ def summary(difference: np.ndarray) -> dict[str, Any]:
     """See `measure`, of differences [pairs of runs, images] between −1 and 1; NaN where there is no example."""
     number = statistics.mean(difference)
     by_images = np.nanvar(difference, axis=1).mean() / number["n"]
-    return {**number, "deviation": float(np.sqrt(np.var(number["runs"], ddof=1) + by_images))}
+    by_runs = np.var(number["runs"], ddof=1) if len(difference) > 1 else 0.0
+    return {**number, "deviation": float(np.sqrt(by_runs + by_images))}
 
 
 def table(values: Mapping[str, Mapping[str, Any]], papers: Mapping[str, Mapping[str, float]]) -> Table:

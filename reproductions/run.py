@@ -29,7 +29,7 @@ class Run:
         dataset: `mnist` (attacks its test images) or `mnist5k` (attacks training images; it has no others).
         images: how many are attacked.
         seed: of the choice of images, of their random targets and of the noise.
-        training_seeds: how many training runs of every model are measured, 1 to 3.
+        training_seeds: how many training runs of every model are measured, 1 to 3, where the zoo has them.
         out: folder of records, examples and the report.
         data_dir: see `ki.data.load`.
         command: that repeats the run.
@@ -92,7 +92,7 @@ class Run:
         """The attacked images, in words."""
         what = "training" if self.dataset == "mnist5k" else "test"
         seeds = (
-            f"{self.training_seeds} training runs a model"
+            f"up to {self.training_seeds} training runs a model"
             if self.training_seeds > 1
             else "one training run a model"
         )
@@ -103,12 +103,12 @@ class Run:
         """What a cell of a transfer table averages, in words; empty with one training run."""
         if self.training_seeds == 1:
             return ""
-        pairs = self.training_seeds**2
-        return f"A cell is the average over the {pairs} pairs of a training run of either model."
+        return "A cell is the average over all pairs of a training run of either model."
 
     def trained(self, preset: str) -> list[str]:
-        """The presets of every training run of a model."""
-        return [recipes.seeded(preset, seed) for seed in recipes.SEEDS[: self.training_seeds]]
+        """The presets of a model's training runs, as many as are asked for and known."""
+        names = [recipes.seeded(preset, seed) for seed in recipes.SEEDS[: self.training_seeds]]
+        return [name for name in names if name in ki.list_presets()]
 
     def misclassified(self, preset: str, images: np.ndarray) -> np.ndarray:
         """Which images, made from the attacked ones, a model does not give their true label: bool [images]."""

@@ -84,7 +84,7 @@ def _grid(run: Run, values: dict[str, Any], method: str) -> tuple[list[str], lis
         rms = f"{PAPER['table1'][preset]['distortion']:g}"
         cells = cross.cells(row, PRESETS, PAPER["table2"]["rows"][preset], rms)
         if run.training_seeds > 1:
-            cells.append(percent(row["other_run"]))
+            cells.append(percent(row["other_run"]) if "other_run" in row else Cell())
         rows.append((cross.name_of(preset, row, run.images), cells))
     for name in [*NOISE, CLEAN]:
         rms = f"{NOISE[name]:g}" if name in NOISE else ""

@@ -41,8 +41,8 @@ def test_a_share_over_runs_leaves_out_what_does_not_exist() -> None:
     assert ours["runs"] == pytest.approx([1 / 2, 2 / 3])
     assert (ours["value"], ours["n"]) == (pytest.approx(7 / 12), 2)
     low, high = statistics.runs_range(statistics.share([0.0, 1.0], 10))
-    assert low == stats.binomtest(0, 10).proportion_ci(method="wilson").low
-    assert high == stats.binomtest(10, 10).proportion_ci(method="wilson").high
+    assert low == pytest.approx(stats.binomtest(0, 10).proportion_ci(method="wilson").low, abs=1e-12)
+    assert high == pytest.approx(stats.binomtest(10, 10).proportion_ci(method="wilson").high)
 
 
 def test_luck_is_the_deviation_of_a_single_difference() -> None:
@@ -163,6 +163,18 @@ def test_examples_that_are_missing_are_made_again(out: Path) -> None:
     path.unlink()
     assert reproductions.main(["table1", "--images", "16", "--out", str(out)]) == 0
     assert path.exists()
+
+
+def test_a_training_run_that_cannot_be_had_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def missing(preset: str) -> Path:
+        raise FileNotFoundError(f"The preset {preset!r} cannot be had.")
+
+    monkeypatch.setattr(ki.presets, "find", missing)
+    assert reproductions.main(["table3", "--out", str(tmp_path)]) == 2
+    assert "'fc100_100_10_mnist_p1' cannot be had" in capsys.readouterr().err
+    assert not (tmp_path / "records").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The public attack: checks its input, cuts it into batches, believes only a fresh forward pass."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from keras_intriguing import evaluation
 from keras_intriguing.attack.checks import Request, checked
+from keras_intriguing.attack.distribute import Replicas
 from keras_intriguing.attack.logits import logits_function
 from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.search import METHODS, search
@@ -26,6 +28,7 @@ def minimal_distortion(
     method: str = "direct",
     batch_size: int | None = None,
     on_batch: Callable[[int, int], None] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Result:
     """The smallest change of every image that changes its label (Szegedy et al. 2014, §4.1).
 
@@ -44,15 +47,23 @@ def minimal_distortion(
         bounds: the smallest and the largest value a pixel may have.
         method: `"direct"` for the problem above, by an augmented Lagrangian; `"penalty"` for the paper's
             approximation, c‖r‖² + cross-entropy in the box with a search for the largest c that succeeds.
-        batch_size: images at once; by default as many as fit 1 GiB of working memory, at most 256.
-        on_batch: called after every batch with the number of images done and of all.
+        batch_size: images at once, on every device; by default as many as fit 1 GiB of working memory, at most
+            256, and few enough for every replica to have some.
+        on_batch: called after every batch with the number of images done and of all. Batches may end in any
+            order where there are several replicas; those of other workers count when all are done.
+        strategy: a `OneDeviceStrategy`, `MirroredStrategy` or `MultiWorkerMirroredStrategy` of `tf.distribute`,
+            whose replicas then attack whole batches side by side; build or load the model in its scope. With an
+            explicit `batch_size` the batches are those of one device, and so are the results, up to how devices
+            of different kinds round. Of several workers, all must make the same call; each attacks its share of
+            the batches and all return the whole result. If one raises an error, so do the others, when they are
+            done with their share; if one is killed, TensorFlow ends their wait with an `UnavailableError`.
 
     Returns:
         A `Result`. An image that is already what is asked has distortion 0.
 
     Raises:
         ValueError, TypeError: bad input; the message says what was wrong and what was expected.
-        RuntimeError: Keras runs on another backend than TensorFlow.
+        RuntimeError: Keras runs on another backend than TensorFlow, or another worker raised an error.
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
@@ -60,23 +71,38 @@ def minimal_distortion(
         )
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}. Known: {', '.join(METHODS)}.")
-    request = checked(model, x, target, label, bounds, batch_size)
-    size = _batch_size(request.x, batch_size)
-    parts, first = [], 0
-    while first < len(request.x):
-        part = request.rows(first, min(first + size, len(request.x)))
-        parts.append(_attack(model, part, method, size))
-        first += size
+    # TensorFlow's own default is a strategy that distributes nothing.
+    is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
+    replicas = None if strategy is None or is_default else Replicas(strategy)
+    check = functools.partial(checked, model, x, target, label, bounds, batch_size)
+    request = check() if replicas is None else replicas.agreed(model, check, (method, batch_size))
+    size = _batch_size(request.x, batch_size, 1 if replicas is None else len(replicas))
+    parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
+    attack = functools.partial(_attack, model, method=method, size=size)
+    found, done = {}, 0
+
+    def keep(index: int, fields: tuple[np.ndarray, ...]) -> None:
+        nonlocal done
+        found[index] = fields
+        done += len(parts[index].x)
         if on_batch:
-            on_batch(min(first, len(request.x)), len(request.x))
-    return Result(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+            on_batch(done, len(request.x))
+
+    if replicas is None:
+        for index, part in enumerate(parts):
+            keep(index, attack(part))
+    else:
+        replicas.attack(parts, attack, keep)
+    ordered = (found[index] for index in range(len(parts)))
+    return Result(*(np.concatenate(field) for field in zip(*ordered, strict=True)))
 
 
-def _batch_size(x: np.ndarray, asked: int | None) -> int:
+def _batch_size(x: np.ndarray, asked: int | None, replicas: int) -> int:
     """A power of two, so that calls with a few images more or less share a compiled program."""
     fitting = max(1, _WORKING_MEMORY // (52 * 4 * x[0].size))
     most = asked or min(_LARGEST_BATCH, 2 ** (fitting.bit_length() - 1))
-    return min(most, 2 ** (len(x) - 1).bit_length())
+    share = len(x) if asked else -(-len(x) // replicas)
+    return min(most, 2 ** (share - 1).bit_length())
 
 
 def _attack(model: Callable, request: Request, method: str, size: int) -> tuple[np.ndarray, ...]:

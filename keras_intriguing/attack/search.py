@@ -1,6 +1,7 @@
 """The search of one batch: a start, then a method, in a program that is kept for the next batch."""
 
 import functools
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ from keras_intriguing.attack.penalty import penalty
 from keras_intriguing.attack.program import Bounds, Program, Task, margin_of
 
 METHODS = {"direct": direct_method.direct, "penalty": penalty}
+_KEEPING = threading.Lock()  # replicas share the programs, whose functions are traced once for each device
 
 
 def search(
@@ -34,15 +36,18 @@ def search(
     x, label = fill(request.x), fill(label)
     target = None if request.target is None else fill(request.target)
     shape = request.x.shape[1:]
-    jit = _worth_compiling(model, shape)
-    if _is_stale(_program(model, shape, jit), model, x):
-        _program.cache_clear()
+    with _KEEPING:
+        jit = _worth_compiling(model, shape)
+        if _is_stale(_program(model, shape, jit), model, x):
+            _program.cache_clear()
 
-    def run(program: Program) -> tuple[Found, tf.Tensor]:
+    def run(jit: bool) -> tuple[Found, tf.Tensor]:
+        with _KEEPING:
+            program = _program(model, shape, jit)
         return _search(program, x, target, label, request.bounds, method)
 
     try:
-        found, reached = run(_program(model, shape, jit))
+        found, reached = run(jit)
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(
             f"Out of memory for {size} images of shape {shape} at once; pass a smaller batch_size."
@@ -51,7 +56,7 @@ def search(
         if not jit:
             raise
         # Not every operation compiles. What was wrong for any other reason is raised again here.
-        found, reached = run(_program(model, shape, False))
+        found, reached = run(jit=False)
     return found, reached.numpy()[: len(request.x)]
 
 
