@@ -141,7 +141,7 @@ def _write(out: Path, measured: list[tuple[Series, list[dict[str, Any]]]]) -> No
     *growing, (steps, times) = measured
     for series, points in growing:
         text += [f"## {series.title}", _table(series, points)]
-    text += [f"## {steps.title}: seconds of the second call (of the first)", _steps_table(steps, times)]
+    text += [f"## {steps.title}: CPU seconds of the second call (of the first)", _steps_table(steps, times)]
     files.write_text(out / "SCALE.md", "\n\n".join(text) + "\n")
     Console(width=160).print(Markdown("\n\n".join(text)))
     print(f"Written to {out / 'SCALE.md'}.")

@@ -33,7 +33,7 @@ def by_shape(shape: tuple[int, ...], classes: int, count: int, seed: int) -> dic
 
 
 def steps(shape: tuple[int, ...], classes: int, count: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Seconds of every compiled step of `direct` on a random net: of its first call, and of its second."""
+    """Processor seconds of every compiled step of `direct` on a random net: of its first call, and of its second."""
     model = net(shape, classes, seed)
     x = tf.constant(images(shape, count, seed).reshape(count, -1))
     program = Program(logits_function(model), shape, jit=True)
@@ -46,7 +46,7 @@ def steps(shape: tuple[int, ...], classes: int, count: int, seed: int) -> dict[s
 
     def timed(name: str, step: Callable[[], Any]) -> Any:
         result, first = measured(lambda: _computed(step()))
-        made[name] = (first.seconds, measured(lambda: _computed(step()))[1].seconds)
+        made[name] = (first.cpu_seconds, measured(lambda: _computed(step()))[1].cpu_seconds)
         return result
 
     walked = timed("walk, 40 gradients", lambda: program.walk(task, tf.constant(0.1)))
