@@ -6,7 +6,7 @@ Public names load their modules, and so TensorFlow, when they are first used.
 import importlib
 from typing import Any
 
-_MODULES = ("data", "evaluation", "models", "presets", "training", "transfer")
+_MODULES = ("data", "evaluation", "models", "presets", "spectral", "training", "transfer")
 _NAMES = {
     "Result": "attack",
     "from_preset": "presets",

@@ -1,5 +1,6 @@
 """The installed package, away from the checkout."""
 
+import configparser
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ def test_checkpoints_travel_with_the_package(tmp_path: Path) -> None:
         "def offline(*args, **kwargs): raise OSError('no network')\n"
         "socket.socket.connect = offline\n"
         "import keras_intriguing as ki\n"
+        "assert all(getattr(ki, name) for name in ki.__all__)\n"
         "from keras_intriguing import registry\n"
         "assert 'fc100_100_10_mnist' in registry.packaged()\n"
         "for name in registry.packaged():\n"
@@ -28,6 +30,14 @@ def test_checkpoints_travel_with_the_package(tmp_path: Path) -> None:
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_every_package_is_installed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    packages = set(setup["options"]["packages"].split())
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "keras_intriguing").rglob("__init__.py")}
+    assert packages == {".".join(folder.parts) for folder in folders} | {"keras_intriguing.zoo"}
 
 
 def test_other_seeds_stay_out_of_the_wheel(tmp_path: Path) -> None:

@@ -1,0 +1,231 @@
+"""Lipschitz bounds of whole networks: every layer's, their product, and what the Jacobian attains."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_intriguing.spectral import chain, keras_layers, slopes
+from keras_intriguing.spectral.bounds import NormBounds
+from keras_intriguing.spectral.jacobian import steepest
+from keras_intriguing.spectral.layers import frequency_supremum, is_convolution, operator_norm
+
+_ONE_BIT = 1 + 2.0**-50  # for every factor of a product
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerBounds:
+    """A layer of a network.
+
+    Attributes:
+        name: of the layer.
+        kind: its class.
+        input_shape: without the batch axis.
+        bounds: of its operator norm, without its activation.
+        activation: the slope bound of its own activation.
+        supremum: of a convolution, over all frequencies, as the paper's formula should be; else None.
+        paper: what the paper's formula gives as printed, a factor of the stride too small; else None.
+    """
+
+    name: str
+    kind: str
+    input_shape: tuple[int, ...]
+    bounds: NormBounds
+    activation: float
+    supremum: float | None
+    paper: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkBounds:
+    """Lipschitz bounds of a network, from L2 to L2.
+
+    Attributes:
+        layers: every layer that computes, in order of computation.
+        product: the bound that multiplies the layers' along every path.
+        upper: the best proved one: the product, or for a chain of dense layers a tighter one.
+        lower: ‖f(a) − f(b)‖ / ‖a − b‖ for the inputs of `witness`, by a float32 forward pass.
+        witness: two inputs near each other, without the batch axis.
+    """
+
+    layers: list[LayerBounds]
+    product: float
+    upper: float
+    lower: float
+    witness: tuple[np.ndarray, np.ndarray]
+
+
+def analyze(
+    model: keras.Model,
+    images: np.ndarray | None = None,
+    on_layer: Callable[[str], None] = lambda name: None,
+) -> NetworkBounds:
+    """Bounds of every layer and of the whole network (paper §4.3 and Table 5).
+
+    Args:
+        model: built, functional or sequential, of any graph: branches, merges, models inside models.
+        images: [B, …], where the search for a large Jacobian starts; by default random ones in [0, 1].
+        on_layer: told the name of every layer before it is measured.
+
+    Raises:
+        ValueError: a layer without a known constant, sizes that are not known, bad weights; see `operator_norm`.
+    """
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        raise ValueError(
+            "analyze takes a functional or sequential Keras model that is built; this one has no graph of layers."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"analyze takes models of one input and one output, not {len(model.inputs)} and {len(model.outputs)}."
+        )
+    walk = _Walk(on_layer)
+    product = walk.bounds(model, [1.0])[0]
+    upper = min([product, *_chain_bound(model)])
+    lower, witness = steepest(model, images)
+    return NetworkBounds(walk.layers, product, upper, lower, witness)
+
+
+class _Walk:
+    """The Lipschitz constants of tensors with respect to a model's inputs."""
+
+    def __init__(self, on_layer: Callable[[str], None]) -> None:
+        self.layers: list[LayerBounds] = []
+        self._on_layer = on_layer
+        self._norms: dict[tuple[int, tuple[int, ...]], NormBounds] = {}
+
+    def bounds(self, model: keras.Model, inputs: Sequence[float]) -> list[float]:
+        """Of a model's outputs, given those of its inputs."""
+        known = {id(tensor): bound for tensor, bound in zip(model.inputs, inputs, strict=True)}
+        for tensor in _in_order(model):
+            operation, node, _ = tensor._keras_history
+            sources = operation._inbound_nodes[node].input_tensors
+            bounds = self._operation(operation, sources, [known[id(source)] for source in sources], node)
+            outputs = operation._inbound_nodes[node].outputs
+            known.update({id(output): bound for output, bound in zip(outputs, bounds, strict=True)})
+        return [known[id(tensor)] for tensor in model.outputs]
+
+    def _operation(
+        self, operation: Any, sources: Sequence[Any], bounds: Sequence[float], node: int
+    ) -> list[float]:
+        if isinstance(operation, keras.Model) and getattr(operation, "inputs", None):
+            return self.bounds(operation, bounds)
+        kind = type(operation).__name__
+        if len(sources) > 1:
+            return [_merged(operation, kind, bounds)]
+        if not isinstance(operation, keras.layers.Layer):
+            return [bounds[0] * _of_operation(operation, kind, node)]
+        return [bounds[0] * self._layer(operation, tuple(sources[0].shape[1:])) * _ONE_BIT]
+
+    def _layer(self, layer: Any, shape: tuple[int, ...]) -> float:
+        self._on_layer(layer.name)
+        key = (id(layer), shape)
+        if key not in self._norms:
+            self._norms[key] = operator_norm(layer, shape)
+        bounds, slope = self._norms[key], _own_activation(layer)
+        supremum = paper = None
+        if is_convolution(layer):
+            supremum = frequency_supremum(layer).upper
+            paper = supremum / math.sqrt(math.prod(keras_layers.strides_of(layer)))
+        self.layers.append(
+            LayerBounds(layer.name, type(layer).__name__, shape, bounds, slope, supremum, paper)
+        )
+        return bounds.upper * slope
+
+
+def _in_order(model: keras.Model) -> list[Any]:
+    """A tensor of every operation of a model, those that it rests on first."""
+    order: list[Any] = []
+    seen = {tensor._keras_history[:2] for tensor in model.inputs}
+    pending = [(tensor, False) for tensor in reversed(model.outputs)]
+    while pending:
+        tensor, ready = pending.pop()
+        key = tensor._keras_history[:2]
+        if ready:
+            order.append(tensor)
+        elif key not in seen:
+            seen.add(key)
+            pending.append((tensor, True))
+            operation, node = key
+            pending += [(source, False) for source in operation._inbound_nodes[node].input_tensors]
+    return order
+
+
+def _own_activation(layer: Any) -> float:
+    """The slope of the activation that a dense or convolutional layer applies itself."""
+    if isinstance(layer, keras.layers.Activation) or getattr(layer, "activation", None) is None:
+        return 1.0
+    return slopes.of_function(layer.activation, f"the layer {layer.name!r}").bound
+
+
+def _merged(operation: Any, kind: str, bounds: Sequence[float]) -> float:
+    """Several tensors into one."""
+    if kind in ("Add", "Subtract"):
+        return sum(bounds) * _ONE_BIT
+    if kind == "Average":
+        return sum(bounds) / len(bounds) * _ONE_BIT
+    if kind in ("Concatenate", "Maximum", "Minimum"):
+        # where the larger of two is taken, the change is at most the larger of both changes
+        return math.sqrt(sum(bound**2 for bound in bounds)) * _ONE_BIT
+    raise ValueError(
+        f"The operation {operation.name!r} of class {kind} joins {len(bounds)} tensors by a rule without Lipschitz "
+        "constant; known are Add, Subtract, Average, Concatenate, Maximum and Minimum."
+    )
+
+
+def _of_operation(operation: Any, kind: str, node: int) -> float:
+    """An operation of `keras.ops` on one tensor."""
+    if kind in (
+        "Add",
+        "Subtract",
+        "Negative",
+        "Reshape",
+        "Transpose",
+        "Absolute",
+        "Ravel",
+        "Squeeze",
+        "ExpandDims",
+    ):
+        return 1.0  # added constants, moved values
+    name = {
+        "Relu": "relu",
+        "Sigmoid": "sigmoid",
+        "Tanh": "tanh",
+        "Softmax": "softmax",
+        "Softplus": "softplus",
+    }.get(kind)
+    if name:
+        return slopes.of_function(getattr(keras.activations, name), operation.name).bound
+    raise ValueError(
+        f"No Lipschitz constant is known for the operation {operation.name!r} of class {kind}. Use a Keras layer, or one "
+        "of your own with keras_intriguing.spectral.register."
+    )
+
+
+def _chain_bound(model: keras.Model) -> list[float]:
+    """The tighter bound, where the model is a chain of at least two dense layers with increasing activations."""
+    dense, slopes_between, factor = [], [], 1.0
+    for tensor in _in_order(model):
+        operation, node, _ = tensor._keras_history
+        kind = type(operation)
+        sources = operation._inbound_nodes[node].input_tensors
+        if len(sources) != 1:
+            return []
+        if kind is keras.layers.Dense and len(sources[0].shape) == 2:
+            dense.append(keras_layers.weight(operation, "kernel"))
+            slopes_between.append(_own_activation(operation))
+            if not slopes.is_increasing(operation.activation):
+                return []
+        elif kind not in (
+            keras.layers.Flatten,
+            keras.layers.Reshape,
+            keras.layers.Dropout,
+            keras.layers.InputLayer,
+        ):
+            return []
+    if len(dense) < 2:
+        return []
+    factor = slopes_between.pop()
+    return [chain.chain_bound(dense, slopes_between) * factor * _ONE_BIT]

@@ -1,0 +1,192 @@
+"""A convolution over all frequencies: certified upper bounds (paper §4.3).
+
+On an endless grid a convolution with stride s is, for every frequency ω ∈ [−π, π)^d of its output, a matrix
+[C_out, C_in·∏s], its symbol: the kernel's taps that meet the same one of the ∏s phases of the input, summed with the
+factors exp(i·ω·m), m being how many strides a tap lies away. The norm is the supremum over ω of the symbol's largest
+singular value; that is the quantity of the paper's formula, whose factor Δ⁻² should be Δ⁻¹.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_intriguing.spectral.convolution import Convolution
+from keras_intriguing.spectral.rounding import UNIT, gamma
+
+_CHUNK = 2**27  # bytes of symbols at once
+_POWER_STEPS = 12
+_CANDIDATES = 24  # frequencies whose eigenvalues are computed to set the bound that all are then held against
+
+
+class Symbol:
+    """The symbol of a convolution, on the smaller side of its Gram matrices.
+
+    Args:
+        convolution: its kernel, strides, dilation and groups; the sizes do not matter.
+    """
+
+    def __init__(self, convolution: Convolution) -> None:
+        shifts, self._taps = convolution.phased  # blocks [T, groups, C_in·∏s, C_out]
+        self._shifts = shifts.astype(float)
+        if self._taps.shape[-2] > self._taps.shape[-1]:
+            self._taps = self._taps.swapaxes(-1, -2)
+        self.bandwidth = self._shifts.max(axis=0) / 2
+        """The exponential type along every axis of the symbol between two fixed unit vectors, times its phase."""
+
+    @property
+    def eigenvalue_error(self) -> float:
+        """A bound on the relative error of `squares` from rounding in the Gram matrices and their eigenvalues."""
+        size, wide = self._taps.shape[-2:]
+        return 8 * size * gamma(4 * (size + wide))
+
+    @property
+    def error(self) -> float:
+        """A bound on the spectral norm of what rounding does to a computed symbol."""
+        phase = 16 * (1 + self._shifts.sum(axis=1).max())
+        size = np.linalg.norm(np.abs(self._taps).sum(axis=0), axis=(-2, -1)).max()
+        return float((gamma(2 * len(self._taps)) + phase * UNIT) * size)
+
+    def grams(self, frequencies: np.ndarray) -> np.ndarray:
+        """The Gram matrices [F · groups, n, n] at frequencies [F, d], n the smaller of both sides."""
+        factors = np.exp(1j * frequencies @ self._shifts.T)
+        taps = self._taps
+        values = (factors @ taps.reshape(len(taps), -1)).reshape(-1, *taps.shape[-2:])
+        return values @ values.conj().swapaxes(-1, -2)
+
+    def chunks(self, frequencies: np.ndarray) -> list[np.ndarray]:
+        """The frequencies in pieces whose symbols fit the memory set aside."""
+        size = max(1, _CHUNK // (16 * self._taps[0].size))
+        return [frequencies[i : i + size] for i in range(0, len(frequencies), size)]
+
+    def squares(self, frequencies: np.ndarray) -> np.ndarray:
+        """σ₁² at frequencies [F, d], the largest of the groups: float64 [F], as computed."""
+        groups = self._taps.shape[1]
+        found = [
+            np.linalg.eigvalsh(self.grams(chunk))[:, -1].reshape(-1, groups).max(axis=1)
+            for chunk in self.chunks(frequencies)
+        ]
+        return np.concatenate(found)
+
+    def largest(self, frequencies: np.ndarray) -> float:
+        """A certified upper bound, tight to rounding, of σ₁ over frequencies [F, d].
+
+        The eigenvalues at the most promising frequencies give a value that a Cholesky factorization then
+        proves for all, see `matrix.matrix_norm`; it costs far less than all eigenvalues.
+        """
+        size = self._taps.shape[-2]
+        if len(frequencies) <= _CANDIDATES or size < 8:
+            bound = float(self.squares(frequencies).max())
+        else:
+            estimates = np.concatenate([self._estimates(chunk) for chunk in self.chunks(frequencies)])
+            best = np.argsort(estimates)[-_CANDIDATES:]
+            bound = float(self.squares(frequencies[best]).max())
+        if bound == 0:
+            return self.error
+        bound *= 1 + 1e-9
+        for chunk in self.chunks(frequencies):
+            grams = self.grams(chunk)
+            while not _all_definite(grams, bound):
+                bound = max(bound, float(np.linalg.eigvalsh(grams).max())) * (1 + 1e-9)
+        wide = self._taps.shape[-1]
+        trace = size * bound
+        rounding = gamma(4 * wide) * trace + gamma(4 * (size + 1)) * 2 * trace + 8 * UNIT * bound
+        return (math.sqrt(bound + rounding) + self.error) * (1 + 8 * UNIT)
+
+    def _estimates(self, frequencies: np.ndarray) -> np.ndarray:
+        """About σ₁² at frequencies [F, d] by power iteration, from below: [F]."""
+        grams = self.grams(frequencies)
+        vectors = np.random.default_rng(0).normal(size=(1, grams.shape[-1], 1)) + 0j
+        vectors = np.broadcast_to(vectors, (len(grams), *vectors.shape[1:]))
+        for _ in range(_POWER_STEPS):
+            vectors = grams @ vectors
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors = vectors / np.maximum(lengths, np.finfo(float).tiny)
+        return lengths.reshape(-1, self._taps.shape[1]).max(axis=1)
+
+
+def _all_definite(grams: np.ndarray, bound: float) -> bool:
+    shifted = bound * np.eye(grams.shape[-1]) - grams
+    try:
+        np.linalg.cholesky(shifted)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def grid(sizes: Sequence[int], offsets: Sequence[float]) -> np.ndarray:
+    """Frequencies 2π(j + offset)/size [F, d]; of each pair ±ω, where a real kernel is alike, only one."""
+    axes = [2 * np.pi * (np.arange(n) + o) / n for n, o in zip(sizes, offsets, strict=True)]
+    half = int(np.floor(sizes[0] / 2 - offsets[0])) + 1
+    axes[0] = axes[0][:half]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(sizes))
+
+
+def embedding_sizes(convolution: Convolution) -> tuple[int, ...]:
+    """The fewest output positions of a periodic convolution that holds this one without wrapping around."""
+    sizes = []
+    for axis, stride in enumerate(convolution.strides):
+        before, size = convolution.before[axis], convolution.input_shape[axis]
+        last = (convolution.output_sizes[axis] - 1) * stride + convolution.extent[axis]
+        sizes.append(max(-(-max(before + size, last - before + 1) // stride), convolution.output_sizes[axis]))
+    return tuple(sizes)
+
+
+def embedding_bound(convolution: Convolution, symbol: Symbol, enough: float) -> float:
+    """An upper bound of the norm at the real size.
+
+    Between zeros, a convolution is a piece of every periodic one that is large enough, and of every twisted
+    one, whose wrap-around entries carry a phase exp(2πi·o). Their singular values are those of the symbol on the grid
+    2π(j + o)/N, so ‖W‖ ≤ min over o ∈ {0, ½}^d of the largest on the grid.
+
+    Args:
+        convolution: with its sizes.
+        symbol: of it.
+        enough: the search ends where the bound is no larger than this.
+    """
+    sizes = embedding_sizes(convolution)
+    best = math.inf
+    # ½ first: it has no frequency 0, where kernels of one sign have their largest value
+    for offsets in itertools.product((0.5, 0.0), repeat=len(sizes)):
+        best = min(best, symbol.largest(grid(sizes, offsets)))
+        if best <= enough:
+            break
+    return best
+
+
+def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float, np.ndarray]:
+    """The supremum of the symbol's norm over all frequencies: lower and upper bound, and where the lower is attained.
+
+    Let M be the supremum, attained at ω* by unit vectors u, v. Along any line through ω* the function
+    Re(exp(iθ)·uᴴ·symbol·v), with the phase that centres its frequencies, is real, of exponential type
+    n = Σ bandwidth·|direction|, bounded by M and equal to M at ω*; so, by Duffin and Schaeffer 1938, it is at least
+    M·cos(n·t) at distance t. A cell of the frequency cube with centre ω and half widths h can hold ω* only if
+    σ₁(ω) ≥ M·cos(Σ bandwidth·h): all others are discarded, the rest is halved until the bound is tight.
+
+    Args:
+        symbol: of a convolution.
+        tolerance: on upper / lower − 1.
+    """
+    dimensions = len(symbol.bandwidth)
+    counts = np.maximum(1, np.ceil(4 * symbol.bandwidth * dimensions)).astype(int)
+    widths = np.pi / counts
+    axes = [-np.pi + width * (2 * np.arange(n) + 1) for width, n in zip(widths, counts, strict=True)]
+    centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimensions)
+    centres = centres[centres[:, 0] > -1e-12 - widths[0]]  # of ±ω one is enough
+    lower, at = 0.0, centres[0]
+    while True:
+        squares = symbol.squares(centres)
+        sigma = np.sqrt(np.maximum(squares, 0))
+        if sigma.max() > lower:
+            lower, at = float(sigma.max()), centres[int(sigma.argmax())]
+        cosine = math.cos(float(symbol.bandwidth @ widths))
+        slack = symbol.error + symbol.eigenvalue_error * lower
+        kept = centres[sigma + slack >= (lower - slack) * cosine]
+        upper = (float(sigma.max()) + slack) / cosine
+        if upper <= lower * (1 + tolerance) or cosine > 1 - 1e-12:
+            break
+        widths = widths / 2
+        steps = np.array(list(itertools.product((-1, 1), repeat=dimensions))) * widths
+        centres = (kept[:, None] + steps).reshape(-1, dimensions)
+    return max(0.0, lower - slack), upper, at

@@ -1,0 +1,154 @@
+"""Bounds of whole networks: against enumerated slopes, composed matrices, and what networks really do."""
+
+import itertools
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_intriguing import spectral
+from keras_intriguing.spectral.chain import chain_bound
+
+L = keras.layers
+
+
+def norm(matrix: np.ndarray) -> float:
+    return float(np.linalg.svd(matrix, compute_uv=False)[0])
+
+
+@pytest.mark.parametrize("sizes", [(7, 6, 4), (5, 4, 5, 3), (3, 8, 1)])
+@pytest.mark.parametrize("slope", [0.25, 1.0])
+def test_a_chain_bound_lies_between_all_slopes_and_the_product(sizes: tuple[int, ...], slope: float) -> None:
+    random = np.random.default_rng(sum(sizes))
+    kernels = [random.normal(size=pair) for pair in itertools.pairwise(sizes)]
+    slopes = [slope] * (len(kernels) - 1)
+
+    def stretched(choice: tuple[tuple[float, ...], ...]) -> float:
+        matrix = kernels[0].T
+        for kernel, diagonal in zip(kernels[1:], choice, strict=True):
+            matrix = kernel.T @ (np.array(diagonal)[:, None] * matrix)
+        return norm(matrix)
+
+    # the norm is convex in every slope, so that its maximum is at a corner
+    layers = [list(itertools.product((0.0, slope), repeat=size)) for size in sizes[1:-1]]
+    worst = max(stretched(choice) for choice in itertools.product(*layers))
+    product = math.prod(map(norm, kernels)) * math.prod(slopes)
+    bound = chain_bound(kernels, slopes)
+    assert worst * (1 - 1e-12) <= bound <= product * (1 + 1e-6)
+
+
+def test_a_chain_of_two_with_one_hidden_unit_is_exact() -> None:
+    kernels = [np.array([[3.0], [4.0]]), np.array([[2.0, 0.0]])]
+    assert chain_bound(kernels, [0.25]) == pytest.approx(5 * 2 * 0.25, rel=1e-3)
+
+
+def test_branches_and_merges_have_their_constants() -> None:
+    inputs = keras.Input((3,))
+    twice = L.Dense(3, use_bias=False, name="twice")
+    thrice = L.Dense(3, use_bias=False, name="thrice")
+    a, b = twice(inputs), thrice(inputs)
+    cases = {
+        "Add": (L.Add()([a, b]), 5.0),
+        "Subtract": (L.Subtract()([a, b]), 5.0),
+        "Average": (L.Average()([a, b]), 2.5),
+        "Concatenate": (L.Concatenate()([a, b]), math.sqrt(13)),
+        "Maximum": (L.Maximum()([a, b]), math.sqrt(13)),
+        "twice in a row": (twice(a), 4.0),
+        "an operation": (keras.ops.relu(a + 1.0), 2.0),
+    }
+    twice.set_weights([2 * np.eye(3)])
+    thrice.set_weights([3 * np.eye(3)])
+    for name, (output, constant) in cases.items():
+        found = spectral.analyze(keras.Model(inputs, output))
+        assert found.product == pytest.approx(constant, rel=1e-9), name
+        assert found.lower <= found.upper * (1 + 1e-4), name
+
+
+def test_a_model_inside_a_model_is_walked_through() -> None:
+    inner = keras.Sequential(
+        [keras.Input((4,)), L.Dense(5, "tanh", use_bias=False), L.Dense(4, use_bias=False)]
+    )
+    outer = keras.Sequential([keras.Input((2, 2)), L.Flatten(), inner, L.Dense(3, "sigmoid", use_bias=False)])
+    kernels = [np.asarray(w) for w in outer.weights]
+    found = spectral.analyze(outer)
+    assert found.product == pytest.approx(math.prod(map(norm, kernels)) / 4, rel=1e-6)
+    assert [layer.kind for layer in found.layers] == ["Flatten", "Dense", "Dense", "Dense"]
+
+
+def test_a_linear_network_attains_its_norm() -> None:
+    model = keras.Sequential([keras.Input((6,)), L.Dense(5), L.Dense(4)])
+    first, _, second, _ = (np.asarray(w, np.float64) for w in model.weights)
+    assert spectral.analyze(model).lower == pytest.approx(norm(first @ second), rel=1e-3)
+
+
+def convnet(seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 2)),
+            L.Conv2D(6, 3, strides=2, padding="same", activation="relu"),
+            L.BatchNormalization(),
+            L.MaxPooling2D(3, 2),
+            L.DepthwiseConv2D(2, activation="elu"),
+            L.Flatten(),
+            L.Dropout(0.5),
+            L.Dense(5, activation="gelu"),
+        ]
+    )
+
+
+def test_a_convolutional_network_stays_below_its_bound() -> None:
+    found = spectral.analyze(convnet(0))
+    assert 0 < found.lower < found.upper == found.product
+    first = found.layers[0]
+    assert first.paper == pytest.approx(first.supremum / 2)
+    assert first.bounds.upper <= first.supremum * (1 + 1e-6)
+
+
+def test_a_witness_is_stretched_as_much_as_is_said() -> None:
+    model = convnet(1)
+    found = spectral.analyze(model)
+    a, b = (np.asarray(model(w[None]), np.float64) for w in found.witness)
+    stretch = np.linalg.norm(a - b) / np.linalg.norm(found.witness[0] - found.witness[1])
+    assert stretch == pytest.approx(found.lower, rel=1e-3)
+
+
+def subclassed() -> Any:
+    class Own(keras.Model):
+        def call(self, x: Any) -> Any:
+            return x
+
+    return Own()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (subclassed, "no graph of layers"),
+        (lambda: keras.Sequential([L.Dense(3)]), "no graph of layers"),
+        (lambda: keras.Sequential([keras.Input((4, 3)), L.LSTM(2)]), r"'lstm.*' of class LSTM.*register"),
+        (
+            lambda: keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(2, 3)]),
+            r"unknown sizes",
+        ),
+        (
+            lambda: keras.Sequential([keras.Input((4,)), L.LayerNormalization()]),
+            "spread of its input",
+        ),
+        (
+            lambda: keras.Sequential([keras.Input((4,)), L.Dense(2, activation="exponential")]),
+            "slope is unbounded",
+        ),
+    ],
+)
+def test_a_network_without_a_bound_is_refused(model: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        spectral.analyze(model())
+
+
+def test_a_product_of_tensors_is_refused() -> None:
+    inputs = keras.Input((3,))
+    with pytest.raises(ValueError, match="class Multiply joins 2 tensors"):
+        spectral.analyze(keras.Model(inputs, L.Multiply()([inputs, inputs])))
