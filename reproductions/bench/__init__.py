@@ -1,0 +1,1 @@
+"""What the benchmarks share: attacks to compare, what they cost, records, tables."""
