@@ -63,7 +63,7 @@ def test_a_layer_that_others_go_around_cannot_be_cut():
 
 
 @pytest.mark.parametrize("targets", ["nearest", "random"])
-@pytest.mark.parametrize("layer", ["image", "hidden2"])
+@pytest.mark.parametrize("layer", [pytest.param("image", marks=pytest.mark.slow), "hidden2"])
 def test_examples_are_in_the_box_and_misclassified(layer: str, targets: str, trained, digits):
     x, y = digits
     parts = pools.cut(trained, layer)

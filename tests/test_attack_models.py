@@ -216,7 +216,7 @@ def test_the_logits_behind_a_softmax_are_found(softmaxed, kind: str, net, net_im
     np.testing.assert_allclose(model(net_images), keras.ops.softmax(net(net_images)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["Dense", "operation"])
+@pytest.mark.parametrize("kind", [pytest.param("Dense", marks=pytest.mark.slow), "operation"])
 def test_a_softmax_changes_no_result(softmaxed, kind: str, net, net_images, nearest):
     model = softmaxed[kind]
     result = ki.minimal_distortion(model, net_images)

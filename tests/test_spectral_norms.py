@@ -129,7 +129,9 @@ KINDS = (convolution, convolution, convolution, depthwise, separable, transposed
 OTHERS = (dense, einsum_dense)
 
 
-@pytest.mark.parametrize("seed", range(45))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(i, marks=pytest.mark.slow) if i >= 36 else i for i in range(90)]
+)
 def test_norms_hold_the_dense_svd_of_random_layers(seed: int) -> None:
     random = np.random.default_rng(seed)
     for make in (*KINDS, *OTHERS[seed % 2 :][:1]):
