@@ -8,10 +8,10 @@ import numpy as np
 from keras_intriguing import evaluation
 
 
-def misclassified(
+def error_table(
     models: Mapping[str, Any], examples: Mapping[str, np.ndarray], labels: np.ndarray
-) -> dict[str, dict[str, np.ndarray]]:
-    """Which images every model gets wrong.
+) -> dict[str, dict[str, float]]:
+    """Error of every model on every set of images.
 
     Args:
         models: name to a model of images [B, …] to logits.
@@ -19,7 +19,7 @@ def misclassified(
         labels: int [N], the originals' true labels.
 
     Returns:
-        `table[examples' name][model's name]`: bool [N], whether the image is not given its true label.
+        `table[examples' name][model's name]`: the share of images not given their true label.
 
     Raises:
         ValueError: a set of examples has another number of images than there are labels.
@@ -30,18 +30,8 @@ def misclassified(
                 f"The examples {name!r} are {len(images)} images, but there are {len(labels)} labels."
             )
     return {
-        name: {other: evaluation.labels(model, images) != labels for other, model in models.items()}
+        name: {other: evaluation.error(model, images, labels) for other, model in models.items()}
         for name, images in examples.items()
-    }
-
-
-def error_table(
-    models: Mapping[str, Any], examples: Mapping[str, np.ndarray], labels: np.ndarray
-) -> dict[str, dict[str, float]]:
-    """The error of every model on every set of images: the means of `misclassified`, with its arguments."""
-    table = misclassified(models, examples, labels)
-    return {
-        name: {other: float(np.mean(wrong)) for other, wrong in row.items()} for name, row in table.items()
     }
 
 

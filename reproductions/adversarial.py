@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import keras_intriguing as ki
 from keras_intriguing.report import Cell, Claim, Section, Table
-from reproductions import statistics
 from reproductions.cells import distortion, percent
 from reproductions.run import PAPER, Run
-from reproductions.table1 import distortions, errors
+from reproductions.table1 import distortions, errors, recorded_error
 
 _PAPER = PAPER["adversarial"]
 DECAY, DROPOUT, INPUT, EVERY = PRESETS = list(_PAPER)
@@ -29,16 +27,11 @@ def measure(run: Run) -> dict[str, dict[str, Any]]:
     table = {}
     for preset in PRESETS:
         measured = errors(run, f"adversarial/{preset}-errors", preset, splits)
-        table[preset] = {"errors": {"test": _recorded(run, preset), **measured}}
+        table[preset] = {"errors": {"test": recorded_error(run, preset, "test"), **measured}}
         for column, targeted in DISTORTIONS.items():
             name = f"adversarial/{preset}-{'random' if targeted else 'nearest'}"
             table[preset][column] = distortions(run, name, preset, "direct", targeted)
     return table
-
-
-def _recorded(run: Run, preset: str) -> dict[str, Any]:
-    metrics = [ki.presets.load_metrics(p) for p in run.trained(preset)]
-    return statistics.share([m["test_error"] for m in metrics], metrics[0]["test_images"])
 
 
 def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:

@@ -60,7 +60,7 @@ def _options() -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace) -> list[str]:
     """Returns what failed."""
-    from reproductions.bench import records
+    from reproductions import records
     from reproductions.bench.attacks import measure
     from reproductions.bench.cost import in_a_fresh_process
 
@@ -76,6 +76,7 @@ def _measure(options: argparse.Namespace) -> list[str]:
                     records.keep(
                         task["path"],
                         task["key"],
+                        records.this_command(),
                         lambda task=task: in_a_fresh_process(measure, *task["arguments"]),
                     )
                 except Exception as error:  # another tool's; the others are measured all the same
@@ -141,7 +142,8 @@ def _images(options: argparse.Namespace, preset: str, x: Any, y: Any) -> tuple[A
 
 def _write(options: argparse.Namespace, tasks: list[dict[str, Any]]) -> None:
     """Prints the tables of all records that are there, and writes them as Markdown."""
-    from reproductions.bench import attacks, records, tables
+    from reproductions import records
+    from reproductions.bench import attacks, tables
 
     text = [f"# Attacks beside each other: {options.images} images of {options.dataset}, seed {options.seed}"]
     summaries: dict[str, dict[str, Any]] = {}

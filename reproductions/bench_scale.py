@@ -111,7 +111,8 @@ def _series(dataset: str) -> list[Series]:
 
 
 def _measure(options: argparse.Namespace) -> list[tuple[Series, list[dict[str, Any]]]]:
-    from reproductions.bench import attacks, records
+    from reproductions import records
+    from reproductions.bench import attacks
     from reproductions.bench.cost import in_a_fresh_process
 
     measured = []
@@ -126,6 +127,7 @@ def _measure(options: argparse.Namespace) -> list[tuple[Series, list[dict[str, A
                     records.keep(
                         options.out / "records" / "scale" / f"{name}.json",
                         key,
+                        records.this_command(),
                         lambda arguments=arguments, series=series: in_a_fresh_process(
                             series.measure, *arguments
                         ),

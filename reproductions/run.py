@@ -4,9 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +12,7 @@ import numpy as np
 
 import keras_intriguing as ki
 from keras_intriguing import files, recipes
+from reproductions import records
 
 PAPER = json.loads((Path(__file__).parent / "paper.json").read_text(encoding="utf-8"))
 
@@ -137,19 +136,7 @@ class Run:
             **settings,
         }
         path = self.out / "records" / f"{name}.json"
-        if (values := _stored(path, key)) is not None:
-            return values
-        started = time.monotonic()
-        values = measure()
-        record = {
-            "values": values,
-            "key": key,
-            "command": self.command,
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - started, 2),
-        }
-        files.write_json(path, record)
-        return values
+        return records.keep(path, key, self.command, measure)
 
     def examples(self, preset: str, method: str, targeted: bool) -> "Examples":
         """The attack's result on the attacked images; its arrays are kept in a file for a later run."""
@@ -178,15 +165,6 @@ class Examples(NamedTuple):
 
     arrays: dict[str, np.ndarray]
     sha256: str
-
-
-def _stored(path: Path, key: dict[str, Any]) -> dict[str, Any] | None:
-    """The values of a record with this key; None where there is none, or it is damaged."""
-    try:
-        stored = files.read_json(path)
-    except (FileNotFoundError, ValueError):
-        return None
-    return stored.get("values") if isinstance(stored, dict) and stored.get("key") == key else None
 
 
 @functools.cache

@@ -107,9 +107,13 @@ def error_cell(run: Run, preset: str, split: str, measured: dict[str, Any], pape
     """An error measured in this run, or else that recorded when the checkpoints were made."""
     if split in measured:
         return percent(measured[split], paper)
+    return percent(recorded_error(run, preset, split), paper, recorded=True)
+
+
+def recorded_error(run: Run, preset: str, split: str) -> dict[str, Any]:
+    """The error that was measured when the checkpoints of a model's training runs were made."""
     metrics = [ki.presets.load_metrics(p) for p in run.trained(preset)]
-    shares = [m[f"{split}_error"] for m in metrics]
-    return percent(statistics.share(shares, metrics[0][f"{split}_images"]), paper, recorded=True)
+    return statistics.share([m[f"{split}_error"] for m in metrics], metrics[0][f"{split}_images"])
 
 
 def _figure(run: Run) -> Figure:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reproductions.bench import cost, exact, judge, records, tables
+from reproductions import records
+from reproductions.bench import cost, exact, judge, tables
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +107,10 @@ def test_a_record_is_measured_once_for_a_key(tmp_path: Path):
         calls.append(1)
         return {"distance": len(calls)}
 
-    assert records.keep(path, {"seed": 0}, work) == {"distance": 1}
-    assert records.keep(path, {"seed": 0}, work) == {"distance": 1}
+    assert records.keep(path, {"seed": 0}, "command", work) == {"distance": 1}
+    assert records.keep(path, {"seed": 0}, "command", work) == {"distance": 1}
     assert records.read(path, {"seed": 1}) is None
-    assert records.keep(path, {"seed": 1}, work) == {"distance": 2}
+    assert records.keep(path, {"seed": 1}, "command", work) == {"distance": 2}
     assert json.loads(path.read_text())["key"] == {"seed": 1}
     path.write_text("half of the n")
     assert records.read(path, {"seed": 1}) is None

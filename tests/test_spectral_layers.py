@@ -117,6 +117,17 @@ def test_the_supremum_over_frequencies_is_that_of_a_fine_grid(
     assert bounds.upper <= fine * (1 + 1e-2)
 
 
+def test_the_supremum_of_a_kernel_alike_at_all_frequencies_ends_and_holds() -> None:
+    layer = L.Conv2D(8, 3, padding="same", use_bias=False)
+    layer.build((None, 9, 9, 8))
+    kernel = np.zeros((3, 3, 8, 8), np.float32)
+    kernel[1, 1] = 2 * np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))[0]
+    layer.set_weights([kernel])
+    bounds = spectral.frequency_supremum(layer)
+    assert bounds.lower == pytest.approx(2, rel=1e-5)
+    assert 2 * (1 - 1e-6) <= bounds.upper <= 2.02
+
+
 def test_norms_grow_with_the_image_towards_the_supremum() -> None:
     layer = L.Conv2D(2, 3, padding="same")
     layer.build((None, 8, 8, 2))

@@ -66,6 +66,26 @@ def test_branches_and_merges_have_their_constants() -> None:
         assert found.lower <= found.upper * (1 + 1e-4), name
 
 
+def test_broadcasting_counts_how_often_a_value_is_repeated() -> None:
+    inputs = keras.Input((4,))
+    one = L.Dense(1, use_bias=False)
+    narrow = one(inputs)
+    one.set_weights([np.full((4, 1), 0.5)])  # of norm 1
+    repeated = keras.ops.add(narrow, np.zeros((1, 9), np.float32))
+    found = spectral.analyze(keras.Model(inputs, repeated))
+    assert found.product == pytest.approx(3.0)
+    assert found.lower == pytest.approx(3.0, rel=1e-3)
+    both = spectral.analyze(keras.Model(inputs, L.Add()([inputs, narrow])))
+    assert both.product == pytest.approx(1 + 2)
+    assert both.lower <= both.product
+
+
+def test_a_constant_network_is_analyzed() -> None:
+    model = keras.Sequential([keras.Input((3,)), L.Dense(2, kernel_initializer="zeros")])
+    found = spectral.analyze(model)
+    assert (found.lower, found.upper) == (0.0, 0.0)
+
+
 def test_a_model_inside_a_model_is_walked_through() -> None:
     inner = keras.Sequential(
         [keras.Input((4,)), L.Dense(5, "tanh", use_bias=False), L.Dense(4, use_bias=False)]

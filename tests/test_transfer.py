@@ -44,14 +44,6 @@ def test_random_targets_are_wrong_and_uniform() -> None:
     assert abs(off_diagonal - 1000).max() < 5 * np.sqrt(1000)
 
 
-def test_misclassified_tells_each_image() -> None:
-    examples = np.eye(3, dtype=np.float32)
-    table = ki.transfer.misclassified(
-        {"first": lambda images: images}, {"eye": examples}, np.array([0, 2, 2])
-    )
-    np.testing.assert_array_equal(table["eye"]["first"], [False, True, False])
-
-
 def test_a_rescaled_difference_has_its_size_and_direction() -> None:
     random = np.random.default_rng(0)
     x, changed = random.uniform(size=(2, 5, 28, 28, 1)).astype(np.float32)

@@ -56,7 +56,7 @@ def steepest(model: Any, images: np.ndarray | None) -> tuple[float, tuple[np.nda
             x.assign_add(rate * length * unit(gradient))
         return lengths
 
-    best, kept = 0.0, None
+    best, kept = 0.0, (x.numpy()[0], unit(v).numpy()[0])
     for i in range(_STEPS):
         at, direction = x.numpy(), unit(v).numpy()
         lengths = step(tf.constant(_RATE * (1 - i / _STEPS))).numpy()

@@ -100,7 +100,7 @@ def _forward(layer: Any, kernel: np.ndarray, input_shape: tuple[int, ...], group
             f"{tuple(input_shape)} has {input_shape[-1]}."
         )
     sizes, before = [], []
-    strides, dilation = _each(layer.strides, kernel.ndim - 2), _each(layer.dilation_rate, kernel.ndim - 2)
+    strides, dilation = each(layer.strides, kernel.ndim - 2), each(layer.dilation_rate, kernel.ndim - 2)
     for size, k, s, d in zip(input_shape, kernel.shape, strides, dilation, strict=False):
         n = output_size(layer.padding, size, k, s, d)
         if n < 1:
@@ -114,10 +114,11 @@ def _forward(layer: Any, kernel: np.ndarray, input_shape: tuple[int, ...], group
 
 def strides_of(layer: Any) -> tuple[int, ...]:
     """A convolution's strides along every axis."""
-    return _each(layer.strides, len(layer.kernel_size))
+    return each(layer.strides, len(layer.kernel_size))
 
 
-def _each(value: Any, rank: int) -> tuple[int, ...]:
+def each(value: Any, rank: int) -> tuple[int, ...]:
+    """A setting for every axis, which Keras also takes as one number."""
     return (value,) * rank if isinstance(value, int) else tuple(value)
 
 

@@ -54,7 +54,7 @@ def frequency_supremum(layer: keras.layers.Layer, tolerance: float = 1e-6) -> No
 
     Args:
         layer: a built Conv, DepthwiseConv, SeparableConv or ConvTranspose layer.
-        tolerance: on upper / lower − 1.
+        tolerance: on upper / lower − 1. Where the symbol is almost as large everywhere, the search ends earlier.
 
     Returns:
         Bounds without a witness: the supremum is attained by no finite image.
@@ -67,7 +67,7 @@ def frequency_supremum(layer: keras.layers.Layer, tolerance: float = 1e-6) -> No
     if not layer.built:
         raise ValueError(f"The layer {layer.name!r} is not built: it has no weights yet.")
     operator, error = _operator(layer, _any_shape(layer))
-    lower, upper, _ = supremum(Symbol(operator), tolerance)
+    lower, upper = supremum(Symbol(operator), tolerance)
     return NormBounds(max(0.0, lower - error), upper + error, "supremum over frequencies", None)
 
 
@@ -185,12 +185,10 @@ def _any_shape(layer: Any) -> tuple[int, ...]:
     else:
         channels = layer.kernel.shape[-2] * getattr(layer, "groups", 1)
     taps = layer.kernel_size
-    sizes = [(k - 1) * d + 1 for k, d in zip(taps, _spread(layer.dilation_rate, len(taps)), strict=True)]
+    sizes = [
+        (k - 1) * d + 1 for k, d in zip(taps, keras_layers.each(layer.dilation_rate, len(taps)), strict=True)
+    ]
     return keras_layers.from_shape(layer, (*sizes, channels))
-
-
-def _spread(value: Any, rank: int) -> tuple[int, ...]:
-    return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
 def _batch_normalization(layer: Any, shape: tuple[int, ...]) -> NormBounds:
@@ -232,7 +230,7 @@ def _repetition(layer: Any, shape: tuple[int, ...]) -> NormBounds:
     """Every value is repeated equally often; nearest-neighbour upsampling."""
     if getattr(layer, "interpolation", "nearest") != "nearest":
         raise ValueError(f"{_named(layer)} interpolates; only nearest-neighbour upsampling has a rule.")
-    times = layer.n if isinstance(layer, L.RepeatVector) else math.prod(_spread(layer.size, 1))
+    times = layer.n if isinstance(layer, L.RepeatVector) else math.prod(keras_layers.each(layer.size, 1))
     witness = np.zeros(shape)
     witness.flat[0] = 1
     return NormBounds(math.sqrt(times), math.sqrt(times), "exact", (witness, np.zeros(shape)))

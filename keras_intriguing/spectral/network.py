@@ -14,6 +14,7 @@ from keras_intriguing.spectral.jacobian import steepest
 from keras_intriguing.spectral.layers import frequency_supremum, is_convolution, operator_norm
 
 _ONE_BIT = 1 + 2.0**-50  # for every factor of a product
+_ELEMENTWISE = ("Add", "Subtract", "Average", "Maximum", "Minimum")  # which broadcast their inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,21 +103,24 @@ class _Walk:
         for tensor in _in_order(model):
             operation, node, _ = tensor._keras_history
             sources = operation._inbound_nodes[node].input_tensors
-            bounds = self._operation(operation, sources, [known[id(source)] for source in sources], node)
             outputs = operation._inbound_nodes[node].outputs
+            inputs = [known[id(source)] for source in sources]
+            bounds = self._operation(operation, sources, inputs, outputs[0])
             known.update({id(output): bound for output, bound in zip(outputs, bounds, strict=True)})
         return [known[id(tensor)] for tensor in model.outputs]
 
     def _operation(
-        self, operation: Any, sources: Sequence[Any], bounds: Sequence[float], node: int
+        self, operation: Any, sources: Sequence[Any], bounds: Sequence[float], output: Any
     ) -> list[float]:
         if isinstance(operation, keras.Model) and getattr(operation, "inputs", None):
             return self.bounds(operation, bounds)
         kind = type(operation).__name__
+        if kind in _ELEMENTWISE:
+            bounds = [bound * _repeated(s, output) for bound, s in zip(bounds, sources, strict=True)]
         if len(sources) > 1:
             return [_merged(operation, kind, bounds)]
         if not isinstance(operation, keras.layers.Layer):
-            return [bounds[0] * _of_operation(operation, kind, node)]
+            return [bounds[0] * _of_operation(operation, kind)]
         return [bounds[0] * self._layer(operation, tuple(sources[0].shape[1:])) * _ONE_BIT]
 
     def _layer(self, layer: Any, shape: tuple[int, ...]) -> float:
@@ -160,6 +164,15 @@ def _own_activation(layer: Any) -> float:
     return slopes.of_function(layer.activation, f"the layer {layer.name!r}").bound
 
 
+def _repeated(source: Any, output: Any) -> float:
+    """How broadcasting a tensor to its output's shape stretches it: √ of how often every value stands there."""
+    if tuple(source.shape) == tuple(output.shape):
+        return 1.0
+    if None in (*source.shape[1:], *output.shape[1:]):
+        raise ValueError(f"A tensor of unknown sizes {tuple(source.shape)} is broadcast; give numbers.")
+    return math.sqrt(math.prod(output.shape[1:]) / math.prod(source.shape[1:])) * _ONE_BIT
+
+
 def _merged(operation: Any, kind: str, bounds: Sequence[float]) -> float:
     """Several tensors into one."""
     if kind in ("Add", "Subtract"):
@@ -175,7 +188,7 @@ def _merged(operation: Any, kind: str, bounds: Sequence[float]) -> float:
     )
 
 
-def _of_operation(operation: Any, kind: str, node: int) -> float:
+def _of_operation(operation: Any, kind: str) -> float:
     """An operation of `keras.ops` on one tensor."""
     if kind in (
         "Add",
@@ -206,7 +219,7 @@ def _of_operation(operation: Any, kind: str, node: int) -> float:
 
 def _chain_bound(model: keras.Model) -> list[float]:
     """The tighter bound, where the model is a chain of at least two dense layers with increasing activations."""
-    dense, slopes_between, factor = [], [], 1.0
+    dense, slopes_between = [], []
     for tensor in _in_order(model):
         operation, node, _ = tensor._keras_history
         kind = type(operation)

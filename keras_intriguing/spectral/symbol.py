@@ -17,6 +17,7 @@ from keras_intriguing.spectral.rounding import UNIT, gamma
 
 _CHUNK = 2**27  # bytes of symbols at once
 _POWER_STEPS = 12
+_CELLS, _CELL_WORK = 2**16, 2e10  # most cells of a level: by number, and by Σ n³ of their Gram matrices
 _CANDIDATES = 24  # frequencies whose eigenvalues are computed to set the bound that all are then held against
 
 
@@ -36,6 +37,11 @@ class Symbol:
         """The exponential type along every axis of the symbol between two fixed unit vectors, times its phase."""
 
     @property
+    def work(self) -> float:
+        """What the eigenvalues at one frequency cost: groups · n³."""
+        return self._taps.shape[1] * self._taps.shape[-2] ** 3
+
+    @property
     def eigenvalue_error(self) -> float:
         """A bound on the relative error of `squares` from rounding in the Gram matrices and their eigenvalues."""
         size, wide = self._taps.shape[-2:]
@@ -44,7 +50,7 @@ class Symbol:
     @property
     def error(self) -> float:
         """A bound on the spectral norm of what rounding does to a computed symbol."""
-        phase = 16 * (1 + self._shifts.sum(axis=1).max())
+        phase = 64 * (1 + self._shifts.sum(axis=1).max())  # some roundings of phases up to 2π a shift
         size = np.linalg.norm(np.abs(self._taps).sum(axis=0), axis=(-2, -1)).max()
         return float((gamma(2 * len(self._taps)) + phase * UNIT) * size)
 
@@ -155,14 +161,15 @@ def embedding_bound(convolution: Convolution, symbol: Symbol, enough: float) -> 
     return best
 
 
-def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float, np.ndarray]:
-    """The supremum of the symbol's norm over all frequencies: lower and upper bound, and where the lower is attained.
+def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float]:
+    """The supremum of the symbol's norm over all frequencies: lower and upper bound.
 
     Let M be the supremum, attained at ω* by unit vectors u, v. Along any line through ω* the function
     Re(exp(iθ)·uᴴ·symbol·v), with the phase that centres its frequencies, is real, of exponential type
     n = Σ bandwidth·|direction|, bounded by M and equal to M at ω*; so, by Duffin and Schaeffer 1938, it is at least
     M·cos(n·t) at distance t. A cell of the frequency cube with centre ω and half widths h can hold ω* only if
-    σ₁(ω) ≥ M·cos(Σ bandwidth·h): all others are discarded, the rest is halved until the bound is tight.
+    σ₁(ω) ≥ M·cos(Σ bandwidth·h): all others are discarded, the rest is halved until the bound is tight, or, where
+    the symbol is almost as large everywhere and few cells can be discarded, until too many are left.
 
     Args:
         symbol: of a convolution.
@@ -174,19 +181,20 @@ def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float, np.ndarray
     axes = [-np.pi + width * (2 * np.arange(n) + 1) for width, n in zip(widths, counts, strict=True)]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimensions)
     centres = centres[centres[:, 0] > -1e-12 - widths[0]]  # of ±ω one is enough
-    lower, at = 0.0, centres[0]
+    most = min(_CELLS, _CELL_WORK / symbol.work)
+    lower = 0.0
     while True:
         squares = symbol.squares(centres)
         sigma = np.sqrt(np.maximum(squares, 0))
-        if sigma.max() > lower:
-            lower, at = float(sigma.max()), centres[int(sigma.argmax())]
+        lower = max(lower, float(sigma.max()))
         cosine = math.cos(float(symbol.bandwidth @ widths))
         slack = symbol.error + symbol.eigenvalue_error * lower
         kept = centres[sigma + slack >= (lower - slack) * cosine]
         upper = (float(sigma.max()) + slack) / cosine
-        if upper <= lower * (1 + tolerance) or cosine > 1 - 1e-12:
+        too_many = len(kept) * 2**dimensions > most
+        if upper <= lower * (1 + tolerance) or cosine > 1 - 1e-12 or too_many:
             break
         widths = widths / 2
         steps = np.array(list(itertools.product((-1, 1), repeat=dimensions))) * widths
         centres = (kept[:, None] + steps).reshape(-1, dimensions)
-    return max(0.0, lower - slack), upper, at
+    return max(0.0, lower - slack), upper

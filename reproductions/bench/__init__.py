@@ -1,1 +1,1 @@
-"""What the benchmarks share: attacks to compare, what they cost, records, tables."""
+"""What the benchmarks share: attacks to compare, what they cost, tables."""
