@@ -1,14 +1,17 @@
-"""Certified operator norms of layers and Lipschitz bounds of networks (paper §4.3)."""
+"""Certified operator norms of layers, Lipschitz bounds of networks, certificates for images (paper §4.3)."""
 
 from keras_intriguing.spectral.bounds import NormBounds
+from keras_intriguing.spectral.certificate import Certificate, certified_distortion
 from keras_intriguing.spectral.layers import frequency_supremum, operator_norm, register, supported
 from keras_intriguing.spectral.network import LayerBounds, NetworkBounds, analyze
 
 __all__ = [
+    "Certificate",
     "LayerBounds",
     "NetworkBounds",
     "NormBounds",
     "analyze",
+    "certified_distortion",
     "frequency_supremum",
     "operator_norm",
     "register",

@@ -7,9 +7,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_intriguing.spectral import chain, keras_layers, slopes
 from keras_intriguing.spectral.bounds import NormBounds
+from keras_intriguing.spectral.graph import dense_chain, in_order
 from keras_intriguing.spectral.jacobian import steepest
 from keras_intriguing.spectral.layers import frequency_supremum, is_convolution, operator_norm
 
@@ -74,19 +76,26 @@ def analyze(
     Raises:
         ValueError: a layer without a known constant, sizes that are not known, bad weights; see `operator_norm`.
     """
+    layers, product, upper = bounds_of(model, on_layer)
+    lower, witness = steepest(model, images)
+    return NetworkBounds(layers, product, upper, lower, witness)
+
+
+def bounds_of(
+    model: keras.Model, on_layer: Callable[[str], None] = lambda name: None
+) -> tuple[list[LayerBounds], float, float]:
+    """The layers, the product and the upper bound of `NetworkBounds`; arguments and errors as of `analyze`."""
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         raise ValueError(
-            "analyze takes a functional or sequential Keras model that is built; this one has no graph of layers."
+            "This takes a functional or sequential Keras model that is built; the one given has no graph of layers."
         )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
-            f"analyze takes models of one input and one output, not {len(model.inputs)} and {len(model.outputs)}."
+            f"This takes models of one input and one output, not {len(model.inputs)} and {len(model.outputs)}."
         )
     walk = _Walk(on_layer)
     product = walk.bounds(model, [1.0])[0]
-    upper = min([product, *_chain_bound(model)])
-    lower, witness = steepest(model, images)
-    return NetworkBounds(walk.layers, product, upper, lower, witness)
+    return walk.layers, product, min([product, *(_chain_bound(model) if product else [])])
 
 
 class _Walk:
@@ -100,7 +109,7 @@ class _Walk:
     def bounds(self, model: keras.Model, inputs: Sequence[float]) -> list[float]:
         """Of a model's outputs, given those of its inputs."""
         known = {id(tensor): bound for tensor, bound in zip(model.inputs, inputs, strict=True)}
-        for tensor in _in_order(model):
+        for tensor in in_order(model):
             operation, node, _ = tensor._keras_history
             sources = operation._inbound_nodes[node].input_tensors
             outputs = operation._inbound_nodes[node].outputs
@@ -137,24 +146,6 @@ class _Walk:
             LayerBounds(layer.name, type(layer).__name__, shape, bounds, slope, supremum, paper)
         )
         return bounds.upper * slope
-
-
-def _in_order(model: keras.Model) -> list[Any]:
-    """A tensor of every operation of a model, those that it rests on first."""
-    order: list[Any] = []
-    seen = {tensor._keras_history[:2] for tensor in model.inputs}
-    pending = [(tensor, False) for tensor in reversed(model.outputs)]
-    while pending:
-        tensor, ready = pending.pop()
-        key = tensor._keras_history[:2]
-        if ready:
-            order.append(tensor)
-        elif key not in seen:
-            seen.add(key)
-            pending.append((tensor, True))
-            operation, node = key
-            pending += [(source, False) for source in operation._inbound_nodes[node].input_tensors]
-    return order
 
 
 def _own_activation(layer: Any) -> float:
@@ -219,26 +210,16 @@ def _of_operation(operation: Any, kind: str) -> float:
 
 def _chain_bound(model: keras.Model) -> list[float]:
     """The tighter bound, where the model is a chain of at least two dense layers with increasing activations."""
-    dense, slopes_between = [], []
-    for tensor in _in_order(model):
-        operation, node, _ = tensor._keras_history
-        kind = type(operation)
-        sources = operation._inbound_nodes[node].input_tensors
-        if len(sources) != 1:
-            return []
-        if kind is keras.layers.Dense and len(sources[0].shape) == 2:
-            dense.append(keras_layers.weight(operation, "kernel"))
-            slopes_between.append(_own_activation(operation))
-            if not slopes.is_increasing(operation.activation):
-                return []
-        elif kind not in (
-            keras.layers.Flatten,
-            keras.layers.Reshape,
-            keras.layers.Dropout,
-            keras.layers.InputLayer,
-        ):
-            return []
-    if len(dense) < 2:
+    found = dense_chain(model)
+    if found is None or len(found.layers) < 2:
         return []
-    factor = slopes_between.pop()
-    return [chain.chain_bound(dense, slopes_between) * factor * _ONE_BIT]
+    if not all(slopes.is_increasing(layer.activation) for layer in found.layers[:-1]):
+        return []
+    *between, last = [slopes.of_function(layer.activation, "a dense layer").bound for layer in found.layers]
+    try:
+        bound = chain.chain_bound([layer.kernel for layer in found.layers], between)
+    except (
+        tf.errors.InvalidArgumentError
+    ):  # kernels so ill-scaled that a factorization fails; the product holds
+        return []
+    return [bound * abs(found.scale) * last * _ONE_BIT]
