@@ -1,0 +1,93 @@
+"""`python -m reproductions.bench_directions`: what finding top images costs beside the matrix product it needs.
+
+10,000 images × 4,096 dimensions × 4,096 directions by default, random numbers all; in a process of its own, whose
+memory is measured too.
+"""
+
+import argparse
+import os
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+_REPEATS = 3
+
+
+def main() -> int:
+    """Measures and prints; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reproductions.bench_directions",
+        description="Time and memory of directions.top_images, beside those of a plain matrix product.",
+    )
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--dimensions", type=int, default=4096)
+    parser.add_argument("--directions", type=int, default=4096)
+    parser.add_argument("-k", type=int, default=10, help="images a direction (default: 10)")
+    options = parser.parse_args()
+    if (
+        min(options.images, options.dimensions, options.directions, options.k) < 1
+        or options.k > options.images
+    ):
+        parser.error("sizes must be positive, and k at most the number of images")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from reproductions.bench.cost import in_a_fresh_process
+
+    sizes = (options.images, options.dimensions, options.directions)
+    found = in_a_fresh_process(cost, *sizes, options.k)
+    table = Table("", "seconds", "GFLOP/s", "MiB beyond what was there", title=" × ".join(map(str, sizes)))
+    operations = 2 * sizes[0] * sizes[1] * sizes[2] / 1e9
+    for name, seconds, mib in (
+        ("plain matrix product", found["product_seconds"], found["product_mib"]),
+        (f"top_images, k = {options.k}", found["seconds"], found["peak_mib"]),
+    ):
+        table.add_row(name, f"{seconds:.2f}", f"{operations / seconds:.1f}", f"{mib:.0f}")
+    Console().print(table)
+    share = found["product_seconds"] / found["seconds"]
+    print(
+        f"top_images reaches {100 * share:.0f}% of the plain product's rate (fastest of {_REPEATS} each, taken in turn).\n"
+        f"The whole process, with TensorFlow ({found['base_mib']:.0f} MiB) and images and directions "
+        f"({found['arrays_mib']:.0f} MiB), holds {found['process_mib']:.0f} MiB at its peak."
+    )
+    return 0
+
+
+def cost(images: int, dimensions: int, directions: int, k: int) -> dict[str, float]:
+    """Seconds and peak memory, in MiB, of `top_images` on a layer that hands its inputs on, and of the product.
+
+    The product is that of all images with all directions at once, by TensorFlow and compiled.
+    """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    import keras_intriguing as ki
+    from reproductions.bench.cost import measured, peak_mib
+
+    inputs = keras.Input((dimensions,))
+    model = keras.Model(inputs, keras.layers.Identity(name="same")(inputs))
+    random = np.random.default_rng(0)
+    small = random.normal(size=(k, dimensions)).astype(np.float32)
+    ki.directions.top_images(model, "same", small, small, k)  # traces
+    product = tf.function(lambda a, b: tf.matmul(a, b, transpose_b=True), autograph=False)
+    base = peak_mib()
+    x = random.standard_normal((images, dimensions), np.float32)
+    rows = ki.directions.random_directions(dimensions, directions, 0)
+    ours, plain, process = [], [], 0.0
+    for _ in range(_REPEATS):
+        ours.append(measured(lambda: ki.directions.top_images(model, "same", x, rows, k))[1])
+        process = max(process, peak_mib())
+        plain.append(measured(lambda: product(x, rows).numpy())[1])
+    return {
+        "seconds": min(one.seconds for one in ours),
+        "peak_mib": max(one.peak_mib for one in ours),
+        "product_seconds": min(one.seconds for one in plain),
+        "product_mib": max(one.peak_mib for one in plain),
+        "base_mib": base,
+        "arrays_mib": (x.nbytes + rows.nbytes) / 2**20,
+        "process_mib": process,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
