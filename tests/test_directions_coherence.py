@@ -80,7 +80,9 @@ def test_found_sets_stay_within_their_limit_among_many_images() -> None:
 def test_images_without_contrast_are_like_no_other() -> None:
     images = np.concatenate([np.full((2, 4), 0.5), [[1, 1, 0, 0], [0, 0, 1, 1]]])
     top = TopImages(np.array([[0, 1]]), np.zeros((1, 2)))
-    assert directions.coherence(top, np.zeros(4), images).values["pixels"] == [0]
+    found = directions.coherence(top, np.zeros(4), images)
+    assert found.values["pixels"] == [0]
+    assert found.scores()["purity"] == [0]  # of one label only, all sets are alike
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_comparisons_find_planted_differences() -> None:
             one = results[f"{UNITS} − {rival}"][score]
             assert one["difference"] == pytest.approx(expected, abs=0.05)
             assert one["low"] < one["difference"] < one["high"]
-            assert one["delta"] * expected > 0.5
+            assert one["delta"] * np.sign(expected) > 0.5
             assert one["p"] < 1e-3
     assert results[f"{WHITE_UNITS} − {WHITE}"][OVERALL]["p"] > 1e-3
     assert found.scores(UNITS)[:, -1] == pytest.approx(found.scores(UNITS)[:, :4].mean(axis=1))

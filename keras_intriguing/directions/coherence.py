@@ -42,12 +42,16 @@ class Coherence:
     references: dict[str, Reference]
 
     def scores(self) -> dict[str, np.ndarray]:
-        """By measure, float64 [M]: 0 for what chance gives, 1 for the best k images that were found."""
-        return {
-            name: (values - self.references[name].chance)
-            / (self.references[name].best - self.references[name].chance)
-            for name, values in self.values.items()
-        }
+        """By measure, float64 [M]: 0 for what chance gives, 1 for the best k images that were found.
+
+        Where all sets of k images are alike, as with one label only, all scores are 0.
+        """
+        scores = {}
+        for name, values in self.values.items():
+            reference = self.references[name]
+            gap = reference.best - reference.chance
+            scores[name] = (values - reference.chance) / gap if gap else np.zeros_like(values)
+        return scores
 
 
 def coherence(
