@@ -27,9 +27,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 UNITS, RANDOM, ROTATED, PRINCIPAL = "units", "random", "rotated bases", "principal"
 CENTRED, WHITE, WHITE_UNITS = "random, without the mean", "random, whitened", "units, whitened"
-KINDS = (UNITS, RANDOM, ROTATED, CENTRED, WHITE, PRINCIPAL, WHITE_UNITS)
+KINDS = (UNITS, RANDOM, ROTATED, CENTRED, PRINCIPAL, WHITE_UNITS, WHITE)
 # what is compared with what: the second is the rival
-PAIRS = (*((UNITS, rival) for rival in (RANDOM, ROTATED, CENTRED, WHITE, PRINCIPAL)), (WHITE_UNITS, WHITE))
+PAIRS = (*((UNITS, rival) for rival in (RANDOM, ROTATED, CENTRED, PRINCIPAL, WHITE)), (WHITE_UNITS, WHITE))
 LEARNING = (UNITS, RANDOM)  # kinds that are compared with themselves in the untrained net
 
 _JUDGE, _OTHER_JUDGE = "convnet_mnist", "fc200_200_10_mnist"  # the second for the convolutional net itself

@@ -126,7 +126,8 @@ def _note(run: Run, values: dict[str, dict[str, Any]], differences: Differences)
         "of the directions. Other columns: difference of mean scores, the 95% interval of "
         f"it (bootstrap over directions, {coherence.DRAWS:,} draws; images and net are given), Cliff's δ as effect size, and "
         f"p of a permutation test ({coherence.PERMUTATIONS:,} exchanges), corrected by Holm's method for all "
-        f"{differences.tests:,} tests of this section. “More”: the units are more alike; “less”: the rival's are; "
+        f"{differences.tests:,} tests of this section (with so many exchanges to at least "
+        f"{differences.tests / (coherence.PERMUTATIONS + 1):.3f}). “More”: the units are more alike; “less”: the rival's are; "
         f"“alike”: the whole interval is within ±{MARGIN:g}; “undecided”: none of these. "
         f"Rivals: {coherence.RANDOM_COUNT:,} uniformly random directions; as many from uniformly rotated bases; the random "
         "ones without their component along the mean activation, which images with much activation all over would win; all "
@@ -284,7 +285,7 @@ def _claim(statement: str, found: Sequence[Difference], supporting: tuple[str, .
         statement,
         verdict,
         f"mean difference of scores over {len(found)} layers {overall.value:+.3f} ({overall.low:+.3f} to "
-        f"{overall.high:+.3f}); the first-named are {counts}",
+        f"{overall.high:+.3f}); {counts}",
     )
 
 

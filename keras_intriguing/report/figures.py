@@ -157,6 +157,7 @@ def boxes(
         axes.set_yticks(range(1, len(drawn) + 1), names, fontsize=8)
         axes.invert_yaxis()
         axes.set_title(title, fontsize=8)
+        axes.tick_params(labelbottom=i + columns >= len(panels))
         axes.grid(axis="x", alpha=0.3)
     figure.supxlabel(label, fontsize=9)
     _save(figure, path)
