@@ -1,82 +1,22 @@
 """Units against random directions: tables, the figure of distributions, and verdicts (paper §3, measured)."""
 
-import itertools
-import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from keras_intriguing.directions import MEASURES
-from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
-from reproductions import coherence, resampling
-from reproductions.coherence import (
-    CENTRED,
-    KINDS,
-    LEARNING,
-    OVERALL,
-    PAIRS,
-    PRESETS,
-    RANDOM,
-    SCORES,
-    UNITS,
-    WHITE,
-    WHITE_UNITS,
-)
+from keras_intriguing.report import Cell, Figure, Section, Table, figures
+from reproductions import coherence
+from reproductions.coherence import KINDS, LEARNING, OVERALL, PAIRS, PRESETS, RANDOM, UNITS
+from reproductions.directions_claims import MARGIN, Difference, Differences, claims_of
 from reproductions.run import Run
 
 __all__ = ["PRESETS", "claims_of", "measure", "section", "steps"]
 
-MARGIN = 0.05  # of the way from chance to the best: a smaller difference is none worth speaking of
-LEVEL = 0.05
-MORE, LESS, ALIKE, UNDECIDED = "more", "less", "alike", "undecided"
 _UNITS_OF = {
     "purity": "share of the commonest label",
     "entropy": "entropy of the labels, bits",
     "pixels": "mean cosine similarity of pixels",
     "features": "mean cosine similarity of another net's features",
 }
-
-
-class Difference(NamedTuple):
-    """Of two kinds' mean scores, with its interval, Cliff's δ, corrected p, and what that says of the first kind."""
-
-    value: float
-    low: float
-    high: float
-    delta: float
-    p: float
-
-    @property
-    def verdict(self) -> str:
-        """`alike` where the whole interval is within the margin; else `more` or `less` coherent where p decides."""
-        if self.low > -MARGIN and self.high < MARGIN:
-            return ALIKE
-        if self.p >= LEVEL:
-            return UNDECIDED
-        return MORE if self.value > 0 else LESS
-
-
-class Differences:
-    """All comparisons of a measurement, with p-values corrected for their number."""
-
-    def __init__(self, values: dict[str, dict[str, Any]]) -> None:
-        names = [
-            (key, name, score)
-            for key, record in values.items()
-            for name, score in itertools.product(record["comparisons"], SCORES)
-        ]
-        found = [values[key]["comparisons"][name][score] for key, name, score in names]
-        corrected = resampling.holm(np.array([one["p"] for one in found]))
-        self.tests = len(names)
-        self._by_name = {
-            name: Difference(one["difference"], one["low"], one["high"], one["delta"], float(p))
-            for name, one, p in zip(names, found, corrected, strict=True)
-        }
-
-    def of(self, key: str, name: str, score: str = OVERALL) -> Difference:
-        """The difference of a layer, by the name of its comparison."""
-        return self._by_name[key, name, score]
 
 
 def steps(run: Run) -> int:
@@ -174,7 +114,7 @@ def _by_measure(records: dict[str, dict[str, Any]], differences: Differences, na
         (
             _name(record),
             [
-                *(Cell(f"{record['kinds'][kind]['values'][name]:.3f}") for kind in KINDS),
+                *(_value(record, kind, name) for kind in KINDS),
                 _difference(differences.of(key, f"{UNITS} − {RANDOM}", name)),
             ],
         )
@@ -192,7 +132,8 @@ def _by_measure(records: dict[str, dict[str, Any]], differences: Differences, na
         "layer (directions)",
         [*KINDS, f"{UNITS} − {RANDOM}, score"],
         rows,
-        f"Means over directions. {bounds[0].upper() + bounds[1:]}.{other}",
+        f"Means over directions, and their middle half. {bounds[0].upper() + bounds[1:]}.{other} Last column as above; the "
+        "other comparisons by this measure are in the records.",
     )
 
 
@@ -205,6 +146,16 @@ def _score(record: dict[str, Any], kind: str) -> Cell:
     found = record["kinds"][kind]
     low, high = (found["quantiles"][OVERALL][coherence.QUANTILES.index(q)] for q in (0.25, 0.75))
     return Cell(f"{found['scores'][OVERALL]:.3f}", f"{low:.2f}–{high:.2f}")
+
+
+def _value(record: dict[str, Any], kind: str, name: str) -> Cell:
+    """In the measure's own unit, in which scores are linear."""
+    found, reference = record["kinds"][kind], record["references"][name]
+    scores = [found["quantiles"][name][coherence.QUANTILES.index(q)] for q in (0.25, 0.75)]
+    low, high = sorted(
+        reference["chance"] + score * (reference["best"] - reference["chance"]) for score in scores
+    )
+    return Cell(f"{found['values'][name]:.3f}", f"{low:.2f}–{high:.2f}")
 
 
 def _difference(found: Difference) -> Cell:
@@ -234,65 +185,3 @@ def _figure(run: Run, values: dict[str, dict[str, Any]]) -> Figure:
         "whiskers: 5% to 95%; diamonds: means."
     )
     return Figure("How coherence is distributed", path, note)
-
-
-def claims_of(values: dict[str, dict[str, Any]]) -> list[Claim]:
-    """What the numbers say of the paper's first claim, of fairer comparisons, and of learning."""
-    differences = Differences(values)
-    trained = [key for key, record in values.items() if record["trained"]]
-    untrained = [key for key, record in values.items() if not record["trained"]]
-    raw, centred, white = f"{UNITS} − {RANDOM}", f"{UNITS} − {CENTRED}", f"{WHITE_UNITS} − {WHITE}"
-    return [
-        _claim(
-            "“there is no distinction between individual high level units and random linear combinations of high level "
-            "units” (read as: images that maximize random directions are as alike as those that maximize units)",
-            [differences.of(key, raw) for key in trained],
-            (ALIKE, LESS),
-        ),
-        _claim(
-            "That stays so without the random directions' component along the mean activation (not in the paper)",
-            [differences.of(key, centred) for key in trained],
-            (ALIKE, LESS),
-        ),
-        _claim(
-            "That stays so between units and random directions of the whitened space, where no direction has more variance "
-            "than another (not in the paper)",
-            [differences.of(key, white) for key in trained],
-            (ALIKE, LESS),
-        ),
-        _claim(
-            "Before training, too, random directions are as coherent as units (not in the paper)",
-            [differences.of(key, raw) for key in untrained],
-            (ALIKE, LESS),
-        ),
-        _claim(
-            "The coherence of random directions is learned: it is larger than in the untrained net (not in the paper)",
-            [differences.of(key, coherence.learned(RANDOM)) for key in trained],
-            (MORE,),
-        ),
-    ]
-
-
-def _claim(statement: str, found: Sequence[Difference], supporting: tuple[str, ...]) -> Claim:
-    """By the mean difference over the layers, each of the same weight, judged as a layer's is."""
-    overall = mean_difference(found)
-    verdict = {True: "holds", False: "does not hold"}[overall.verdict in supporting]
-    if overall.verdict == UNDECIDED:
-        verdict = "undecided"
-    each = (MORE, LESS, ALIKE, UNDECIDED)
-    counts = ", ".join(f"{v} in {n}" for v in each if (n := sum(f.verdict == v for f in found)))
-    return Claim(
-        statement,
-        verdict,
-        f"mean difference of scores over {len(found)} layers {overall.value:+.3f} ({overall.low:+.3f} to "
-        f"{overall.high:+.3f}); {counts}",
-    )
-
-
-def mean_difference(found: Sequence[Difference]) -> Difference:
-    """The mean over layers, with the normal interval and p-value that their own intervals give."""
-    value = float(np.mean([f.value for f in found]))
-    deviation = math.sqrt(sum(((f.high - f.low) / (2 * 1.96)) ** 2 for f in found)) / len(found)
-    p = math.erfc(abs(value) / deviation / math.sqrt(2))
-    half, delta = 1.96 * deviation, float(np.mean([f.delta for f in found]))
-    return Difference(value, value - half, value + half, delta, p)

@@ -11,6 +11,7 @@ import tensorflow as tf
 import keras_intriguing as ki
 from keras_intriguing import directions
 from keras_intriguing.directions import features
+from reproductions import bench_directions
 
 L = keras.layers
 N = 257
@@ -76,6 +77,19 @@ def test_every_way_of_batching_gives_the_same_bits(way: str, digits, small_chunk
     found = directions.top_images(model, "hidden1", WAYS[way](x), rows)
     assert np.array_equal(found.indices, expected.indices)
     assert np.array_equal(found.activations, expected.activations)
+
+
+def test_nothing_is_traced_again(identity, convolution) -> None:
+    model, images, _ = convolution
+    for count, k in ((40, 3), (55, 4), (90, 5)):
+        directions.top_images(identity, "same", images.reshape(-1, 6)[:count], np.eye(6)[: k + 1], k)
+        directions.top_images(model, "conv", images[:count], np.eye(5)[:k], k)
+    assert directions.search._merge.experimental_get_tracing_count() == 1
+    assert directions.search._merge_positions.experimental_get_tracing_count() == 1
+    before = features._outputs.cache_info().misses
+    outputs = features._outputs(model, model.get_layer("conv"))
+    assert features._outputs.cache_info().misses == before
+    assert outputs.experimental_get_tracing_count() == 1
 
 
 def test_real_activations_agree_with_one_product_in_float64(digits) -> None:
@@ -187,6 +201,13 @@ def test_hidden_layers_are_those_with_an_activation_below_the_outputs() -> None:
     assert directions.hidden_layers(own) == ["a", "b"]
     with pytest.raises(ValueError, match="functional or sequential Keras model that is built"):
         directions.hidden_layers(Subclass())
+
+
+def test_the_benchmark_measures_both_ways() -> None:
+    found = bench_directions.cost(images=60, dimensions=8, directions=12, k=3)
+    assert found["seconds"] > 0
+    assert found["product_seconds"] > 0
+    assert found["process_mib"] > 50
 
 
 def shared() -> keras.Model:

@@ -131,7 +131,7 @@ def _purity_reference(sizes: np.ndarray, k: int) -> Reference:
             total = np.convolve(total, own[: most + 1])[: k + 1]
         expected -= (total[k] if len(total) > k else 0.0) / special.comb(sizes.sum(), k)
     best = min(k, sizes.max()) / k
-    return Reference(expected / k, best, best)
+    return Reference(float(expected / k), float(best), float(best))
 
 
 def _entropy_reference(sizes: np.ndarray, k: int) -> Reference:
