@@ -62,45 +62,42 @@ def claims_of(values: dict[str, dict[str, Any]]) -> list[Claim]:
     differences = Differences(values)
     trained = [key for key, record in values.items() if record["trained"]]
     untrained = [key for key, record in values.items() if not record["trained"]]
+    convolutional = [key for key in trained if values[key]["preset"] == panels.PRESET]
     raw, centred, white = f"{UNITS} − {RANDOM}", f"{UNITS} − {CENTRED}", f"{WHITE_UNITS} − {WHITE}"
+    no_more = (ALIKE, LESS)
     claims = [
         (
             "“there is no distinction between individual high level units and random linear combinations of high level "
             "units” (read as: images that maximize random directions are as alike as those that maximize units)",
-            [differences.of(key, raw) for key in trained],
-            (ALIKE, LESS),
+            (raw, trained, no_more),
         ),
-        (
-            "The same, in the convolutional net alone",
-            [differences.of(key, raw) for key in trained if values[key]["preset"] == panels.PRESET],
-            (ALIKE, LESS),
-        ),
+        ("The same, in the convolutional net alone", (raw, convolutional, no_more)),
         (
             "The same, in all nets, without the random directions' component along the mean activation (not in the paper)",
-            [differences.of(key, centred) for key in trained],
-            (ALIKE, LESS),
+            (centred, trained, no_more),
         ),
         (
             "The same between units and random directions of the whitened space, where no direction has more variance "
             "than another (not in the paper)",
-            [differences.of(key, white) for key in trained],
-            (ALIKE, LESS),
+            (white, trained, no_more),
         ),
         (
             "Before training, too, random directions are as coherent as units (not in the paper)",
-            [differences.of(key, raw) for key in untrained],
-            (ALIKE, LESS),
+            (raw, untrained, no_more),
         ),
         (
             "The coherence of random directions is learned: it is larger than in the untrained net (not in the paper)",
-            [differences.of(key, coherence.learned(RANDOM)) for key in trained],
-            (MORE,),
+            (coherence.learned(RANDOM), trained, (MORE,)),
         ),
     ]
-    return [_claim(*claim) for claim in claims if claim[1]]
+    return [
+        _claim(statement, name, [differences.of(key, name) for key in keys], supporting)
+        for statement, (name, keys, supporting) in claims
+        if keys
+    ]
 
 
-def _claim(statement: str, found: Sequence[Difference], supporting: tuple[str, ...]) -> Claim:
+def _claim(statement: str, name: str, found: Sequence[Difference], supporting: tuple[str, ...]) -> Claim:
     """By the mean difference over the layers, each of the same weight, judged as a layer's is."""
     overall = mean_difference(found)
     verdict = {True: "holds", False: "does not hold"}[overall.verdict in supporting]
@@ -111,8 +108,8 @@ def _claim(statement: str, found: Sequence[Difference], supporting: tuple[str, .
     return Claim(
         statement,
         verdict,
-        f"mean difference of scores over {len(found)} layers {overall.value:+.3f} ({overall.low:+.3f} to "
-        f"{overall.high:+.3f}); {counts}",
+        f"difference of scores ({name}), mean over {len(found)} layers: {overall.value:+.3f} ({overall.low:+.3f} to "
+        f"{overall.high:+.3f}); by layer {counts}",
     )
 
 

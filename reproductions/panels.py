@@ -57,7 +57,7 @@ def section(run: Run, heading: str, file: str, values: dict[str, Any], kind: str
     note = (
         f"Each row: the {K} images with the largest activation along one direction of the layer `{values['layer']}` of "
         f"{PRESET}, falling from the left, with their true labels. {rule} Out of {coherence.described(run)}. "
-        "What the images have in common is for the reader to see; how much they have is measured below the figures."
+        "What they have in common is for the reader to see; the table above tells how alike they are."
     )
     measures = {m: [f"{value:.2f}" for value in values["values"][m]] for m in MEASURES}
     cells = [(title, [Cell(measures[m][i]) for m in MEASURES]) for i, title in enumerate(titles)]
