@@ -58,7 +58,7 @@ def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:
 def _note(run: Run, values: dict[str, dict[str, Any]], differences: Differences) -> str:
     records = values.values()
     dead = sum(record["dead"] for record in records)
-    tied = max(record["tied"][kind] for record in records for kind in (UNITS, RANDOM))
+    tied, where = max((record["tied"][kind], _name(record)) for record in records for kind in (UNITS, RANDOM))
     return (
         f"Score: for each direction the {coherence.K} images with the largest activation ({coherence.described(run)}); "
         "four measures of how alike they are (tables below), each scaled to 0 for what as many random images have on "
@@ -76,8 +76,8 @@ def _note(run: Run, values: dict[str, dict[str, Any]], differences: Differences)
         "is the last column's, between units and random directions of the whitened space. (Whitening leaves "
         "principal directions as they are.) In convolutional layers a direction is one of the channels' "
         "space, and an image counts by its best position. Units that are the same for all images are left out: "
-        f"{dead} in all layers. In at most {100 * tied:.1f}% of a layer's units or random directions the last image's "
-        "activation equals the next one's. The softmax regressions (FC10) have no hidden layer."
+        f"{dead} in all layers. Where the last image's activation equals the next one's, the random order of the images "
+        f"decides: in at most {100 * tied:.1f}% of a layer's units or random directions ({where}). The softmax regressions (FC10) have no hidden layer."
     )
 
 

@@ -89,7 +89,10 @@ def test_figure_1_shows_the_units_that_it_names(out: Path, digits) -> None:
         np.testing.assert_allclose(activations[indices, unit], largest, rtol=1e-5)
 
 
-def test_images_are_in_random_order_and_all_there(tmp_path: Path, mnist5k) -> None:
+def test_images_are_in_random_order_and_all_there(
+    tmp_path: Path, mnist5k, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ki.data, "load", lambda *_: mnist5k)
     run = Run("mnist5k", 256, 0, 1, tmp_path, None, "")
     x, y = coherence.images(run)
     assert np.array_equal(np.sort(y), np.sort(mnist5k[1]))
