@@ -77,7 +77,8 @@ def _note(run: Run, values: dict[str, dict[str, Any]], differences: Differences)
         "principal directions as they are.) In convolutional layers a direction is one of the channels' "
         "space, and an image counts by its best position. Units that are the same for all images are left out: "
         f"{dead} in all layers. Where the last image's activation equals the next one's, the random order of the images "
-        f"decides: in at most {100 * tied:.1f}% of a layer's units or random directions ({where}). The softmax regressions (FC10) have no hidden layer."
+        f"decides: in at most {100 * tied:.1f}% of a layer's units or random directions ({where}). "
+        "The softmax regressions (FC10) have no hidden layer."
     )
 
 
