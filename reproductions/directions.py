@@ -6,7 +6,7 @@ from keras_intriguing.directions import MEASURES
 from keras_intriguing.report import Cell, Figure, Section, Table, figures
 from reproductions import coherence
 from reproductions.coherence import KINDS, LEARNING, OVERALL, PAIRS, PRESETS, RANDOM, UNITS
-from reproductions.directions_claims import MARGIN, Difference, Differences, claims_of
+from reproductions.directions_claims import MARGIN, Difference, Differences, claims_of, shown_p
 from reproductions.run import Run
 
 __all__ = ["PRESETS", "claims_of", "measure", "section", "steps"]
@@ -160,10 +160,9 @@ def _value(record: dict[str, Any], kind: str, name: str) -> Cell:
 
 
 def _difference(found: Difference) -> Cell:
-    p = "p < 0.001" if found.p < 0.001 else f"p {found.p:.3f}" if found.p < 0.9995 else "p 1"
     return Cell(
         f"{found.value:+.3f} {found.verdict}",
-        f"{found.low:+.3f} to {found.high:+.3f}; δ {found.delta:+.2f}; {p}",
+        f"{found.low:+.3f} to {found.high:+.3f}; δ {found.delta:+.2f}; {shown_p(found.p)}",
     )
 
 

@@ -90,26 +90,31 @@ def claims_of(values: dict[str, dict[str, Any]]) -> list[Claim]:
             (coherence.learned(RANDOM), trained, (MORE,)),
         ),
     ]
-    return [
-        _claim(statement, name, [differences.of(key, name) for key in keys], supporting)
+    judged = [
+        (statement, name, [differences.of(key, name) for key in keys], supporting)
         for statement, (name, keys, supporting) in claims
         if keys
     ]
+    means = [mean_difference(found) for _, _, found, _ in judged]
+    corrected = resampling.holm(np.array([mean.p for mean in means]))
+    return [
+        _claim(*one, mean._replace(p=float(p))) for one, mean, p in zip(judged, means, corrected, strict=True)
+    ]
 
 
-def _claim(statement: str, name: str, found: Sequence[Difference], supporting: tuple[str, ...]) -> Claim:
+def _claim(
+    statement: str, name: str, found: Sequence[Difference], supporting: tuple[str, ...], mean: Difference
+) -> Claim:
     """By the mean difference over the layers, each of the same weight, judged as a layer's is."""
-    overall = mean_difference(found)
-    verdict = {True: "holds", False: "does not hold"}[overall.verdict in supporting]
-    if overall.verdict == UNDECIDED:
-        verdict = "undecided"
+    decided = "holds" if mean.verdict in supporting else "does not hold"
+    verdict = "undecided" if mean.verdict == UNDECIDED else decided
     each = (MORE, LESS, ALIKE, UNDECIDED)
     counts = ", ".join(f"{v} in {n}" for v in each if (n := sum(f.verdict == v for f in found)))
     return Claim(
         statement,
         verdict,
-        f"difference of scores ({name}), mean over {len(found)} layers: {overall.value:+.3f} ({overall.low:+.3f} to "
-        f"{overall.high:+.3f}); by layer {counts}",
+        f"difference of scores ({name}), mean over {len(found)} layers: {mean.value:+.3f} ({mean.low:+.3f} to "
+        f"{mean.high:+.3f}), {shown_p(mean.p)} corrected for these claims; by layer {counts}",
     )
 
 
@@ -120,3 +125,8 @@ def mean_difference(found: Sequence[Difference]) -> Difference:
     p = math.erfc(abs(value) / deviation / math.sqrt(2))
     half, delta = 1.96 * deviation, float(np.mean([f.delta for f in found]))
     return Difference(value, value - half, value + half, delta, p)
+
+
+def shown_p(p: float) -> str:
+    """A p-value in words."""
+    return "p < 0.001" if p < 0.001 else f"p {p:.3f}" if p < 0.9995 else "p 1"
