@@ -9,6 +9,7 @@ from typing import Any
 _MODULES = (
     "adversarial_training",
     "data",
+    "directions",
     "evaluation",
     "models",
     "presets",

@@ -56,7 +56,8 @@ def _full_batch(metrics: dict[str, Any]) -> tuple[str, str, str]:
 
 def _minibatches(metrics: dict[str, Any]) -> tuple[str, str, str]:
     options = metrics["recipe"]["training"]
-    whence = "§4.2, trained on all MNIST's 60,000 training images by Adam on minibatches"
+    place = "Figures 1 and 2" if metrics["recipe"]["model"] == "MNISTConvNet" else "§4.2"
+    whence = f"{place}, trained on all MNIST's 60,000 training images by Adam on minibatches"
     settings = _decay(options["decay"])
     if any(options["dropout"]):
         settings += " Dropout: {:g} of the pixels, {:g} of the hidden units.".format(*options["dropout"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from keras_intriguing import files
 
-WHAT = ("table1", "table2", "table3", "table4", "figure7", "adversarial")
+WHAT = ("figure1", "figure2", "directions", "table1", "table2", "table3", "table4", "figure7", "adversarial")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,10 +75,24 @@ def _reproduce(options: argparse.Namespace) -> Path:
     from rich import progress
 
     import keras_intriguing as ki
-    from reproductions import adversarial, claims, figure7, table1, table2, table3, table4
+    from reproductions import (
+        adversarial,
+        claims,
+        directions,
+        figure1,
+        figure2,
+        figure7,
+        table1,
+        table2,
+        table3,
+        table4,
+    )
     from reproductions.run import Run
 
     modules = {
+        "figure1": (figure1, figure1.claims_of),
+        "figure2": (figure2, figure2.claims_of),
+        "directions": (directions, directions.claims_of),
         "table1": (table1, claims.of_table1),
         "table2": (table2, claims.of_table2),
         "table3": (table3, claims.of_table3),
@@ -126,7 +140,7 @@ def _keep(run: Any, what: str, section: Any, claims: list[Any], models: list[str
     versions = ", ".join(f"{name} {version}" for name, version in ki.presets.versions().items())
     trained = [name for preset in models for name in run.trained(preset)]
     provenance = [
-        ("measured on", run.described),
+        *(section.provenance or [("measured on", run.described)]),
         ("command", run.command),
         ("versions", versions),
         *((f"SHA-256 of {name}", ki.presets.load_metrics(name)["sha256"]) for name in trained),

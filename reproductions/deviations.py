@@ -20,6 +20,8 @@ COMMON = (
     "several runs were measured, and is not in the interval.",
     "Table 4's amplified rows rescale the difference to a root mean square of 0.1; the paper's printed formula gives an "
     "L2 norm of 0.1 instead, which its figures cannot have come from.",
+    "The paper describes neither its convolutional MNIST net nor the layer of Figures 1 and 2; ours is a LeNet with ReLU "
+    "and max pooling, and its last hidden layer.",
     "P1 and P2 are halves by a hash of the image, since the paper does not say how it drew them.",
 )
 

@@ -124,13 +124,17 @@ def uncut(digits, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[np.nda
     return model.get_weights(), progress
 
 
-def interrupted_after(epoch: int, options: AdversarialTraining, digits, path: Path) -> None:
+def interrupted_after(
+    epoch: int, options: AdversarialTraining, digits, path: Path, model: keras.Model | None = None
+) -> None:
     def interrupt(progress: Progress, steps: int) -> None:
         if progress.epochs == epoch:
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        adversarial_training.train(fresh(), *digits, options, seed=7, checkpoint=path, on_epoch=interrupt)
+        adversarial_training.train(
+            model or fresh(), *digits, options, seed=7, checkpoint=path, on_epoch=interrupt
+        )
 
 
 @pytest.mark.parametrize("epoch", [1, 5])
@@ -147,6 +151,23 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(epoch: int, uncut, digit
     assert epochs == list(range(6 if epoch == 5 else 1, 7))
     assert progress == uncut[1]
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), uncut[0], strict=True))
+
+
+def test_a_convolutional_net_learns_and_goes_on_where_it_was_interrupted(digits, tmp_path: Path):
+    options = dataclasses.replace(PLAIN, decay=(1e-5,) * 4, learning_rate=2e-3, dropout=(0.0, 0.25))
+    path, weights = tmp_path / "checkpoint.npz", []
+    for name in ("uncut.npz", path.name):
+        model = models.MNISTConvNet()
+        training.initialize(model, 0)
+        if name == path.name:
+            first = models.MNISTConvNet()
+            training.initialize(first, 0)
+            interrupted_after(5, options, digits, path, first)
+        adversarial_training.train(model, *digits, options, seed=7, checkpoint=tmp_path / name)
+        weights.append(model.get_weights())
+    assert evaluation.error(model, *digits) < 0.05
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)  # convolutions may sum in another order
 
 
 def test_progress_tells_epochs_steps_and_sizes(uncut):

@@ -7,8 +7,9 @@ import pytest
 from keras_intriguing import models, training
 
 PARAMETERS = {"FC10": 7_850, "FC100_100_10": 89_610, "FC200_200_10": 199_210, "FC123_456_10": 157_669}
+CONVNET_PARAMETERS = 20 * (25 + 1) + 50 * (20 * 25 + 1) + 500 * (4 * 4 * 50 + 1) + 10 * (500 + 1)  # LeNet's
 AUTOENCODER_PARAMETERS, DECODER_PARAMETERS = 318_010, 314_384
-NAMES = [*PARAMETERS, "AE400_10"]
+NAMES = [*PARAMETERS, "AE400_10", "MNISTConvNet"]
 
 
 def make(name: str, seed: int = 1) -> keras.Model:
@@ -35,6 +36,10 @@ def test_images_become_ten_logits(name: str, images: np.ndarray):
 @pytest.mark.parametrize(("name", "count"), PARAMETERS.items())
 def test_parameters_are_as_many_as_the_papers_units_need(name: str, count: int):
     assert make(name).count_params() == count
+
+
+def test_the_convolutional_net_has_lenets_parameters():
+    assert make("MNISTConvNet").count_params() == CONVNET_PARAMETERS == 431_080
 
 
 def test_the_autoencoder_has_the_papers_parameters_and_a_decoder():

@@ -14,6 +14,11 @@ from keras_intriguing.report import figures
 def page(tmp_path: Path) -> Path:
     path = tmp_path / "figures" / "map.png"
     figures.heat_map(path, np.array([[0.0, 100.0]]), ["row"], ["a", "b"], "error, %")
+    quantiles = [0.0, 0.2, 0.4, 0.5, 0.9]
+    panels = [
+        (f"layer {i}", [("units", quantiles, 0.4), ("random", quantiles, 0.3)][: i + 1]) for i in range(5)
+    ]
+    figures.boxes(tmp_path / "boxes.png", panels, "score")
     image = np.zeros((4, 4, 1))
     figures.triples(tmp_path / "triples.png", [("net", [figures.Triple(image, image + 0.1, "1", "2")])], 10)
     table = report.Table(
@@ -63,8 +68,8 @@ def test_html_is_one_file_with_escaped_text(page: Path) -> None:
 
 
 def test_figures_are_png_files(page: Path) -> None:
-    for path in (page.parent / "figures" / "map.png", page.parent / "triples.png"):
-        assert path.read_bytes().startswith(b"\x89PNG")
+    for path in ("figures/map.png", "triples.png", "boxes.png"):
+        assert (page.parent / path).read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_section_whose_figure_is_missing_names_it(tmp_path: Path) -> None:

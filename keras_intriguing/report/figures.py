@@ -121,6 +121,48 @@ def curves(
     _save(figure, path)
 
 
+def boxes(
+    path: Path, panels: Sequence[tuple[str, Sequence[tuple[str, Sequence[float], float]]]], label: str
+) -> None:
+    """Panels of box plots over one axis, which may be of different boxes.
+
+    Args:
+        path: PNG file to write.
+        panels: a title and the panel's boxes each: a name, the 5, 25, 50, 75 and 95% quantiles, and the mean.
+        label: of the axis.
+    """
+    columns = min(4, len(panels))
+    lines = -(-len(panels) // columns)
+    tallest = max(len(drawn) for _, drawn in panels)
+    size = (2.2 + 3.2 * columns, 0.9 + (0.6 + 0.2 * tallest) * lines)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(lines, columns, sharex=True, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for i, (axes, (title, drawn)) in enumerate(zip(grid.flat, panels, strict=False)):
+        stats = [
+            {
+                "whislo": quantiles[0],
+                "q1": quantiles[1],
+                "med": quantiles[2],
+                "q3": quantiles[3],
+                "whishi": quantiles[4],
+                "mean": mean,
+            }
+            for _, quantiles, mean in drawn
+        ]
+        means = {"marker": "D", "markersize": 3, "markerfacecolor": "C3", "markeredgecolor": "C3"}
+        axes.bxp(stats, showfliers=False, showmeans=True, orientation="horizontal", meanprops=means)
+        names = [name for name, *_ in drawn] if i % columns == 0 else [""] * len(drawn)
+        axes.set_yticks(range(1, len(drawn) + 1), names, fontsize=8)
+        axes.invert_yaxis()
+        axes.set_title(title, fontsize=8)
+        axes.tick_params(labelbottom=i + columns >= len(panels))
+        axes.grid(axis="x", alpha=0.3)
+    figure.supxlabel(label, fontsize=9)
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     with files.replacing(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, dpi=110)

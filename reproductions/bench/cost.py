@@ -31,17 +31,18 @@ def measured(work: Callable[[], Any]) -> tuple[Any, Cost]:
     """What `work` returns, and its cost."""
     before, cpu, started = _forget_peak_mib(), time.process_time(), time.perf_counter()
     result = work()
-    return result, Cost(time.perf_counter() - started, time.process_time() - cpu, _peak_mib() - before)
+    return result, Cost(time.perf_counter() - started, time.process_time() - cpu, peak_mib() - before)
 
 
 def _forget_peak_mib() -> float:
     """Where Linux allows it, lowers the recorded peak to what is resident now; returns it."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # proc(5)
-    return _peak_mib()
+    return peak_mib()
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
+    """The largest resident set of this process since it began, or since `measured` began last, in MiB."""
     try:  # ru_maxrss would begin with what the parent held: Linux keeps it from fork through exec
         status = Path("/proc/self/status").read_text()
         return float(status.split("VmHWM:")[1].split()[0]) / 2**10

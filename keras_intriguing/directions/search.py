@@ -1,0 +1,162 @@
+"""The images that maximize directions of a layer."""
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_intriguing.directions import features
+
+_BLOCK = 16_000_000  # values ⟨φ, v⟩ at once, over images, positions and directions
+
+
+class TopImages(NamedTuple):
+    """For every one of M directions the k images with the largest activation, falling; of equal ones the first.
+
+    Attributes:
+        indices: int32 [M, k], in the order in which the images came.
+        activations: float32 [M, k], ⟨φ(x), v⟩.
+    """
+
+    indices: np.ndarray
+    activations: np.ndarray
+
+
+def top_images(
+    model: keras.Model,
+    layer: str | keras.layers.Layer,
+    images: Any,
+    directions: np.ndarray,
+    k: int = 10,
+    *,
+    reduce: Literal["max", "mean", "flatten"] = "max",
+) -> TopImages:
+    """The images x with the largest ⟨φ(x), v⟩ for every direction v of a layer's outputs φ (paper §3).
+
+    Only k images a direction are kept while the images stream by. The result is the same, bit by bit, in
+    whatever batches they come.
+
+    Args:
+        model: any Keras model of images [B, …].
+        layer: of the model: itself or its name.
+        images: array [N, …], or batches of images: an iterable of arrays [B, …], a batched `tf.data.Dataset`; a
+            batch may be a tuple whose first part are the images.
+        directions: [M, D], one direction a row; D is the size of the layer's last axis.
+        k: images a direction.
+        reduce: for outputs with positions, [B, …, D] as of a convolution: an image counts by its best position
+            (`"max"`) or by the average over positions (`"mean"`); or, `"flatten"`, directions live in the whole
+            flattened space, and D is the product of all axes.
+
+    Raises:
+        ValueError: an unknown layer (the message lists the model's), directions of another width or not finite, k
+            below 1 or above the number of images, no images, or activations that are not finite.
+    """
+    rows = np.asarray(directions, np.float32)
+    if reduce not in ("max", "mean", "flatten"):
+        raise ValueError(f"Unknown reduce {reduce!r}. Known: max, mean, flatten.")
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, not {k!r}.")
+    if hasattr(images, "shape") and k > len(images) > 0:
+        raise ValueError(_too_large(k, len(images)))
+    if rows.ndim != 2 or not len(rows) or not np.isfinite(rows).all():
+        raise ValueError(f"directions of shape {rows.shape} must be finite numbers [M, D], at least one row.")
+    blocks: list[_Block] = []
+    seen = 0
+    for first, outputs in features.stream(model, layer, images):
+        arranged = _arranged(outputs, reduce)
+        if not blocks:
+            _check_width(rows, outputs, reduce)
+            positions = math.prod(arranged.shape[1:-1])
+            blocks = _blocks(rows, k, max(1, _BLOCK // (len(outputs) * positions)))
+        blocks = [block.merged(arranged, first) for block in blocks]
+        seen += len(outputs)
+    if k > seen:
+        raise ValueError(_too_large(k, seen))
+    return TopImages(*(np.concatenate([np.asarray(b[i]) for b in blocks]) for i in (1, 2)))
+
+
+class _Block(NamedTuple):
+    """Some of the directions [M, D], and of each the k best so far: indices and activations [M, k]."""
+
+    directions: tf.Tensor
+    indices: tf.Tensor
+    activations: tf.Tensor
+
+    def merged(self, outputs: tf.Tensor, first: int) -> "_Block":
+        merge = _merge_positions if len(outputs.shape) == 3 else _merge
+        return self._replace(
+            **dict(zip(("indices", "activations"), merge(*self, outputs, first), strict=True))
+        )
+
+
+def _blocks(directions: np.ndarray, k: int, most: int) -> list[_Block]:
+    parts = np.array_split(directions, math.ceil(len(directions) / most))
+    return [
+        _Block(tf.constant(part), tf.fill([len(part), k], -1), tf.fill([len(part), k], -math.inf))
+        for part in parts
+    ]
+
+
+def _arranged(outputs: tf.Tensor, reduce: str) -> tf.Tensor:
+    """Outputs [B, …, D] as [B, D], or where the best of several positions counts as [B, P, D]."""
+    if reduce == "flatten":
+        return tf.reshape(outputs, [len(outputs), -1])
+    if len(outputs.shape) == 2:
+        return outputs
+    positions = tf.reshape(outputs, [len(outputs), -1, outputs.shape[-1]])
+    return tf.reduce_mean(positions, axis=1) if reduce == "mean" else positions
+
+
+_MATRIX, _INDICES = tf.TensorSpec([None, None]), tf.TensorSpec([None, None], tf.int32)
+
+
+@tf.function(
+    autograph=False,
+    input_signature=[_MATRIX, _INDICES, _MATRIX, _MATRIX, tf.TensorSpec([], tf.int32)],
+)
+def _merge(
+    directions: tf.Tensor, indices: tf.Tensor, activations: tf.Tensor, outputs: tf.Tensor, first: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The k best of those so far and of outputs [B, D], whose first image has index `first`."""
+    return _best(indices, activations, tf.matmul(directions, outputs, transpose_b=True), first)
+
+
+@tf.function(
+    autograph=False,
+    input_signature=[_MATRIX, _INDICES, _MATRIX, tf.TensorSpec([None] * 3), tf.TensorSpec([], tf.int32)],
+)
+def _merge_positions(
+    directions: tf.Tensor, indices: tf.Tensor, activations: tf.Tensor, outputs: tf.Tensor, first: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same for outputs [B, P, D], of which the best position counts."""
+    count, positions, width = tf.unstack(tf.shape(outputs))
+    products = tf.matmul(directions, tf.reshape(outputs, [-1, width]), transpose_b=True)
+    return _best(
+        indices, activations, tf.reduce_max(tf.reshape(products, [-1, count, positions]), axis=2), first
+    )
+
+
+def _best(
+    indices: tf.Tensor, activations: tf.Tensor, new: tf.Tensor, first: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`tf.math.top_k` puts the first of equal values first: earlier images stand first in both calls."""
+    k = tf.shape(indices)[1]
+    values, places = tf.math.top_k(new, tf.minimum(k, tf.shape(new)[1]))
+    values, chosen = tf.math.top_k(tf.concat([activations, values], axis=1), k)
+    return tf.gather(tf.concat([indices, first + places], axis=1), chosen, batch_dims=1), values
+
+
+def _check_width(directions: np.ndarray, outputs: tf.Tensor, reduce: str) -> None:
+    shape = tuple(outputs.shape[1:])
+    width = math.prod(shape) if reduce == "flatten" else shape[-1]
+    if directions.shape[1] != width:
+        raise ValueError(
+            f"The directions have {directions.shape[1]} values, but the layer gives outputs {shape} an image: with "
+            f"reduce={reduce!r} directions must be [M, {width}]."
+        )
+
+
+def _too_large(k: int, count: int) -> str:
+    return f"k is {k}, but there are only {count} images."

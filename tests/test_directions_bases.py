@@ -1,0 +1,106 @@
+"""Directions against what is known of them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from keras_intriguing import directions
+from keras_intriguing.directions import Moments
+
+
+@pytest.fixture(scope="module")
+def correlated() -> np.ndarray:
+    """Activations [N, 5] with a mean and a covariance, the last one constant."""
+    random = np.random.default_rng(0)
+    values = random.normal(size=(5000, 4)) @ random.normal(size=(4, 4)) * [1, 3, 0.1, 1] + [5, 0, 1, -2]
+    return np.concatenate([values, np.full((5000, 1), 2.0)], axis=1)
+
+
+def test_units_are_the_natural_basis() -> None:
+    assert np.array_equal(directions.units(3), np.eye(3))
+
+
+def test_random_directions_are_uniform_on_the_sphere() -> None:
+    rows = directions.random_directions(3, 20_000, seed=1)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
+    # Archimedes: in three dimensions every coordinate is uniform on [−1, 1]
+    turned = rows @ directions.rotated_basis(3, seed=2)
+    for values in (*rows.T, *turned.T):
+        assert stats.kstest(values, stats.uniform(-1, 2).cdf).pvalue > 1e-3
+
+
+def test_seeds_decide_directions() -> None:
+    for make in (lambda s: directions.random_directions(7, 5, s), lambda s: directions.rotated_basis(7, s)):
+        assert np.array_equal(make(0), make(0))
+        assert not np.allclose(make(0), make(1))
+
+
+def test_rotated_bases_are_orthonormal_and_uniform() -> None:
+    basis = directions.rotated_basis(60, seed=0)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(60), atol=1e-6)
+    corners = np.array([directions.rotated_basis(3, seed)[0, 0] for seed in range(2000)])
+    assert stats.kstest(corners, stats.uniform(-1, 2).cdf).pvalue > 1e-3
+    assert abs(directions.rotated_basis(1, 0)) == 1
+
+
+def test_principal_directions_find_planted_ones_by_falling_variance() -> None:
+    planted = directions.rotated_basis(6, seed=0).astype(np.float64)
+    values = np.random.default_rng(1).normal(size=(20_000, 6)) * [9, 6, 4, 2, 1, 0.3] @ planted + 50
+    found = directions.principal_directions(values)
+    np.testing.assert_allclose(np.abs(np.sum(found * planted, axis=1)), 1, atol=5e-3)
+    assert (found[np.arange(6), np.abs(found).argmax(axis=1)] > 0).all()
+    maps = directions.principal_directions(values.reshape(200, 10, 10, 6))  # positions count as images
+    np.testing.assert_allclose(maps, found, atol=1e-6)
+
+
+def test_centred_directions_have_no_component_along_the_mean(correlated) -> None:
+    rows = directions.random_directions(5, 8, seed=0)
+    left = directions.centred(rows, correlated)
+    mean = correlated.mean(axis=0)
+    np.testing.assert_allclose(left @ mean, 0, atol=1e-5)
+    taken = rows - left
+    np.testing.assert_allclose(taken, np.outer(taken @ mean / (mean @ mean), mean), atol=1e-6)
+    assert np.array_equal(directions.centred(rows, Moments(np.zeros(5), np.eye(5))), rows)
+
+
+def test_whitened_directions_have_equal_variances_and_no_correlation(correlated) -> None:
+    rows = directions.whitened(directions.units(5), correlated)
+    images = (correlated - correlated.mean(axis=0)) @ rows.T
+    np.testing.assert_allclose(np.cov(images[:, :4], rowvar=False, bias=True), np.eye(4), atol=2e-3)
+    assert not rows[4].any()
+    assert not rows[:, 4].any()
+    np.testing.assert_allclose(rows, rows.T, atol=1e-5)  # Σ^(−½) is symmetric: each unit keeps its name
+    turned = directions.whitened(directions.random_directions(5, 3, 0), correlated)
+    np.testing.assert_allclose(turned, directions.random_directions(5, 3, 0) @ rows, atol=1e-5)
+
+
+def test_whitening_turns_no_principal_direction(correlated) -> None:
+    principal = directions.principal_directions(correlated)[:4]
+    white = directions.whitened(principal, correlated)
+    cosine = np.sum(principal * white, axis=1) / np.linalg.norm(white, axis=1)
+    np.testing.assert_allclose(cosine, 1, atol=1e-5)
+
+
+def test_subtracting_the_mean_activation_changes_no_order(correlated) -> None:
+    rows = directions.random_directions(5, 20, seed=0).astype(np.float64)
+    raw, shifted = correlated @ rows.T, (correlated - correlated.mean(axis=0)) @ rows.T
+    assert np.array_equal(np.argsort(raw[:500], axis=0), np.argsort(shifted[:500], axis=0))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: directions.units(0), "dimensions must be a whole number of at least 1, not 0"),
+        (lambda: directions.random_directions(3, 2.5, 0), "count must be a whole number .*, not 2.5"),
+        (lambda: directions.rotated_basis(-1, 0), "dimensions must be .*, not -1"),
+        (lambda: directions.principal_directions(np.zeros((0, 3))), r"no activations in .*shape \(0, 3\)"),
+        (lambda: directions.principal_directions(np.full((4, 3), np.nan)), "not all finite"),
+        (lambda: directions.whitened(np.eye(2), np.ones((4, 3))), r"must be \[M, 3\]"),
+        (lambda: directions.centred(np.eye(4), np.ones((4, 3))), r"must be \[M, 3\]"),
+    ],
+)
+def test_bad_input_is_named(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
