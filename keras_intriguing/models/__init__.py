@@ -2,5 +2,13 @@
 
 from keras_intriguing.models.autoencoder import AE400_10
 from keras_intriguing.models.dense import FC10, FC100_100_10, FC123_456_10, FC200_200_10
+from keras_intriguing.models.normalization import LocalResponseNormalization
 
-__all__ = ["AE400_10", "FC10", "FC100_100_10", "FC123_456_10", "FC200_200_10"]
+__all__ = [
+    "AE400_10",
+    "FC10",
+    "FC100_100_10",
+    "FC123_456_10",
+    "FC200_200_10",
+    "LocalResponseNormalization",
+]

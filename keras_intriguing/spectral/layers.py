@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.spectral import einsum, keras_layers, linear, pooling, slopes
+from keras_intriguing.models.normalization import LocalResponseNormalization
+from keras_intriguing.spectral import einsum, keras_layers, linear, normalization, pooling, slopes
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.convolution import Convolution
 from keras_intriguing.spectral.symbol import Symbol, supremum
@@ -317,6 +318,7 @@ _RULES: dict[type, Rule] = {
     **dict.fromkeys(_kinds("MaxPooling{}D"), pooling.maximum),
     **dict.fromkeys(_kinds("GlobalMaxPooling{}D"), pooling.global_maximum),
     L.BatchNormalization: _batch_normalization,
+    LocalResponseNormalization: normalization.local_response,
     L.Rescaling: _rescaling,
     **dict.fromkeys(_ISOMETRIES, _isometry),
     **dict.fromkeys((*_kinds("UpSampling{}D"), L.RepeatVector), _repetition),
