@@ -11,14 +11,16 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.linalg
 
 from keras_intriguing.spectral.convolution import Convolution
+from keras_intriguing.spectral.matrix import are_definite
 from keras_intriguing.spectral.rounding import UNIT, gamma
 
-_CHUNK = 2**27  # bytes of symbols at once
+_CHUNK = 2**22  # bytes of symbols at once, few enough for a cache
 _POWER_STEPS = 12
 _CELLS, _CELL_WORK = 2**16, 2e10  # most cells of a level: by number, and by Σ n³ of their Gram matrices
-_CANDIDATES = 24  # frequencies whose eigenvalues are computed to set the bound that all are then held against
+_SMALL = 12  # rows of Gram matrices so small that all eigenvalues cost less than a loop over factorizations
 
 
 class Symbol:
@@ -54,11 +56,9 @@ class Symbol:
         size = np.linalg.norm(np.abs(self._taps).sum(axis=0), axis=(-2, -1)).max()
         return float((gamma(2 * len(self._taps)) + phase * UNIT) * size)
 
-    def grams(self, frequencies: np.ndarray) -> np.ndarray:
+    def _grams(self, frequencies: np.ndarray) -> np.ndarray:
         """The Gram matrices [F · groups, n, n] at frequencies [F, d], n the smaller of both sides."""
-        factors = np.exp(1j * frequencies @ self._shifts.T)
-        taps = self._taps
-        values = (factors @ taps.reshape(len(taps), -1)).reshape(-1, *taps.shape[-2:])
+        values = self._values(frequencies)
         return values @ values.conj().swapaxes(-1, -2)
 
     def chunks(self, frequencies: np.ndarray) -> list[np.ndarray]:
@@ -70,55 +70,73 @@ class Symbol:
         """σ₁² at frequencies [F, d], the largest of the groups: float64 [F], as computed."""
         groups = self._taps.shape[1]
         found = [
-            np.linalg.eigvalsh(self.grams(chunk))[:, -1].reshape(-1, groups).max(axis=1)
+            np.linalg.eigvalsh(self._grams(chunk))[:, -1].reshape(-1, groups).max(axis=1)
             for chunk in self.chunks(frequencies)
         ]
         return np.concatenate(found)
 
-    def largest(self, frequencies: np.ndarray) -> float:
+    def largest(self, frequencies: np.ndarray, less_than: float = math.inf) -> float:
         """A certified upper bound, tight to rounding, of σ₁ over frequencies [F, d].
 
-        The eigenvalues at the most promising frequencies give a value that a Cholesky factorization then
-        proves for all, see `matrix.matrix_norm`; it costs far less than all eigenvalues.
+        A Cholesky factorization proves that a symbol is no larger than the largest before it, see `matrix.matrix_norm`;
+        only where it fails are eigenvalues computed, which cost far more. The most promising frequencies come first.
+
+        Args:
+            frequencies: [F, d].
+            less_than: infinity is returned as soon as the bound is found to be no less than this.
         """
-        size = self._taps.shape[-2]
-        if len(frequencies) <= _CANDIDATES or size < 8:
-            bound = float(self.squares(frequencies).max())
-        else:
-            estimates = np.concatenate([self._estimates(chunk) for chunk in self.chunks(frequencies)])
-            best = np.argsort(estimates)[-_CANDIDATES:]
-            bound = float(self.squares(frequencies[best]).max())
-        if bound == 0:
-            return self.error
-        bound *= 1 + 1e-9
+        size, wide = self._taps.shape[-2:]
+        bound = 0.0
+        if size >= _SMALL:
+            frequencies = frequencies[np.argsort(-self._estimates(frequencies))]
         for chunk in self.chunks(frequencies):
-            grams = self.grams(chunk)
-            while not _all_definite(grams, bound):
-                bound = max(bound, float(np.linalg.eigvalsh(grams).max())) * (1 + 1e-9)
-        wide = self._taps.shape[-1]
+            # small matrices all at once, the others one by one
+            grams = [self._grams(chunk)] if size < _SMALL else map(_gram, self._values(chunk))
+            for gram in grams:
+                bound = _raised(bound, gram)
+                if math.sqrt(bound) >= less_than:
+                    return math.inf
         trace = size * bound
         rounding = gamma(4 * wide) * trace + gamma(4 * (size + 1)) * 2 * trace + 8 * UNIT * bound
         return (math.sqrt(bound + rounding) + self.error) * (1 + 8 * UNIT)
 
+    def _values(self, frequencies: np.ndarray) -> np.ndarray:
+        """The symbols [F · groups, n, m] at frequencies [F, d]."""
+        angles, taps = frequencies @ self._shifts.T, self._taps.reshape(len(self._taps), -1)
+        values = np.empty((len(frequencies), taps.shape[1]), complex)
+        values.real, values.imag = np.cos(angles) @ taps, np.sin(angles) @ taps
+        return values.reshape(-1, *self._taps.shape[-2:])
+
     def _estimates(self, frequencies: np.ndarray) -> np.ndarray:
-        """About σ₁² at frequencies [F, d] by power iteration, from below: [F]."""
-        grams = self.grams(frequencies)
-        vectors = np.random.default_rng(0).normal(size=(1, grams.shape[-1], 1)) + 0j
-        vectors = np.broadcast_to(vectors, (len(grams), *vectors.shape[1:]))
-        for _ in range(_POWER_STEPS):
-            vectors = grams @ vectors
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = vectors / np.maximum(lengths, np.finfo(float).tiny)
-        return lengths.reshape(-1, self._taps.shape[1]).max(axis=1)
+        """About σ₁² at frequencies [F, d], in units of their own, by power iteration: [F]."""
+        groups, size = self._taps.shape[1:3]
+        start = np.random.default_rng(0).normal(size=(size, 1))
+        found, scale = [], np.abs(self._taps).max(initial=np.finfo(float).tiny)
+        for chunk in self.chunks(frequencies):
+            # an order is wanted, no bound: half the digits will do
+            symbols = (self._values(chunk) / scale).astype(np.complex64)
+            vectors = np.broadcast_to(start.astype(np.complex64), (len(symbols), size, 1))
+            for _ in range(_POWER_STEPS):
+                images = symbols.conj().swapaxes(-1, -2) @ vectors
+                vectors = symbols @ images
+                lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+                vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+            found.append(lengths.reshape(-1, groups).max(axis=1))
+        return np.concatenate(found)
 
 
-def _all_definite(grams: np.ndarray, bound: float) -> bool:
-    shifted = bound * np.eye(grams.shape[-1]) - grams
-    try:
-        np.linalg.cholesky(shifted)
-    except np.linalg.LinAlgError:
-        return False
-    return True
+def _gram(symbol: np.ndarray) -> np.ndarray:
+    """The lower triangle of the conjugate of a symbol's Gram matrix [n, n], which has the same eigenvalues."""
+    return scipy.linalg.blas.zherk(1.0, symbol.T, trans=2, lower=1)
+
+
+def _raised(bound: float, grams: np.ndarray) -> float:
+    """The bound, raised until factorizations prove it for Gram matrices [..., n, n] too."""
+    if not grams.any():
+        return bound
+    while not are_definite(grams, bound):
+        bound = max(bound, float(np.linalg.eigvalsh(grams)[..., -1].max())) * (1 + 1e-9)
+    return bound
 
 
 def grid(sizes: Sequence[int], offsets: Sequence[float]) -> np.ndarray:
@@ -155,7 +173,7 @@ def embedding_bound(convolution: Convolution, symbol: Symbol, enough: float) -> 
     best = math.inf
     # ½ first: it has no frequency 0, where kernels of one sign have their largest value
     for offsets in itertools.product((0.5, 0.0), repeat=len(sizes)):
-        best = min(best, symbol.largest(grid(sizes, offsets)))
+        best = min(best, symbol.largest(grid(sizes, offsets), less_than=best))
         if best <= enough:
             break
     return best
