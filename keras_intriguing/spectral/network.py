@@ -48,7 +48,7 @@ class NetworkBounds:
         layers: every layer that computes, in order of computation.
         product: the bound that multiplies the layers' along every path.
         upper: the best proved one: the product, or for a chain of dense layers a tighter one.
-        lower: ‖f(a) − f(b)‖ / ‖a − b‖ for the inputs of `witness`, by a float32 forward pass.
+        lower: ‖f(a) − f(b)‖ / ‖a − b‖ for the inputs of `witness`, to the precision of float32.
         witness: two inputs near each other, without the batch axis.
     """
 
@@ -62,14 +62,14 @@ class NetworkBounds:
 def analyze(
     model: keras.Model,
     images: np.ndarray | None = None,
-    on_layer: Callable[[str], None] = lambda name: None,
+    on_stage: Callable[[str], None] = lambda name: None,
 ) -> NetworkBounds:
     """Bounds of every layer and of the whole network (paper §4.3 and Table 5).
 
     Args:
         model: built, functional or sequential, of any graph: branches, merges, models inside models.
         images: [B, …], where the search for a large Jacobian starts; by default random ones in [0, 1].
-        on_layer: told the name of every layer before it is measured.
+        on_stage: told the name of every layer before it is measured, last “the whole network”.
 
     Raises:
         ValueError: a layer without a known constant, sizes that are not known, bad weights; see `operator_norm`.
@@ -82,19 +82,21 @@ def analyze(
         raise ValueError(
             f"analyze takes models of one input and one output, not {len(model.inputs)} and {len(model.outputs)}."
         )
-    walk = _Walk(on_layer)
+    walk = _Walk(on_stage)
     product = walk.bounds(model, [1.0])[0]
+    on_stage("the whole network")
     upper = min([product, *_chain_bound(model)])
     lower, witness = steepest(model, images)
-    return NetworkBounds(walk.layers, product, upper, lower, witness)
+    # float32 can overshoot in its last digits where a linear network is as steep everywhere
+    return NetworkBounds(walk.layers, product, upper, min(lower, upper), witness)
 
 
 class _Walk:
     """The Lipschitz constants of tensors with respect to a model's inputs."""
 
-    def __init__(self, on_layer: Callable[[str], None]) -> None:
+    def __init__(self, on_stage: Callable[[str], None]) -> None:
         self.layers: list[LayerBounds] = []
-        self._on_layer = on_layer
+        self._on_stage = on_stage
         self._norms: dict[tuple[int, tuple[int, ...]], NormBounds] = {}
 
     def bounds(self, model: keras.Model, inputs: Sequence[float]) -> list[float]:
@@ -124,7 +126,7 @@ class _Walk:
         return [bounds[0] * self._layer(operation, tuple(sources[0].shape[1:])) * _ONE_BIT]
 
     def _layer(self, layer: Any, shape: tuple[int, ...]) -> float:
-        self._on_layer(layer.name)
+        self._on_stage(layer.name)
         key = (id(layer), shape)
         if key not in self._norms:
             self._norms[key] = operator_norm(layer, shape)
