@@ -30,7 +30,9 @@ def matrix_norm(a: np.ndarray) -> Norm:
     largest = np.max(np.abs(a), initial=0.0)
     if largest == 0:
         return Norm(0.0, 0.0, np.ones(a.shape[1]) / np.sqrt(max(1, a.shape[1])))
-    scale = 2.0 ** np.floor(np.log2(largest))  # a power of two, so that squares neither over- nor underflow
+    scale = 2.0 ** float(
+        np.floor(np.log2(largest))
+    )  # a power of two, so that squares neither over- nor underflow
     a = a / scale
     if a.shape[0] < a.shape[1]:
         norm = _tall_norm(np.ascontiguousarray(a.conj().T))
