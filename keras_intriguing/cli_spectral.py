@@ -1,7 +1,6 @@
 """The command `keras-intriguing spectral`."""
 
 import argparse
-import dataclasses
 import json
 import sys
 from typing import Any
@@ -43,27 +42,8 @@ def _count(model: Any) -> int:
 
 
 def _as_json(name: str, network: Any) -> dict[str, Any]:
-    layers = []
-    for layer in network.layers:
-        bounds = layer.bounds
-        layers.append(
-            {
-                "name": layer.name,
-                "kind": layer.kind,
-                "input_shape": list(layer.input_shape),
-                "lower": bounds.lower,
-                "upper": bounds.upper,
-                "method": bounds.method,
-                "activation": layer.activation,
-                "supremum": layer.supremum,
-                "paper": layer.paper,
-            }
-        )
-    whole = {
-        field.name: getattr(network, field.name)
-        for field in dataclasses.fields(network)
-        if field.name in ("lower", "upper", "product")
-    }
+    whole = {side: getattr(network, side) for side in ("lower", "upper", "product")}
+    layers = [layer.record() for layer in network.layers]
     return {"model": name, **whole, "layers": layers, "versions": presets.versions()}
 
 

@@ -20,6 +20,9 @@ COMMON = (
     "several runs were measured, and is not in the interval.",
     "Table 4's amplified rows rescale the difference to a root mean square of 0.1; the paper's printed formula gives an "
     "L2 norm of 0.1 instead, which its figures cannot have come from.",
+    "Table 5's sizes are those of an AlexNet without groups, while the published one has two groups in three layers; both are "
+    "measured. Trained ImageNet weights do not come with the package, so by default AlexNet's rows are those of its "
+    "initialization and say so; the paper's figures stand beside them but cannot be held against them.",
     "P1 and P2 are halves by a hash of the image, since the paper does not say how it drew them.",
 )
 

@@ -1,14 +1,22 @@
 """Certified operator norms of layers and Lipschitz bounds of networks (paper §4.3)."""
 
 from keras_intriguing.spectral.bounds import NormBounds
-from keras_intriguing.spectral.layers import frequency_supremum, operator_norm, register, supported
-from keras_intriguing.spectral.network import LayerBounds, NetworkBounds, analyze
+from keras_intriguing.spectral.layers import (
+    frequency_norms,
+    frequency_supremum,
+    operator_norm,
+    register,
+    supported,
+)
+from keras_intriguing.spectral.network import LayerBounds, NetworkBounds, analyze, analyze_layer
 
 __all__ = [
     "LayerBounds",
     "NetworkBounds",
     "NormBounds",
     "analyze",
+    "analyze_layer",
+    "frequency_norms",
     "frequency_supremum",
     "operator_norm",
     "register",

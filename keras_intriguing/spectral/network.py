@@ -39,6 +39,13 @@ class LayerBounds:
     supremum: float | None
     paper: float | None
 
+    def record(self) -> dict[str, Any]:
+        """All of it as JSON's types, `lower`, `upper` and `method` in place of `bounds`; without the witness."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        bounds = values.pop("bounds")
+        found = {"lower": bounds.lower, "upper": bounds.upper, "method": bounds.method}
+        return {**values, "input_shape": list(self.input_shape), **found}
+
 
 @dataclasses.dataclass(frozen=True)
 class NetworkBounds:
@@ -91,13 +98,28 @@ def analyze(
     return NetworkBounds(walk.layers, product, upper, min(lower, upper), witness)
 
 
+def analyze_layer(layer: Any, input_shape: Sequence[int]) -> LayerBounds:
+    """One layer's row of `analyze`, for inputs of a given size without the batch axis.
+
+    Raises:
+        ValueError: see `operator_norm`.
+    """
+    bounds, slope = operator_norm(layer, input_shape), _own_activation(layer)
+    supremum = paper = None
+    if is_convolution(layer):
+        supremum = frequency_supremum(layer).upper
+        paper = supremum / math.sqrt(math.prod(keras_layers.strides_of(layer)))
+    kind = type(layer).__name__
+    return LayerBounds(layer.name, kind, tuple(input_shape), bounds, slope, supremum, paper)
+
+
 class _Walk:
     """The Lipschitz constants of tensors with respect to a model's inputs."""
 
     def __init__(self, on_stage: Callable[[str], None]) -> None:
         self.layers: list[LayerBounds] = []
         self._on_stage = on_stage
-        self._norms: dict[tuple[int, tuple[int, ...]], NormBounds] = {}
+        self._known: dict[tuple[int, tuple[int, ...]], LayerBounds] = {}
 
     def bounds(self, model: keras.Model, inputs: Sequence[float]) -> list[float]:
         """Of a model's outputs, given those of its inputs."""
@@ -128,17 +150,10 @@ class _Walk:
     def _layer(self, layer: Any, shape: tuple[int, ...]) -> float:
         self._on_stage(layer.name)
         key = (id(layer), shape)
-        if key not in self._norms:
-            self._norms[key] = operator_norm(layer, shape)
-        bounds, slope = self._norms[key], _own_activation(layer)
-        supremum = paper = None
-        if is_convolution(layer):
-            supremum = frequency_supremum(layer).upper
-            paper = supremum / math.sqrt(math.prod(keras_layers.strides_of(layer)))
-        self.layers.append(
-            LayerBounds(layer.name, type(layer).__name__, shape, bounds, slope, supremum, paper)
-        )
-        return bounds.upper * slope
+        if key not in self._known:
+            self._known[key] = analyze_layer(layer, shape)
+        self.layers.append(self._known[key])
+        return self._known[key].bounds.upper * self._known[key].activation
 
 
 def _in_order(model: keras.Model) -> list[Any]:
