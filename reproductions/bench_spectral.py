@@ -82,9 +82,9 @@ def _measure(options: argparse.Namespace) -> list[str]:
             except Exception as error:  # another tool's; the others are measured all the same
                 failures.append(f"{label}: {type(error).__name__}: {error}")
             bar.remove_task(row)
-    text = norm_tables.page(found, options.seed)
-    files.write_text(options.out / "SPECTRAL.md", text)
-    Console(width=200).print(Markdown(text))
+            if found:  # what is there, should the rest be interrupted
+                files.write_text(options.out / "SPECTRAL.md", norm_tables.page(found, options.seed))
+    Console(width=200).print(Markdown(norm_tables.page(found, options.seed)))
     print(f"Written to {options.out / 'SPECTRAL.md'}.")
     return failures
 

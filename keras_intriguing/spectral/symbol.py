@@ -150,13 +150,14 @@ def grid(sizes: Sequence[int], offsets: Sequence[float], shear: int = 0) -> np.n
 
     Of each pair ±ω, where a real kernel is alike, only one.
     """
-    axes = [2 * np.pi * (np.arange(n) + o) / n for n, o in zip(sizes, offsets, strict=True)]
     half = int(np.floor(sizes[0] / 2 - offsets[0])) + 1
-    axes[0] = axes[0][:half]
-    frequencies = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(sizes))
-    if shear:
-        frequencies[:, 1] -= shear / sizes[1] * frequencies[:, 0]
-    return frequencies
+    axes = [np.arange(n) + o for n, o in zip((half, *sizes[1:]), offsets, strict=True)]
+    positions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(sizes))
+    if shear:  # taken back into the period while it is exact
+        first, second = sizes[:2]
+        sheared = np.remainder(first * positions[:, 1] - shear * positions[:, 0], first * second)
+        positions[:, 1] = sheared / first
+    return 2 * np.pi * positions / np.array(sizes)
 
 
 def embedding_sizes(convolution: Convolution) -> tuple[int, ...]:
