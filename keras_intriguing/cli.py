@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import cli_zoo, files, presets, recipes
+from keras_intriguing import cli_model, cli_spectral, cli_zoo, files, presets, recipes
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -44,9 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train, interrupted="The same command goes on from the last finished round.")
 
     attack = commands.add_parser("attack", help="minimal distortions that change a model's label")
-    attack.add_argument(
-        "model", metavar="MODEL", help="a preset, its folder, or a saved Keras model (.keras, .h5)"
-    )
+    attack.add_argument("model", metavar="MODEL", help=cli_model.HELP)
     attack.add_argument(
         "images",
         metavar="IMAGES.npz",
@@ -65,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     attack.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
     attack.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
     attack.set_defaults(run=_attack)
+
+    cli_spectral.add_to(commands)
     parser.set_defaults(interrupted="Nothing was written.")
     return parser
 
@@ -97,7 +97,7 @@ def _attack(options: argparse.Namespace) -> None:
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
     files.require_writable(options.out)
     target = arrays.get("target") if options.target is None else options.target
-    model = _model(options.model)
+    model = cli_model.load(options.model)
     import dataclasses
 
     import numpy as np
@@ -157,19 +157,6 @@ def _arrays(path: Path) -> dict[str, Any]:
     if "x" not in arrays:
         raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
     return arrays
-
-
-def _model(name: str) -> Any:
-    if Path(name).is_file():
-        import keras
-
-        try:
-            return keras.saving.load_model(name)
-        except Exception as error:  # Keras, h5py and zipfile each raise their own
-            raise ValueError(f"{name} could not be loaded as a saved Keras model: {error}") from error
-    if Path(name).suffix in (".keras", ".h5"):
-        raise FileNotFoundError(f"There is no model file {name}.")
-    return presets.from_preset(name)
 
 
 def _progress() -> Any:

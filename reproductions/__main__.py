@@ -10,7 +10,11 @@ from typing import Any
 
 from keras_intriguing import files
 
-WHAT = ("figure1", "figure2", "directions", "table1", "table2", "table3", "table4", "figure7", "adversarial")
+LONG = ("table5",)  # minutes of AlexNet's layers, only when asked for
+WHAT = (
+    *("figure1", "figure2", "directions", "table1", "table2", "table3", "table4", "table5"),
+    *("figure7", "adversarial"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +41,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m reproductions",
         description="Remeasures the tables and figures of 'Intriguing properties'.",
     )
-    parser.add_argument("what", nargs="*", metavar="TABLE", help=f"{', '.join(WHAT)} or all (default: all)")
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="TABLE",
+        help=f"{', '.join(WHAT)} or all (default: all but {', '.join(LONG)}, which takes longer)",
+    )
     parser.add_argument(
         "--dataset",
         choices=("mnist5k", "mnist"),
@@ -57,8 +66,16 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, help="folder of records and report (default: reports/DATASET)")
     parser.add_argument("--data-dir", help="prepared TFDS data (default: TFDS_DATA_DIR)")
+    parser.add_argument(
+        "--alexnet",
+        type=Path,
+        metavar="FILE.weights.h5",
+        help="weights of ki.models.AlexNet() for Table 5 (default: its initialization, marked so)",
+    )
     options = parser.parse_args(arguments)
-    options.what = list(WHAT) if not options.what or "all" in options.what else sorted(set(options.what))
+    if not options.what:
+        options.what = [what for what in WHAT if what not in LONG]
+    options.what = list(WHAT) if "all" in options.what else sorted(set(options.what))
     if unknown := [what for what in options.what if what not in WHAT]:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(WHAT)}, all")
     if options.images < 2:
@@ -71,6 +88,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _reproduce(options: argparse.Namespace) -> Path:
     files.require_writable(options.out / "report.html")
+    if options.alexnet and not options.alexnet.is_file():
+        raise FileNotFoundError(f"There is no file {options.alexnet} with AlexNet's weights.")
     print("Loading TensorFlow …")
     from rich import progress
 
@@ -86,6 +105,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
         table2,
         table3,
         table4,
+        table5,
     )
     from reproductions.run import Run
 
@@ -97,6 +117,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
         "table2": (table2, claims.of_table2),
         "table3": (table3, claims.of_table3),
         "table4": (table4, claims.of_table4),
+        "table5": (table5, table5.claims_of),
         "figure7": (figure7, claims.of_figure7),
         "adversarial": (adversarial, adversarial.claims_of),
     }
@@ -108,6 +129,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
         options.out,
         options.data_dir,
         options.command,
+        alexnet=options.alexnet,
     )
     run.load("train" if options.dataset == "mnist5k" else "test")  # no data: say so before the bar
     chosen = {what: modules[what] for what in options.what}

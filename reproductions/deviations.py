@@ -22,6 +22,9 @@ COMMON = (
     "L2 norm of 0.1 instead, which its figures cannot have come from.",
     "The paper describes neither its convolutional MNIST net nor the layer of Figures 1 and 2; ours is a LeNet with ReLU "
     "and max pooling, and its last hidden layer.",
+    "Table 5's sizes are those of an AlexNet without groups, while the published one has two groups in three layers; both are "
+    "measured. Trained ImageNet weights do not come with the package, so by default AlexNet's rows are those of its "
+    "initialization and say so; the paper's figures stand beside them but cannot be held against them.",
     "P1 and P2 are halves by a hash of the image, since the paper does not say how it drew them.",
 )
 

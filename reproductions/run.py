@@ -33,6 +33,7 @@ class Run:
         data_dir: see `ki.data.load`.
         command: that repeats the run.
         advance: called with a description when a measurement begins.
+        alexnet: weights for `ki.models.AlexNet()`, a .weights.h5 file; None for its initialization.
     """
 
     dataset: str
@@ -43,6 +44,7 @@ class Run:
     data_dir: str | None
     command: str
     advance: Callable[[str], None] = lambda description: None
+    alexnet: Path | None = None
 
     @functools.cached_property
     def attacked(self) -> tuple[np.ndarray, np.ndarray]:

@@ -214,6 +214,57 @@ def test_bad_input_is_named(make: Any, shape: tuple, message: str) -> None:
         spectral.operator_norm(make(), shape)
 
 
-def test_the_supremum_is_for_convolutions_only() -> None:
-    with pytest.raises(ValueError, match="is no convolution"):
-        spectral.frequency_supremum(built(L.Dense(2), (3,)))
+def convolution_with_nan() -> Any:
+    layer = built(L.Conv2D(1, 2), (3, 3, 1))
+    layer.kernel.assign(np.full((2, 2, 1, 1), np.nan))
+    return layer
+
+
+@pytest.mark.parametrize(
+    "function", [spectral.frequency_supremum, lambda layer: spectral.frequency_norms(layer, 5)]
+)
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: built(L.Dense(2), (3,)), "is no convolution"),
+        (lambda: L.Conv2D(2, 3), "is not built"),
+        (lambda: built(L.Conv2D(2, 3, dtype="float16"), (3, 3, 1)), "of type float16"),
+        (convolution_with_nan, "is not finite"),
+    ],
+)
+def test_what_has_no_spectrum_is_refused(function: Any, make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        function(make())
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_norms_over_frequencies_are_those_written_out(strides: int) -> None:
+    layer = built(L.Conv2D(4, 3, strides), (9, 9, 3))
+    kernel, axis = np.asarray(layer.kernel, np.float64), np.linspace(-np.pi, np.pi, 5)
+    written = [[symbol_norm(kernel, (strides, strides), np.array([a, b])) for b in axis] for a in axis]
+    np.testing.assert_allclose(spectral.frequency_norms(layer, 5), written, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shear", [0, 1, 3])
+@pytest.mark.parametrize("offsets", [(0.0, 0.0), (0.5, 0.0), (0.5, 0.5)])
+def test_a_twisted_sheared_periodic_convolution_has_its_singular_values_on_the_grid(
+    shear: int, offsets: tuple[float, float]
+) -> None:
+    """Against the matrix itself, written out entry by entry: what the embedding bound rests on."""
+    from keras_intriguing.spectral.layers import _operator
+    from keras_intriguing.spectral.symbol import Symbol, grid
+
+    layer = L.Conv2D(2, 2)
+    layer.build((None, 5, 4, 3))
+    kernel, sizes = np.asarray(layer.kernel, np.float64), (5, 4)
+    matrix = np.zeros((*sizes, 2, *sizes, 3), complex)
+    for p in itertools.product(*map(range, sizes)):
+        for m in itertools.product(range(2), range(2)):
+            around = (p[1] + m[1]) // sizes[1]
+            first, second = p[0] + m[0] - shear * around, p[1] + m[1] - sizes[1] * around
+            turns = first // sizes[0]
+            phase = np.exp(2j * np.pi * (offsets[0] * turns + offsets[1] * around))
+            matrix[(*p, slice(None), first - sizes[0] * turns, second)] += phase * kernel[m].T
+    truth = np.linalg.svd(matrix.reshape(40, 60), compute_uv=False)[0]
+    symbol = Symbol(_operator(layer, (5, 4, 3))[0])
+    assert symbol.largest(grid(sizes, offsets, shear)) == pytest.approx(truth, rel=1e-8)

@@ -143,6 +143,15 @@ def subclassed() -> Any:
     return Own()
 
 
+def attentive() -> keras.Model:
+    inputs = keras.Input((4, 3))
+    return keras.Model(inputs, L.MultiHeadAttention(2, 2)(inputs, inputs))
+
+
+def not_a_number(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray:
+    return np.full(shape, np.nan, np.float32)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -152,6 +161,18 @@ def subclassed() -> Any:
         (
             lambda: keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(2, 3)]),
             r"unknown sizes",
+        ),
+        (
+            attentive,
+            "class MultiHeadAttention",
+        ),
+        (
+            lambda: keras.Sequential([keras.Input((4,)), L.Dense(2, dtype="float16")]),
+            "of type float16",
+        ),
+        (
+            lambda: keras.Sequential([keras.Input((4,)), L.Dense(2, kernel_initializer=not_a_number)]),
+            "is not finite",
         ),
         (
             lambda: keras.Sequential([keras.Input((4,)), L.LayerNormalization()]),

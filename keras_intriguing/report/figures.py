@@ -163,6 +163,31 @@ def boxes(
     _save(figure, path)
 
 
+def planes(path: Path, panels: Sequence[tuple[str, np.ndarray]], unit: str) -> None:
+    """Values over the plane of frequencies, a panel each, every one with its own scale.
+
+    Args:
+        path: PNG file to write.
+        panels: a title and values [rows, columns], from −π to π along either axis.
+        unit: what the values are.
+    """
+    columns = min(5, len(panels))
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.1 * columns, 2.9 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, values) in zip(grid.flat, panels, strict=False):
+        extent = (-np.pi, np.pi, -np.pi, np.pi)
+        image = axes.imshow(values, cmap="viridis", extent=extent, origin="lower")
+        axes.set_title(title, fontsize=8)
+        axes.set_xticks([-np.pi, 0, np.pi], ["−π", "0", "π"], fontsize=8)
+        axes.set_yticks([-np.pi, 0, np.pi], ["−π", "0", "π"], fontsize=8)
+        figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
+    figure.supxlabel(unit, fontsize=9)
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     with files.replacing(path) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, dpi=110)

@@ -2,8 +2,14 @@
 
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.certificate import Certificate, certified_distortion
-from keras_intriguing.spectral.layers import frequency_supremum, operator_norm, register, supported
-from keras_intriguing.spectral.network import LayerBounds, NetworkBounds, analyze
+from keras_intriguing.spectral.layers import (
+    frequency_norms,
+    frequency_supremum,
+    operator_norm,
+    register,
+    supported,
+)
+from keras_intriguing.spectral.network import LayerBounds, NetworkBounds, analyze, analyze_layer
 
 __all__ = [
     "Certificate",
@@ -11,7 +17,9 @@ __all__ = [
     "NetworkBounds",
     "NormBounds",
     "analyze",
+    "analyze_layer",
     "certified_distortion",
+    "frequency_norms",
     "frequency_supremum",
     "operator_norm",
     "register",

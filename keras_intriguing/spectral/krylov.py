@@ -15,21 +15,29 @@ def top_vector(apply: Callable[[np.ndarray], np.ndarray], size: int, tolerance: 
     some steps, when the Krylov space is exhausted (an invariant subspace), or after 120 steps.
     """
     vector = np.random.default_rng(0).normal(size=size)
-    vector /= np.linalg.norm(vector)
-    basis, diagonal, below = [vector], [], []
-    values: list[float] = []
-    while True:
-        image = apply(basis[-1])
-        diagonal.append(float(basis[-1] @ image))
-        stacked = np.stack(basis)
-        for _ in range(2):  # twice is enough for orthogonality to rounding
-            image = image - stacked.T @ (stacked @ image)
+    basis = np.empty((min(_STEPS, size), size))  # untouched pages take no memory
+    basis[0] = vector / np.linalg.norm(vector)
+    diagonal, below, values = [], [], []
+    for step in range(1, len(basis) + 1):
+        image = apply(basis[step - 1])
+        diagonal.append(float(basis[step - 1] @ image))
+        image = _orthogonalized(image, basis[:step])
         tridiagonal = np.diag(diagonal) + np.diag(below, 1) + np.diag(below, -1)
         ritz, vectors = np.linalg.eigh(tridiagonal)
         values.append(float(ritz[-1]))
         length = float(np.linalg.norm(image))
         settled = len(values) > _PATIENCE and values[-1] <= values[-1 - _PATIENCE] * (1 + tolerance)
-        if settled or length <= 1e-14 * abs(values[-1]) or len(basis) == min(_STEPS, size):
-            return stacked.T @ vectors[:, -1]
+        if settled or length <= 1e-14 * abs(values[-1]) or step == len(basis):
+            return vectors[:, -1] @ basis[:step]
         below.append(length)
-        basis.append(image / length)
+        basis[step] = image / length
+
+
+def _orthogonalized(vector: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """A vector less its part in the span of a basis, to rounding: done again where most of it was taken away."""
+    for _ in range(2):
+        before = np.linalg.norm(vector)
+        vector = vector - (basis @ vector) @ basis
+        if np.linalg.norm(vector) > 0.7 * before:
+            break
+    return vector

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.spectral import einsum, keras_layers, linear, pooling, slopes
+from keras_intriguing.models.normalization import LocalResponseNormalization
+from keras_intriguing.spectral import einsum, keras_layers, linear, normalization, pooling, slopes
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.convolution import Convolution
 from keras_intriguing.spectral.symbol import Symbol, supremum
@@ -62,13 +63,39 @@ def frequency_supremum(layer: keras.layers.Layer, tolerance: float = 1e-6) -> No
     Raises:
         ValueError: no convolution, or bad weights; see `operator_norm`.
     """
-    if not isinstance(layer, _CONVOLUTIONS):
-        raise ValueError(f"{_named(layer)} is no convolution; frequency_supremum is for convolutions only.")
-    if not layer.built:
-        raise ValueError(f"The layer {layer.name!r} is not built: it has no weights yet.")
-    operator, error = _operator(layer, _any_shape(layer))
+    operator, error = _checked_operator(layer, "frequency_supremum")
     lower, upper = supremum(Symbol(operator), tolerance)
     return NormBounds(max(0.0, lower - error), upper + error, "supremum over frequencies", None)
+
+
+def frequency_norms(layer: keras.layers.Layer, points: int) -> np.ndarray:
+    """The norm of a convolution's symbol over the frequency cube, for plots; `frequency_supremum` is its largest value.
+
+    Args:
+        layer: as for `frequency_supremum`.
+        points: along every axis, from −π to π.
+
+    Returns:
+        float64 [points] * rank, as computed in float64.
+
+    Raises:
+        ValueError: see `frequency_supremum`.
+    """
+    operator, _ = _checked_operator(layer, "frequency_norms")
+    axes = [np.linspace(-np.pi, np.pi, points)] * len(operator.strides)
+    frequencies = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    half = frequencies[: len(frequencies) // 2 + 1]
+    norms = np.sqrt(np.maximum(Symbol(operator).squares(half), 0))
+    whole = np.concatenate([norms, norms[: len(frequencies) - len(half)][::-1]])  # ±ω are alike
+    return whole.reshape([points] * len(axes))
+
+
+def _checked_operator(layer: Any, function: str) -> tuple[Convolution, float]:
+    if not isinstance(layer, _CONVOLUTIONS):
+        raise ValueError(f"{_named(layer)} is no convolution; {function} is for convolutions only.")
+    if not layer.built:
+        raise ValueError(f"The layer {layer.name!r} is not built: it has no weights yet.")
+    return _operator(layer, _any_shape(layer))
 
 
 def is_convolution(layer: Any) -> bool:
@@ -317,6 +344,7 @@ _RULES: dict[type, Rule] = {
     **dict.fromkeys(_kinds("MaxPooling{}D"), pooling.maximum),
     **dict.fromkeys(_kinds("GlobalMaxPooling{}D"), pooling.global_maximum),
     L.BatchNormalization: _batch_normalization,
+    LocalResponseNormalization: normalization.local_response,
     L.Rescaling: _rescaling,
     **dict.fromkeys(_ISOMETRIES, _isometry),
     **dict.fromkeys((*_kinds("UpSampling{}D"), L.RepeatVector), _repetition),

@@ -41,6 +41,13 @@ class LayerBounds:
     supremum: float | None
     paper: float | None
 
+    def record(self) -> dict[str, Any]:
+        """All of it as JSON's types, `lower`, `upper` and `method` in place of `bounds`; without the witness."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        bounds = values.pop("bounds")
+        found = {"lower": bounds.lower, "upper": bounds.upper, "method": bounds.method}
+        return {**values, "input_shape": list(self.input_shape), **found}
+
 
 @dataclasses.dataclass(frozen=True)
 class NetworkBounds:
@@ -50,7 +57,7 @@ class NetworkBounds:
         layers: every layer that computes, in order of computation.
         product: the bound that multiplies the layers' along every path.
         upper: the best proved one: the product, or for a chain of dense layers a tighter one.
-        lower: ‖f(a) − f(b)‖ / ‖a − b‖ for the inputs of `witness`, by a float32 forward pass.
+        lower: ‖f(a) − f(b)‖ / ‖a − b‖ for the inputs of `witness`, to the precision of float32.
         witness: two inputs near each other, without the batch axis.
     """
 
@@ -64,25 +71,26 @@ class NetworkBounds:
 def analyze(
     model: keras.Model,
     images: np.ndarray | None = None,
-    on_layer: Callable[[str], None] = lambda name: None,
+    on_stage: Callable[[str], None] = lambda name: None,
 ) -> NetworkBounds:
     """Bounds of every layer and of the whole network (paper §4.3 and Table 5).
 
     Args:
         model: built, functional or sequential, of any graph: branches, merges, models inside models.
         images: [B, …], where the search for a large Jacobian starts; by default random ones in [0, 1].
-        on_layer: told the name of every layer before it is measured.
+        on_stage: told the name of every layer before it is measured, last “the whole network”.
 
     Raises:
         ValueError: a layer without a known constant, sizes that are not known, bad weights; see `operator_norm`.
     """
-    layers, product, upper = bounds_of(model, on_layer)
+    layers, product, upper = bounds_of(model, on_stage)
     lower, witness = steepest(model, images)
-    return NetworkBounds(layers, product, upper, lower, witness)
+    # float32 can overshoot in its last digits where a linear network is as steep everywhere
+    return NetworkBounds(layers, product, upper, min(lower, upper), witness)
 
 
 def bounds_of(
-    model: keras.Model, on_layer: Callable[[str], None] = lambda name: None
+    model: keras.Model, on_stage: Callable[[str], None] = lambda name: None
 ) -> tuple[list[LayerBounds], float, float]:
     """The layers, the product and the upper bound of `NetworkBounds`; arguments and errors as of `analyze`."""
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
@@ -93,18 +101,34 @@ def bounds_of(
         raise ValueError(
             f"This takes models of one input and one output, not {len(model.inputs)} and {len(model.outputs)}."
         )
-    walk = _Walk(on_layer)
+    walk = _Walk(on_stage)
     product = walk.bounds(model, [1.0])[0]
+    on_stage("the whole network")
     return walk.layers, product, min([product, *(_chain_bound(model) if product else [])])
+
+
+def analyze_layer(layer: Any, input_shape: Sequence[int]) -> LayerBounds:
+    """One layer's row of `analyze`, for inputs of a given size without the batch axis.
+
+    Raises:
+        ValueError: see `operator_norm`.
+    """
+    bounds, slope = operator_norm(layer, input_shape), _own_activation(layer)
+    supremum = paper = None
+    if is_convolution(layer):
+        supremum = frequency_supremum(layer).upper
+        paper = supremum / math.sqrt(math.prod(keras_layers.strides_of(layer)))
+    kind = type(layer).__name__
+    return LayerBounds(layer.name, kind, tuple(input_shape), bounds, slope, supremum, paper)
 
 
 class _Walk:
     """The Lipschitz constants of tensors with respect to a model's inputs."""
 
-    def __init__(self, on_layer: Callable[[str], None]) -> None:
+    def __init__(self, on_stage: Callable[[str], None]) -> None:
         self.layers: list[LayerBounds] = []
-        self._on_layer = on_layer
-        self._norms: dict[tuple[int, tuple[int, ...]], NormBounds] = {}
+        self._on_stage = on_stage
+        self._known: dict[tuple[int, tuple[int, ...]], LayerBounds] = {}
 
     def bounds(self, model: keras.Model, inputs: Sequence[float]) -> list[float]:
         """Of a model's outputs, given those of its inputs."""
@@ -133,19 +157,12 @@ class _Walk:
         return [bounds[0] * self._layer(operation, tuple(sources[0].shape[1:])) * _ONE_BIT]
 
     def _layer(self, layer: Any, shape: tuple[int, ...]) -> float:
-        self._on_layer(layer.name)
+        self._on_stage(layer.name)
         key = (id(layer), shape)
-        if key not in self._norms:
-            self._norms[key] = operator_norm(layer, shape)
-        bounds, slope = self._norms[key], _own_activation(layer)
-        supremum = paper = None
-        if is_convolution(layer):
-            supremum = frequency_supremum(layer).upper
-            paper = supremum / math.sqrt(math.prod(keras_layers.strides_of(layer)))
-        self.layers.append(
-            LayerBounds(layer.name, type(layer).__name__, shape, bounds, slope, supremum, paper)
-        )
-        return bounds.upper * slope
+        if key not in self._known:
+            self._known[key] = analyze_layer(layer, shape)
+        self.layers.append(self._known[key])
+        return self._known[key].bounds.upper * self._known[key].activation
 
 
 def _own_activation(layer: Any) -> float:

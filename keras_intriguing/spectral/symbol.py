@@ -8,17 +8,25 @@ singular value; that is the quantity of the paper's formula, whose factor Δ⁻�
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.linalg
+import scipy.ndimage
 
 from keras_intriguing.spectral.convolution import Convolution
+from keras_intriguing.spectral.matrix import are_definite
 from keras_intriguing.spectral.rounding import UNIT, gamma
 
-_CHUNK = 2**27  # bytes of symbols at once
+_CHUNK = 2**22  # bytes of symbols at once, few enough for a cache
 _POWER_STEPS = 12
-_CELLS, _CELL_WORK = 2**16, 2e10  # most cells of a level: by number, and by Σ n³ of their Gram matrices
-_CANDIDATES = 24  # frequencies whose eigenvalues are computed to set the bound that all are then held against
+_CELLS, _CELL_WORK = 2**16, 4e10  # most cells of a level: by number, and by Σ n³ of their Gram matrices
+_LARGER, _SHEARS, _TRIED = (
+    2,
+    8,
+    4,
+)  # sizes of periodic convolutions, shifts, and how many of all are certified
+_SMALL = 12  # rows of Gram matrices so small that all eigenvalues cost less than a loop over factorizations
 
 
 class Symbol:
@@ -54,11 +62,9 @@ class Symbol:
         size = np.linalg.norm(np.abs(self._taps).sum(axis=0), axis=(-2, -1)).max()
         return float((gamma(2 * len(self._taps)) + phase * UNIT) * size)
 
-    def grams(self, frequencies: np.ndarray) -> np.ndarray:
+    def _grams(self, frequencies: np.ndarray) -> np.ndarray:
         """The Gram matrices [F · groups, n, n] at frequencies [F, d], n the smaller of both sides."""
-        factors = np.exp(1j * frequencies @ self._shifts.T)
-        taps = self._taps
-        values = (factors @ taps.reshape(len(taps), -1)).reshape(-1, *taps.shape[-2:])
+        values = self._values(frequencies)
         return values @ values.conj().swapaxes(-1, -2)
 
     def chunks(self, frequencies: np.ndarray) -> list[np.ndarray]:
@@ -70,63 +76,88 @@ class Symbol:
         """σ₁² at frequencies [F, d], the largest of the groups: float64 [F], as computed."""
         groups = self._taps.shape[1]
         found = [
-            np.linalg.eigvalsh(self.grams(chunk))[:, -1].reshape(-1, groups).max(axis=1)
+            np.linalg.eigvalsh(self._grams(chunk))[:, -1].reshape(-1, groups).max(axis=1)
             for chunk in self.chunks(frequencies)
         ]
         return np.concatenate(found)
 
-    def largest(self, frequencies: np.ndarray) -> float:
+    def largest(self, frequencies: np.ndarray, less_than: float = math.inf) -> float:
         """A certified upper bound, tight to rounding, of σ₁ over frequencies [F, d].
 
-        The eigenvalues at the most promising frequencies give a value that a Cholesky factorization then
-        proves for all, see `matrix.matrix_norm`; it costs far less than all eigenvalues.
+        A Cholesky factorization proves that a symbol is no larger than the largest before it, see `matrix.matrix_norm`;
+        only where it fails are eigenvalues computed, which cost far more.
+
+        Args:
+            frequencies: [F, d], best those first where σ₁ may be largest.
+            less_than: infinity is returned as soon as the bound is found to be no less than this.
         """
-        size = self._taps.shape[-2]
-        if len(frequencies) <= _CANDIDATES or size < 8:
-            bound = float(self.squares(frequencies).max())
-        else:
-            estimates = np.concatenate([self._estimates(chunk) for chunk in self.chunks(frequencies)])
-            best = np.argsort(estimates)[-_CANDIDATES:]
-            bound = float(self.squares(frequencies[best]).max())
-        if bound == 0:
-            return self.error
-        bound *= 1 + 1e-9
+        size, wide = self._taps.shape[-2:]
+        bound = 0.0
         for chunk in self.chunks(frequencies):
-            grams = self.grams(chunk)
-            while not _all_definite(grams, bound):
-                bound = max(bound, float(np.linalg.eigvalsh(grams).max())) * (1 + 1e-9)
-        wide = self._taps.shape[-1]
+            # small matrices all at once, the others one by one
+            grams = [self._grams(chunk)] if size < _SMALL else map(_gram, self._values(chunk))
+            for gram in grams:
+                bound = _raised(bound, gram)
+                if math.sqrt(bound) >= less_than:
+                    return math.inf
         trace = size * bound
         rounding = gamma(4 * wide) * trace + gamma(4 * (size + 1)) * 2 * trace + 8 * UNIT * bound
         return (math.sqrt(bound + rounding) + self.error) * (1 + 8 * UNIT)
 
-    def _estimates(self, frequencies: np.ndarray) -> np.ndarray:
-        """About σ₁² at frequencies [F, d] by power iteration, from below: [F]."""
-        grams = self.grams(frequencies)
-        vectors = np.random.default_rng(0).normal(size=(1, grams.shape[-1], 1)) + 0j
-        vectors = np.broadcast_to(vectors, (len(grams), *vectors.shape[1:]))
-        for _ in range(_POWER_STEPS):
-            vectors = grams @ vectors
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = vectors / np.maximum(lengths, np.finfo(float).tiny)
-        return lengths.reshape(-1, self._taps.shape[1]).max(axis=1)
+    def _values(self, frequencies: np.ndarray) -> np.ndarray:
+        """The symbols [F · groups, n, m] at frequencies [F, d]."""
+        angles, taps = frequencies @ self._shifts.T, self._taps.reshape(len(self._taps), -1)
+        values = np.empty((len(frequencies), taps.shape[1]), complex)
+        values.real, values.imag = np.cos(angles) @ taps, np.sin(angles) @ taps
+        return values.reshape(-1, *self._taps.shape[-2:])
+
+    def estimates(self, frequencies: np.ndarray) -> np.ndarray:
+        """About σ₁² at frequencies [F, d], in units of their own, by power iteration: [F]."""
+        groups, size = self._taps.shape[1:3]
+        if size < _SMALL:
+            return self.squares(frequencies)
+        start = np.random.default_rng(0).normal(size=(size, 1))
+        found, scale = [], np.abs(self._taps).max(initial=np.finfo(float).tiny)
+        for chunk in self.chunks(frequencies):
+            # an order is wanted, no bound: half the digits will do
+            symbols = (self._values(chunk) / scale).astype(np.complex64)
+            vectors = np.broadcast_to(start.astype(np.complex64), (len(symbols), size, 1))
+            for _ in range(_POWER_STEPS):
+                images = symbols.conj().swapaxes(-1, -2) @ vectors
+                vectors = symbols @ images
+                lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+                vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+            found.append(lengths.reshape(-1, groups).max(axis=1))
+        return np.concatenate(found)
 
 
-def _all_definite(grams: np.ndarray, bound: float) -> bool:
-    shifted = bound * np.eye(grams.shape[-1]) - grams
-    try:
-        np.linalg.cholesky(shifted)
-    except np.linalg.LinAlgError:
-        return False
-    return True
+def _gram(symbol: np.ndarray) -> np.ndarray:
+    """The lower triangle of the conjugate of a symbol's Gram matrix [n, n], which has the same eigenvalues."""
+    return scipy.linalg.blas.zherk(1.0, symbol.T, trans=2, lower=1)
 
 
-def grid(sizes: Sequence[int], offsets: Sequence[float]) -> np.ndarray:
-    """Frequencies 2π(j + offset)/size [F, d]; of each pair ±ω, where a real kernel is alike, only one."""
-    axes = [2 * np.pi * (np.arange(n) + o) / n for n, o in zip(sizes, offsets, strict=True)]
+def _raised(bound: float, grams: np.ndarray) -> float:
+    """The bound, raised until factorizations prove it for Gram matrices [..., n, n] too."""
+    if not grams.any():
+        return bound
+    while not are_definite(grams, bound):
+        bound = max(bound, float(np.linalg.eigvalsh(grams)[..., -1].max())) * (1 + 1e-9)
+    return bound
+
+
+def grid(sizes: Sequence[int], offsets: Sequence[float], shear: int = 0) -> np.ndarray:
+    """Frequencies 2π(j + offset)/size [F, d], those of the second axis less shear/size · those of the first.
+
+    Of each pair ±ω, where a real kernel is alike, only one.
+    """
     half = int(np.floor(sizes[0] / 2 - offsets[0])) + 1
-    axes[0] = axes[0][:half]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(sizes))
+    axes = [np.arange(n) + o for n, o in zip((half, *sizes[1:]), offsets, strict=True)]
+    positions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(sizes))
+    if shear:  # taken back into the period while it is exact
+        first, second = sizes[:2]
+        sheared = np.remainder(first * positions[:, 1] - shear * positions[:, 0], first * second)
+        positions[:, 1] = sheared / first
+    return 2 * np.pi * positions / np.array(sizes)
 
 
 def embedding_sizes(convolution: Convolution) -> tuple[int, ...]:
@@ -143,22 +174,53 @@ def embedding_bound(convolution: Convolution, symbol: Symbol, enough: float) -> 
     """An upper bound of the norm at the real size.
 
     Between zeros, a convolution is a piece of every periodic one that is large enough, and of every twisted
-    one, whose wrap-around entries carry a phase exp(2πi·o). Their singular values are those of the symbol on the grid
-    2π(j + o)/N, so ‖W‖ ≤ min over o ∈ {0, ½}^d of the largest on the grid.
+    one, whose wrap-around entries carry a phase exp(2πi·o) along every axis and which, on its way round the second axis, may
+    come back shifted by s positions along the first: a shift by (s, N₂) can no more make two entries meet than one by
+    (0, N₂). Their singular values are those of the symbol at the frequencies ω₁ = 2π(j₁ + o₁)/N₁,
+    ω₂ = (2π(j₂ + o₂) − s·ω₁)/N₂. So ‖W‖ ≤ the largest of them for every N that is large enough, every o and every s.
+    The best have the symbol's peaks far from all frequencies; ±ω being alike, o is 0 or ½.
 
     Args:
         convolution: with its sizes.
         symbol: of it.
         enough: the search ends where the bound is no larger than this.
     """
-    sizes = embedding_sizes(convolution)
     best = math.inf
-    # ½ first: it has no frequency 0, where kernels of one sign have their largest value
-    for offsets in itertools.product((0.5, 0.0), repeat=len(sizes)):
-        best = min(best, symbol.largest(grid(sizes, offsets)))
+    for frequencies in _promising(symbol, embedding_sizes(convolution)):
+        best = min(best, symbol.largest(frequencies, less_than=best))
         if best <= enough:
             break
     return best
+
+
+def _promising(symbol: Symbol, sizes: Sequence[int]) -> list[np.ndarray]:
+    """Grids on which the symbol seems to stay smallest, by interpolation; each with its largest values first."""
+    known = _interpolated(symbol, sizes)
+    candidates = []
+    axes = [[(size + more, offset) for more in range(_LARGER) for offset in (0.5, 0.0)] for size in sizes]
+    shears = {round(sizes[0] * k / _SHEARS) for k in range(_SHEARS if len(sizes) > 1 else 1)}
+    for *choice, shear in itertools.product(*axes, shears):
+        frequencies = grid(*zip(*choice, strict=True), shear)
+        values = known(frequencies)
+        order = np.argsort(-values)
+        candidates.append((values[order[0]], frequencies[order]))
+    candidates.sort(key=lambda candidate: candidate[0])
+    return [frequencies for _, frequencies in candidates[:_TRIED]]
+
+
+def _interpolated(symbol: Symbol, sizes: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
+    """`symbol.estimates` of any frequencies by periodic splines over a grid twice as fine as `sizes`."""
+    fine = [2 * size for size in sizes]
+    half = symbol.estimates(grid(fine, [0.0] * len(fine))).reshape(-1, *fine[1:])
+    # index −i stands for −ω, where the value is that of ω
+    rest = np.roll(np.flip(half[1:-1]), 1, axis=tuple(range(1, half.ndim)))
+    splines = scipy.ndimage.spline_filter(np.concatenate([half, rest]).astype(float), mode="grid-wrap")
+
+    def values(frequencies: np.ndarray) -> np.ndarray:
+        at = (frequencies / (2 * np.pi) * fine).T
+        return scipy.ndimage.map_coordinates(splines, at, mode="grid-wrap", prefilter=False)
+
+    return values
 
 
 def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float]:
@@ -169,7 +231,8 @@ def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float]:
     n = Σ bandwidth·|direction|, bounded by M and equal to M at ω*; so, by Duffin and Schaeffer 1938, it is at least
     M·cos(n·t) at distance t. A cell of the frequency cube with centre ω and half widths h can hold ω* only if
     σ₁(ω) ≥ M·cos(Σ bandwidth·h): all others are discarded, the rest is halved until the bound is tight, or, where
-    the symbol is almost as large everywhere and few cells can be discarded, until too many are left.
+    the symbol is almost as large everywhere and few cells can be discarded, until too many are left. While none is
+    discarded, one axis after the other gives the better ∏ cos(bandwidth·h): some grid point is as large as that.
 
     Args:
         symbol: of a convolution.
@@ -182,7 +245,7 @@ def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float]:
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimensions)
     centres = centres[centres[:, 0] > -1e-12 - widths[0]]  # of ±ω one is enough
     most = min(_CELLS, _CELL_WORK / symbol.work)
-    lower = 0.0
+    lower, everywhere = 0.0, True
     while True:
         squares = symbol.squares(centres)
         sigma = np.sqrt(np.maximum(squares, 0))
@@ -190,6 +253,9 @@ def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float]:
         cosine = math.cos(float(symbol.bandwidth @ widths))
         slack = symbol.error + symbol.eigenvalue_error * lower
         kept = centres[sigma + slack >= (lower - slack) * cosine]
+        everywhere = everywhere and len(kept) == len(centres)
+        if everywhere:
+            cosine = float(np.prod(np.cos(symbol.bandwidth * widths)))
         upper = (float(sigma.max()) + slack) / cosine
         too_many = len(kept) * 2**dimensions > most
         if upper <= lower * (1 + tolerance) or cosine > 1 - 1e-12 or too_many:

@@ -1,0 +1,73 @@
+"""AlexNet, the network of the paper's Table 5 and Figure 5."""
+
+from typing import Any
+
+import keras
+
+from keras_intriguing.models.base import PresetModel
+from keras_intriguing.models.normalization import LocalResponseNormalization
+
+L = keras.layers
+
+IMAGE_SHAPE = (227, 227, 3)
+CLASSES = 1000
+_STDDEV = 0.01
+_DROPOUT = 0.5
+
+
+@keras.saving.register_keras_serializable(package="keras_intriguing")
+class AlexNet(PresetModel):
+    """Krizhevsky, Sutskever and Hinton 2012: images [B, 227, 227, 3] to logits [B, 1000], 60,965,224 parameters.
+
+    Five convolutions and three dense layers, all but the last rectified; local response normalization, then 3×3 max
+    pooling with stride 2, after the first two convolutions, pooling after the fifth; dropout of ½ after the
+    first two dense layers. The published sizes of its maps need images of 227×227, where that paper writes 224. Kernels start
+    from a normal distribution of stddev 0.01, biases from 1 in the second, fourth and fifth convolution and the first
+    two dense layers, from 0 elsewhere, as published. The pixels' scale is up to the weights.
+
+    Args:
+        grouped: the second, fourth and fifth convolution in two groups, one for each of the two devices of 2012. Without
+            it they have the sizes that Table 5 prints (96×5×5×256 and so on), 62,378,344 parameters in all.
+        name: of the model.
+    """
+
+    def __init__(self, grouped: bool = True, name: str | None = None, **kwargs: Any) -> None:
+        groups = 2 if grouped else 1
+        inputs = keras.Input(IMAGE_SHAPE, name="image")
+        x = _convolution("conv1", 96, 11, 0, strides=4, padding="valid")(inputs)
+        x = LocalResponseNormalization(name="norm1")(x)
+        x = L.MaxPooling2D(3, 2, name="pool1")(x)
+        x = _convolution("conv2", 256, 5, 1, groups=groups)(x)
+        x = LocalResponseNormalization(name="norm2")(x)
+        x = L.MaxPooling2D(3, 2, name="pool2")(x)
+        x = _convolution("conv3", 384, 3, 0)(x)
+        x = _convolution("conv4", 384, 3, 1, groups=groups)(x)
+        x = _convolution("conv5", 256, 3, 1, groups=groups)(x)
+        x = L.MaxPooling2D(3, 2, name="pool5")(x)
+        x = L.Flatten(name="flatten")(x)
+        for name_, units in (("fc1", 4096), ("fc2", 4096)):
+            x = L.Dense(units, "relu", kernel_initializer=_normal(), bias_initializer="ones", name=name_)(x)
+            x = L.Dropout(_DROPOUT, name=f"{name_}_dropout")(x)
+        outputs = L.Dense(CLASSES, kernel_initializer=_normal(), name="fc3")(x)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self.grouped = grouped
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"grouped": self.grouped, **super().get_config()}
+
+
+def _convolution(name: str, filters: int, taps: int, bias: float, **settings: Any) -> L.Conv2D:
+    return L.Conv2D(
+        filters,
+        taps,
+        activation="relu",
+        kernel_initializer=_normal(),
+        bias_initializer=keras.initializers.Constant(bias),
+        name=name,
+        **{"padding": "same", **settings},
+    )
+
+
+def _normal() -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(stddev=_STDDEV)

@@ -1,0 +1,67 @@
+"""AlexNet against the counts and sizes that are published."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_intriguing import models
+
+SIZES = {
+    "conv1": (55, 55, 96),
+    "norm1": (55, 55, 96),
+    "pool1": (27, 27, 96),
+    "conv2": (27, 27, 256),
+    "norm2": (27, 27, 256),
+    "pool2": (13, 13, 256),
+    "conv3": (13, 13, 384),
+    "conv4": (13, 13, 384),
+    "conv5": (13, 13, 256),
+    "pool5": (6, 6, 256),
+    "flatten": (9216,),
+    "fc1": (4096,),
+    "fc1_dropout": (4096,),
+    "fc2": (4096,),
+    "fc2_dropout": (4096,),
+    "fc3": (1000,),
+}
+
+
+@pytest.fixture(scope="module")
+def alexnet() -> keras.Model:
+    return models.AlexNet()
+
+
+def test_layers_have_the_published_sizes_in_the_published_order(alexnet: keras.Model) -> None:
+    shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in alexnet.layers[1:]}
+    assert list(shapes.items()) == list(SIZES.items())
+    assert alexnet.input_shape == (None, 227, 227, 3)
+
+
+def test_it_has_60_965_224_parameters(alexnet: keras.Model) -> None:
+    assert alexnet.count_params() == 60_965_224
+    kernels = {
+        name: tuple(alexnet.get_layer(name).kernel.shape) for name in ("conv2", "conv4", "conv5", "fc1")
+    }
+    assert kernels == {
+        "conv2": (5, 5, 48, 256),
+        "conv4": (3, 3, 192, 384),
+        "conv5": (3, 3, 192, 256),
+        "fc1": (9216, 4096),
+    }
+
+
+def test_it_gives_logits(alexnet: keras.Model) -> None:
+    images = np.random.default_rng(0).uniform(-100, 100, (2, 227, 227, 3)).astype(np.float32)
+    logits = np.asarray(alexnet(images))
+    assert logits.shape == (2, 1000)
+    assert logits.min() < 0 < logits.max()
+
+
+def test_without_groups_it_has_the_sizes_of_table_5(alexnet: keras.Model) -> None:
+    whole = models.AlexNet.from_config({**alexnet.get_config(), "grouped": False})
+    kernels = {layer.name: tuple(layer.kernel.shape) for layer in whole.layers if hasattr(layer, "kernel")}
+    assert kernels["conv2"] == (5, 5, 96, 256)
+    assert kernels["conv4"] == (3, 3, 384, 384)
+    assert kernels["conv5"] == (3, 3, 384, 256)
+    assert whole.count_params() == 62_378_344
+    assert whole.get_config()["grouped"] is False
