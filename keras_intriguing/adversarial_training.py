@@ -76,7 +76,9 @@ def train(
     optimizer = _optimizer(options, steps)
     optimizer.build(model.trainable_variables)
     run_epoch = _epoch_function(model, cuts, x, y, options, optimizer, seed)
-    belongs_to = checkpoints.fingerprint({**dataclasses.asdict(options), "seed": seed}, x, y)
+    settings = {**dataclasses.asdict(options), "seed": seed, "model": model.to_json()}
+    start = np.concatenate([w.ravel() for w in model.get_weights()])
+    belongs_to = checkpoints.fingerprint(settings, x, y, start)
     state = [*model.variables, *optimizer.variables]
     progress, held = Progress(0, 0, float("inf"), {}), {}
     if checkpoint and checkpoint.exists():

@@ -11,11 +11,11 @@ import numpy as np
 from keras_intriguing import files
 
 
-def fingerprint(settings: dict[str, Any], x: np.ndarray, y: np.ndarray) -> str:
-    """A hash of everything that decides a training: its settings, as JSON values, and its data."""
+def fingerprint(settings: dict[str, Any], *arrays: np.ndarray) -> str:
+    """A hash of everything that decides a training: its settings, as JSON values, its data, its starting weights."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(x))
-    digest.update(np.ascontiguousarray(y))
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
 
 
@@ -48,7 +48,7 @@ def read(path: Path, belongs_to: str) -> tuple[Any, dict[str, np.ndarray]]:
         ) from error
     if stored_fingerprint != belongs_to:
         raise ValueError(
-            f"The checkpoint {path} belongs to another recipe, seed or data set. "
+            f"The checkpoint {path} belongs to another model, recipe, seed or data set. "
             "Remove it to start from nothing, or choose another folder."
         )
     return state, arrays

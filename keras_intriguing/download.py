@@ -70,7 +70,7 @@ def obtain(preset: str, on_bytes: OnBytes = silent) -> Path:
         tried.append(f"{folder}: {fault}")
     for mirror in mirrors():
         try:
-            if not mirror.startswith(("http://", "https://")):
+            if not mirror.lower().startswith(("http://", "https://")):
                 return _in_place(preset, Path(mirror).expanduser().absolute())
             _fetch_preset(preset, mirror, folder, on_bytes)
             return folder
@@ -88,7 +88,7 @@ def obtain(preset: str, on_bytes: OnBytes = silent) -> Path:
 
 def _in_place(preset: str, zoo: Path) -> Path:
     if not zoo.is_dir():
-        raise _Unavailable("no such folder")
+        raise _Unavailable("no such folder, and no http or https address")
     if fault := registry.fault(preset, zoo / preset):
         raise _Unavailable(f"{preset}: {fault}")
     return zoo / preset

@@ -99,7 +99,8 @@ def make(
 
 
 def replaced(pool: Pool, new: Pool, random: np.random.Generator) -> Pool:
-    """The pool with as many of its examples, drawn at random, replaced as there are new ones."""
+    """The pool with as many of its examples, drawn at random, replaced as there are new ones; it does not grow."""
+    new = Pool(new.image[: len(pool.image)], new.change[: len(pool.image)])
     places = random.choice(len(pool.image), len(new.image), replace=False)
     image, change = pool.image.copy(), pool.change.copy()
     image[places], change[places] = new

@@ -59,7 +59,7 @@ def from_preset(preset: str | os.PathLike) -> Any:
 
     Raises:
         ValueError: unknown name (the known ones are listed), a damaged `config.json`, a weights file whose
-            SHA-256 is not the recorded one, or weights that do not fit the model.
+            SHA-256 is not the recorded or, of a name, the registered one, or weights that do not fit the model.
         FileNotFoundError: the folder or one of its files is missing, or no place has the preset.
         OSError: the preset has to be fetched, and the cache cannot be written.
     """
@@ -69,6 +69,12 @@ def from_preset(preset: str | os.PathLike) -> Any:
         raise ValueError(
             f"{folder / WEIGHTS} has SHA-256 {actual}, but {METRICS} records {recorded}. "
             "The file is truncated, damaged or replaced; restore both files of the preset together."
+        )
+    registered = registry.load().get(str(preset))
+    if registered and actual != registered["files"][WEIGHTS]["sha256"]:
+        raise ValueError(
+            f"{folder / WEIGHTS} is not the registered {preset}. After a training of one's own, load it by the path of its "
+            "folder, or register it: python -m keras_intriguing.registry ZOO."
         )
     config = files.read_json(folder / CONFIG)
     if not isinstance(config, dict) or not str(config.get("registered_name")).startswith(_REGISTERED):

@@ -1,6 +1,7 @@
 """Which differences between "A's examples fed to B" and "B's fed to A" are larger than luck."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from keras_intriguing.report import Cell, Table
 from reproductions import cross, statistics
 from reproductions.run import PAPER, Run
 
+_PAPER_IMAGES = 256
+
 
 def measure(run: Run, name: str, made: Mapping[str, cross.Made]) -> dict[str, dict[str, Any]]:
     """The record of all pairs of models, named `A → B`; needs several training runs.
@@ -17,7 +20,7 @@ def measure(run: Run, name: str, made: Mapping[str, cross.Made]) -> dict[str, di
     Returns:
         For every pair, of the error of B on A's examples minus that of A on B's, in shares: its `statistics.mean`
         over all pairs of training runs, and `deviation`, the standard deviation of a single one, over training
-        runs and over the choice of images.
+        runs and over the choice of 256 images, as many as the paper most likely took.
     """
     presets = sorted({p for preset in made for p in run.trained(preset)})
 
@@ -37,14 +40,26 @@ def _difference(run: Run, made: Mapping[str, cross.Made], first: str, second: st
     back = cross.wrong(run, made[second], ones)
     # the pairs of `there` are (run of first, run of second), those of `back` the other way round
     back = back.reshape(len(others), len(ones), -1).swapaxes(0, 1).reshape(there.shape)
-    return summary(there - back)
+    return summary((there - back).reshape(len(ones), len(others), -1))
 
 
 def summary(difference: np.ndarray) -> dict[str, Any]:
-    """See `measure`, of differences [pairs of runs, images] between −1 and 1; NaN where there is no example."""
-    number = statistics.mean(difference)
-    by_images = np.nanvar(difference, axis=1).mean() / number["n"]
-    by_runs = np.var(number["runs"], ddof=1) if len(difference) > 1 else 0.0
+    """See `measure`, of differences [runs of A, runs of B, images] between −1 and 1; NaN where there is no example.
+
+    The variance of one pair of runs is the sum of those of A's runs, of B's and of what is left, each estimated without
+    bias from the means of rows and columns (two-way analysis of variance). With a single run it is unknown: NaN.
+    """
+    number = statistics.mean(difference.reshape(-1, difference.shape[-1]))
+    rows, columns = difference.shape[:2]
+    if min(rows, columns) < 2:
+        return {**number, "deviation": math.nan}
+    means = np.array(number["runs"]).reshape(rows, columns)
+    of_rows, of_columns = columns * means.mean(axis=1).var(ddof=1), rows * means.mean(axis=0).var(ddof=1)
+    centred = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0) + means.mean()
+    left = np.sum(centred**2) / ((rows - 1) * (columns - 1))
+    by_runs = max(of_rows - left, 0) / columns + max(of_columns - left, 0) / rows + left
+    images = np.nanmean(difference, axis=(0, 1))
+    by_images = np.nanvar(images) / _PAPER_IMAGES
     return {**number, "deviation": float(np.sqrt(by_runs + by_images))}
 
 
@@ -61,9 +76,9 @@ def table(values: Mapping[str, Mapping[str, Any]], papers: Mapping[str, Mapping[
         "Row A → B: the error of B on A's examples minus the error of A on B's, in percent points, the paper's "
         "examples (penalty), in the direction in which the paper's difference is positive; average, its interval over "
         "images, lowest and highest of all pairs of training runs. Ours has its sign where both lie on one side of zero. "
-        "Luck: twice the standard deviation of a single such difference over training "
-        "runs and over the choice of images. The paper has one run each: a difference of its tables that is smaller "
-        "says nothing of the models."
+        "Luck: twice the standard deviation of a single such difference over training runs of both models and over the "
+        "choice of 256 images; unknown where a model has one run. The paper has one run each: a difference of its "
+        "tables that is smaller says nothing of the models."
     )
     columns = [
         "the paper's difference",
@@ -94,8 +109,8 @@ def _row(
     cells = [
         Cell(f"{papers[a][b]:g} − {papers[b][a]:g} = {paper:.1f}"),
         Cell(f"{value:.1f}", f"{low:.1f} to {high:.1f}", spread=f"{min(runs):.1f} to {max(runs):.1f}"),
-        Cell(f"{luck:.1f}"),
-        Cell("yes" if paper > luck else "no"),
+        Cell("unknown" if math.isnan(luck) else f"{luck:.1f}"),
+        Cell("unknown" if math.isnan(luck) else "yes" if paper > luck else "no"),
         Cell(same),
     ]
     return f"{PAPER['presets'][a]} → {PAPER['presets'][b]}", cells

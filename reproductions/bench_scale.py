@@ -122,7 +122,7 @@ def _measure(options: argparse.Namespace) -> list[tuple[Series, list[dict[str, A
             for size, arguments in zip(series.sizes, series.arguments, strict=True):
                 row = bar.add_task(f"{size} {series.axis}", total=None)
                 name = f"{series.axis.replace(', ', '-')}-{size}"
-                key = {**series.key, "size": size, "code": attacks.package_hash(), **ki.presets.versions()}
+                key = {**series.key, "size": size, "code": attacks.code_hash(), **ki.presets.versions()}
                 points.append(
                     records.keep(
                         options.out / "records" / "scale" / f"{name}.json",

@@ -63,6 +63,7 @@ def row(run: Run, name: str, made: Made, presets: Sequence[str], **settings: Any
         values = {
             "errors": {p: statistics.share_of(wrong(run, made, run.trained(p))) for p in presets},
             "distortion": statistics.mean(np.where(made.exists, rms, np.nan)),
+            "exist": float(np.mean(made.exists)),
         }
         if len(made.presets) > 1:
             values["other_run"] = statistics.share_of(wrong(run, made, made.presets, other_runs=True))
@@ -100,5 +101,5 @@ def cells(
 
 def name_of(preset: str, values: dict[str, Any], images: int) -> str:
     """The row's name, with the number of examples where some attacks failed."""
-    found = values["distortion"]["n"]
-    return PAPER["presets"][preset] + (f" ({found} of {images} succeeded)" if found < images else "")
+    made = values["exist"]
+    return PAPER["presets"][preset] + (f" ({100 * made:.1f}% of {images} succeeded)" if made < 1 else "")

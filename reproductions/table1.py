@@ -94,7 +94,8 @@ def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:
         "Random targets: a uniformly random wrong class, "
         "the same for all models; nearest class: whichever other class is nearest. Penalty: the paper's c‖r‖² + "
         "cross-entropy; direct: the constrained problem itself. Certified: no smaller change gives another label, by "
-        "linear bounds through the layers; the true minimum to the nearest class lies between it and direct. Last column: the share of the direct, randomly "
+        "linear bounds through the layers or the network's Lipschitz bound; every image's true minimum lies between it and "
+        "direct's. Last column: the share of the direct, randomly "
         "targeted examples that are still misclassified as asked after rounding to 256 grey levels."
     )
     return Section(

@@ -114,6 +114,8 @@ def test_replacing_keeps_the_size_and_replaces_as_many_as_there_are_new():
     assert sorted(after.change[changed, 0]) == sorted(new.change[:, 0])
     assert pool.image.min() == 0  # the old pool is as it was
     assert (pools.replaced(pool, new, random).image != after.image).any()
+    smaller = pools.Pool(pool.image[:3], pool.change[:3])
+    assert sorted(pools.replaced(smaller, new, random).image) == sorted(new.image[:3])
 
 
 @pytest.fixture(scope="module")

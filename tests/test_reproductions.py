@@ -46,13 +46,18 @@ def test_a_share_over_runs_leaves_out_what_does_not_exist() -> None:
 
 
 def test_luck_is_the_deviation_of_a_single_difference() -> None:
-    """Planted: nine pairs of runs around 0.1, with the deviations of a run and of the images known."""
+    """Planted: deviations of A's runs, of B's and of the images, in three runs of either, many times over."""
     random = np.random.default_rng(0)
-    runs = random.normal(0.1, 0.05, size=400)
-    difference = runs[:, None] + random.normal(0, 0.8, size=(400, 256))
-    ours = asymmetry.summary(difference)
-    assert ours["deviation"] == pytest.approx(np.hypot(0.05, np.sqrt(2) * 0.8 / 16), rel=0.1)
-    assert ours["value"] == pytest.approx(0.1, abs=0.02)
+    variances, of_images = [], 0.8
+    for _ in range(400):
+        runs = random.normal(0.1, 0.05, size=(3, 1)) + random.normal(0, 0.03, size=3)
+        difference = runs[..., None] + random.normal(0, of_images, size=1000)
+        ours = asymmetry.summary(difference)
+        variances.append(ours["deviation"] ** 2)
+    assert np.sqrt(np.mean(variances)) == pytest.approx(
+        np.sqrt(0.05**2 + 0.03**2 + of_images**2 / 256), rel=0.05
+    )
+    assert np.isnan(asymmetry.summary(difference[:1])["deviation"])
 
 
 class Planted:

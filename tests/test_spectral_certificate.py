@@ -209,6 +209,69 @@ def test_no_more_is_certified_than_found_of_any_preset(preset: str, mnist5k) -> 
     assert (certified[found.success] <= found.distortion[found.success]).all()
 
 
+def test_a_softmax_over_a_part_of_the_classes_is_none_over_all() -> None:
+    inputs = keras.Input((2,))
+    dense = L.Dense(4)
+    model = keras.Model(inputs, L.Flatten()(L.Softmax()(L.Reshape((2, 2))(dense(inputs)))))
+    dense.set_weights([np.array([[0, 0, 20, -20], [0, 0, 0, 0.0]]), np.array([5, 4, -10, 10.0])])
+    x = np.full((1, 2), 0.5, np.float32)
+    found = spectral.certified_distortion(model, x)
+    assert np.isnan(found.relaxation).all()
+    assert found.distortion <= ki.minimal_distortion(model, x).distortion
+
+
+def test_steep_and_tiny_weights_are_evaluated_in_float64() -> None:
+    """The label changes at x = 0.3333 in exact arithmetic, which float32 would miss by rounding 2²⁴ + 1."""
+    inputs = keras.Input((1,))
+    first, second = L.Dense(2), L.Dense(2)
+    model = keras.Model(inputs, second(first(inputs)))
+    first.set_weights([np.array([[3.0, -3.0]]), np.array([2.0**24, 2.0**24 + 2])])
+    second.set_weights([np.eye(2), np.full(2, -(2.0**24))])
+    found = spectral.certified_distortion(model, np.array([[0.325]], np.float32))
+    assert found.distortion[0] <= 1 / 3 - 0.325 + 1e-6
+    assert found.network[0] <= found.relaxation[0] * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("at", [0.3, 0.45, 0.6])
+def test_units_that_hardly_vary_keep_their_lines(activation: str, at: float) -> None:
+    tiny = 1e-12
+    inputs = keras.Input((1,))
+    first, second = L.Dense(1, activation), L.Dense(2)
+    model = keras.Model(inputs, second(first(inputs)))
+    first.set_weights([np.array([[tiny]]), np.array([-0.5 * tiny])])
+    second.set_weights([np.array([[0, 1 / tiny]]), np.array([0.2, 0.0])])
+    found = spectral.certified_distortion(model, np.array([[at]], np.float32)).distortion[0]
+    assert found <= abs(0.7 - at) + 1e-3  # relu(x − ½) and, to the last digit, tanh are 0.2 there
+
+
+def test_what_only_has_a_known_name_is_not_known() -> None:
+    def sigmoid(t: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(20 * t)
+
+    model = dense_net([5, 8, 4], "tanh", seed=1)
+    model.layers[1].activation = sigmoid
+    with pytest.raises(ValueError, match="No slope bound is known for the activation 'sigmoid'"):
+        spectral.certified_distortion(model, images(3, 5))
+
+
+def test_a_model_with_a_call_of_its_own_is_refused() -> None:
+    class Normalized(keras.Model):
+        def call(self, x: tf.Tensor, **settings: bool) -> tf.Tensor:
+            return super().call((x - 0.5) * 50, **settings)
+
+    inputs = keras.Input((5,))
+    with pytest.raises(ValueError, match="whose own call"):
+        spectral.certified_distortion(Normalized(inputs, L.Dense(3)(inputs)), images(3, 5))
+
+
+def test_half_precision_is_refused() -> None:
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, L.Dense(3, dtype="mixed_bfloat16")(inputs))
+    with pytest.raises(ValueError, match="computes in bfloat16"):
+        spectral.certified_distortion(model, images(3, 5))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

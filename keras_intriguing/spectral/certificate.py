@@ -10,13 +10,14 @@ import tensorflow as tf
 
 from keras_intriguing import evaluation
 from keras_intriguing.attack.checks import Request, checked
-from keras_intriguing.spectral import propagation
+from keras_intriguing.spectral import propagation, slopes
 from keras_intriguing.spectral.graph import DenseChain, dense_chain
 from keras_intriguing.spectral.network import bounds_of
 
 _TOLERANCE = 1e-3  # of the search on the radius, relative
 _TRIALS = 40
-_FLOAT32 = 1e-5  # what a forward pass in float32 may lose, in shares of the largest logit
+_FLOAT32 = 1e-5  # what a forward pass in float32 is taken to lose, in shares of the largest output
+_BATCH = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +53,10 @@ def certified_distortion(
     propagation on the ball and the box (see `propagation`), which is far less loose, with a search for the largest
     radius that it proves, to 0.1%. What `minimal_distortion` finds without a target is never smaller.
 
-    The certificate is for the network's function in exact arithmetic; the float32 forward pass of an image whose
-    margin is of the size of its rounding errors may still go either way.
+    The certificate is for the network's function in exact arithmetic: rounding can give an image whose margin is of
+    that size another label. Dense networks are evaluated in float64, with rounding accounted for. The margins of others
+    come from their own forward pass, less 1e-5 of the largest output for its rounding; of a model that ends in softmax
+    they are those of the probabilities.
 
     Args:
         model: a functional or sequential Keras model of one input and one output, of logits or ending in softmax.
@@ -64,55 +67,74 @@ def certified_distortion(
         on_batch: called after every batch with the number of images done and of all.
 
     Raises:
-        ValueError, TypeError: bad input, or a layer without a known constant; the message says what to do.
+        ValueError, TypeError: bad input, a layer without a known constant, one that computes in half precision, or a
+            model with a call() of its own; the message says what to do.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(
             f"certified_distortion needs the model's layers: a Keras model, not {type(model).__name__}."
         )
     _, _, lipschitz = bounds_of(model)
+    _check_precision(model)
     request = checked(model, x, None, label, bounds, None)
     label = request.before if request.label is None else request.label
-    to_rms = 1 / np.sqrt(request.x[0].size)
-    network = _from_network(model, request, label, lipschitz) * to_rms
-    relaxation = np.full(len(network), np.nan)
     chain = dense_chain(model)
     if chain and propagation.takes(chain.layers):
-        relaxation = _from_relaxation(chain, request, label, network / to_rms, on_batch) * to_rms
-    elif on_batch:
-        on_batch(len(network), len(network))
+        lipschitz /= slopes.of_function(chain.layers[-1].activation, model.name).bound  # of the logits
+        network, relaxation = _of_chain(chain, request, label, lipschitz, on_batch)
+    else:
+        network = _of_margins(_margins(model, request, label), lipschitz)
+        relaxation = np.full(len(network), np.nan)
+        if on_batch:
+            on_batch(len(network), len(network))
+    to_rms = 1 / np.sqrt(request.x[0].size)
+    network, relaxation = network * to_rms, relaxation * to_rms
     is_given = request.before == label
     network, relaxation = (np.where(is_given | np.isnan(r), r, 0.0) for r in (network, relaxation))
     return Certificate(np.fmax(network, relaxation), label, network, relaxation)
 
 
-def _from_network(model: keras.Model, request: Request, label: np.ndarray, lipschitz: float) -> np.ndarray:
-    """Radii [B] in L2."""
-    radii = np.zeros(len(label))
-    for first in range(0, len(label), 128):
-        part = slice(first, first + 128)
+def _check_precision(model: keras.Model) -> None:
+    for layer in model._flatten_layers(include_self=False):
+        if layer.compute_dtype not in ("float32", "float64"):
+            raise ValueError(
+                f"The layer {layer.name!r} computes in {layer.compute_dtype}; certificates are for float32 and float64. "
+                "Load the weights into a model of one of these."
+            )
+
+
+def _of_margins(margin: np.ndarray, lipschitz: float) -> np.ndarray:
+    """Radii [B] in L2: two outputs must meet, and their difference changes by at most √2·L a unit."""
+    return (
+        np.maximum(margin, 0) / (np.sqrt(2) * lipschitz) if lipschitz else np.where(margin > 0, np.inf, 0.0)
+    )
+
+
+def _margins(model: keras.Model, request: Request, label: np.ndarray) -> np.ndarray:
+    """By how much the output of the label [B] exceeds all others, less what float32 may lose."""
+    margins = np.zeros(len(label))
+    for first in range(0, len(label), _BATCH):
+        part = slice(first, first + _BATCH)
         z = np.asarray(evaluation.call(model, request.x[part]), np.float64)
-        rows = np.arange(len(z)), label[part]
-        others = z.copy()
-        others[rows] = -np.inf
-        margin = z[rows] - others.max(axis=1) - 2 * _FLOAT32 * np.abs(z).max(axis=1)
-        radii[part] = np.maximum(margin, 0) / (np.sqrt(2) * lipschitz) if lipschitz else np.inf
-    return radii
+        others = np.where(np.arange(z.shape[1]) == label[part, None], -np.inf, z).max(axis=1)
+        of_label = np.take_along_axis(z, label[part, None], axis=1)[:, 0]
+        margins[part] = of_label - others - 2 * _FLOAT32 * np.abs(z).max(axis=1)
+    return margins
 
 
-def _from_relaxation(
+def _of_chain(
     chain: DenseChain,
     request: Request,
     label: np.ndarray,
-    start: np.ndarray,
+    lipschitz: float,
     on_batch: Callable[[int, int], None] | None,
-) -> np.ndarray:
-    """Radii [B] in L2, of which `start` are proved."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Radii [B] in L2, by the network's bound and by linear bounds, both from margins in float64."""
     size = min(propagation.images_at_once(chain.layers), len(label))
     bound = propagation.margin_bounds(chain.layers)
     edges = sorted(chain.scale * b + chain.offset for b in request.bounds)
     x = chain.scale * request.x.astype(np.float64).reshape(len(label), -1) + chain.offset
-    found = np.zeros(len(label))
+    network, relaxation = np.zeros((2, len(label)))
     for first in range(0, len(label), size):
         rows = np.minimum(np.arange(first, first + size), len(label) - 1)  # a last batch of the same shape
 
@@ -120,26 +142,27 @@ def _from_relaxation(
             region = propagation.Region(*(tf.constant(v, tf.float64) for v in (x[rows], radius, *edges)))
             return bound(region, tf.constant(label[rows])).numpy()
 
+        clean = margins(np.zeros(size))
+        network[rows] = _of_margins(clean, lipschitz)
         farthest = np.linalg.norm(np.maximum(x[rows] - edges[0], edges[1] - x[rows]), axis=1)
-        radii = _largest_radius(margins, start[rows] * abs(chain.scale), farthest)
-        found[rows] = radii / abs(chain.scale)
+        start = 2 * abs(chain.scale) * network[rows]
+        relaxation[rows] = _largest_radius(margins, clean, start, farthest) / abs(chain.scale)
         if on_batch:
             on_batch(min(first + size, len(label)), len(label))
-    return found
+    return network, relaxation
 
 
 def _largest_radius(
-    margins: Callable[[np.ndarray], np.ndarray], start: np.ndarray, farthest: np.ndarray
+    margins: Callable[[np.ndarray], np.ndarray], clean: np.ndarray, start: np.ndarray, farthest: np.ndarray
 ) -> np.ndarray:
     """The largest radii [B] with a positive margin that a search finds; infinite where that of `farthest` is.
 
-    The margin falls about like a parabola. A line through two points, then a parabola through three, says where it
+    `clean` are the margins of radius 0, `start` the first trial. The margin falls about like a parabola. A line through two points, then a parabola through three, says where it
     is zero; the next trial is a hair beyond or before, so that the root is soon shut in from both sides.
     """
-    clean = margins(np.zeros_like(start))
     proved, left = np.zeros_like(start), clean
     lost, right = np.full_like(start, np.inf), np.full_like(start, np.nan)
-    radius = np.clip(2 * start, 1e-3 * farthest, farthest)
+    radius = np.clip(start, 1e-3 * farthest, farthest)
     for _ in range(_TRIALS):
         is_open = (left > 0) & np.isfinite(proved) & ~(proved >= (1 - _TOLERANCE) * lost)
         if not is_open.any():

@@ -29,7 +29,21 @@ class DenseChain(NamedTuple):
 
 
 def in_order(model: keras.Model) -> list[Any]:
-    """A tensor of every operation of a model, those that it rests on first."""
+    """A tensor of every operation of a model, those that it rests on first.
+
+    Raises:
+        ValueError: the model computes something else than its graph.
+    """
+    own = [
+        kind
+        for kind in type(model).__mro__
+        if "call" in vars(kind) and not kind.__module__.startswith("keras.")
+    ]
+    if own:
+        raise ValueError(
+            f"{model.name} is a {own[0].__name__}, whose own call() may compute something else than its graph of layers. "
+            "Put what call() does into layers."
+        )
     order: list[Any] = []
     seen = {tensor._keras_history[:2] for tensor in model.inputs}
     pending = [(tensor, False) for tensor in reversed(model.outputs)]
@@ -65,23 +79,37 @@ def dense_chain(model: keras.Model) -> DenseChain | None:
             kernel = keras_layers.weight(layer, "kernel")
             bias = keras_layers.weight(layer, "bias") if layer.use_bias else np.zeros(kernel.shape[1])
             layers.append(Affine(kernel, bias, layer.activation))
-        elif (applied := _activation(layer)) and layers and layers[-1].activation is keras.activations.linear:
+        elif (
+            (applied := _activation(layer, sources[0]))
+            and layers
+            and layers[-1].activation is keras.activations.linear
+        ):
             layers[-1] = layers[-1]._replace(activation=applied)
-        elif type(layer) is L.Rescaling and not layers and np.ndim(layer.scale) == np.ndim(layer.offset) == 0:
+        elif (
+            type(layer) is L.Rescaling and not layers and _is_number(layer.scale) and _is_number(layer.offset)
+        ):
             scale, offset = scale * float(layer.scale), offset * float(layer.scale) + float(layer.offset)
         elif not (type(layer) in _KEEPING or _flattens(layer)):
             return None
-    return DenseChain(scale, offset, layers) if layers else None
+    return DenseChain(scale, offset, layers) if layers and scale else None
 
 
 def _flattens(layer: Any) -> bool:
     return type(layer) is L.Flatten and layer.data_format == "channels_last"
 
 
-def _activation(layer: Any) -> Callable | None:
+def _is_number(value: Any) -> bool:
+    return np.ndim(value) == 0
+
+
+def _activation(layer: Any, source: Any) -> Callable | None:
     """What an activation layer without settings of its own computes."""
+    applied = None
     if type(layer) is L.Activation:
-        return layer.activation
-    if type(layer) is L.ReLU and layer.max_value is None and not (layer.negative_slope or layer.threshold):
-        return keras.activations.relu
-    return keras.activations.softmax if type(layer) is L.Softmax and layer.axis == -1 else None
+        applied = layer.activation
+    elif type(layer) is L.ReLU and layer.max_value is None and not (layer.negative_slope or layer.threshold):
+        applied = keras.activations.relu
+    elif type(layer) is L.Softmax and layer.axis == -1:
+        applied = keras.activations.softmax
+    over_all = len(source.shape) == 2  # a softmax of a reshaped tensor is one of a part of the values
+    return None if applied is keras.activations.softmax and not over_all else applied

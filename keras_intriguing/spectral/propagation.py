@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_intriguing.spectral import slopes
 from keras_intriguing.spectral.graph import Affine
 from keras_intriguing.spectral.relaxation import KNOWN, Relaxation, relaxed
 from keras_intriguing.spectral.rounding import gamma
@@ -49,8 +50,8 @@ class _Hidden(NamedTuple):
 
 def takes(layers: Sequence[Affine]) -> bool:
     """Whether all activations between the layers can be relaxed, and that behind the last keeps the classes' order."""
-    between, last = [layer.activation.__name__ for layer in layers[:-1]], layers[-1].activation
-    return set(between) <= set(KNOWN) and last in (keras.activations.linear, keras.activations.softmax)
+    *between, last = [slopes.name_of(layer.activation) for layer in layers]
+    return set(between) <= set(KNOWN) and last in ("linear", "softmax")
 
 
 def images_at_once(layers: Sequence[Affine]) -> int:
@@ -66,7 +67,7 @@ def _rows_at_once(inputs: int) -> int:
 def margin_bounds(layers: Sequence[Affine]) -> Callable[[Region, tf.Tensor], tf.Tensor]:
     """A compiled function of a region and labels [B]: lower bounds [B] of z_label − max of the other logits."""
     weights = [(tf.constant(layer.kernel.T), tf.constant(layer.bias)) for layer in layers]
-    compiled = _compiled(tuple(layer.activation.__name__ for layer in layers[:-1]))
+    compiled = _compiled(tuple(slopes.name_of(layer.activation) for layer in layers[:-1]))
     return lambda region, label: compiled(weights, region, label)
 
 

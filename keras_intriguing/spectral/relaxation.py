@@ -11,7 +11,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 _HALVINGS = 50
-_NARROW = 1e-12  # an interval so short is taken for a point
 
 
 class Curve(NamedTuple):
@@ -60,7 +59,7 @@ class _Sigmoidal(Relaxation):
         self._first_above = _first_tangent_above(curve, lower, upper)[:, None]
         self._last_below = -_first_tangent_above(curve, -upper, -lower, mirrored=True)[:, None]
         ends = curve.value(self._lower), curve.value(self._upper)
-        self._chord = (ends[1] - ends[0]) / tf.maximum(self._upper - self._lower, _NARROW)
+        self._chord = tf.math.divide_no_nan(ends[1] - ends[0], self._upper - self._lower)
         self._chord_at_zero = ends[0] - self._chord * self._lower
         self._no_tangent_above = (self._upper <= 0) | (
             (self._lower < 0) & (ends[1] + curve.slope(self._upper) * (self._lower - self._upper) < ends[0])
@@ -112,7 +111,7 @@ class _Rectified(Relaxation):
 
     def __init__(self, lower: tf.Tensor, upper: tf.Tensor) -> None:
         self._lower, self._upper = lower[:, None], upper[:, None]
-        self._chord = self._upper / tf.maximum(self._upper - self._lower, _NARROW)
+        self._chord = tf.math.divide_no_nan(self._upper, self._upper - self._lower)
 
     def start(self, z: tf.Tensor) -> tf.Tensor:
         return tf.cast((self._upper > -self._lower)[:, 0], z.dtype)

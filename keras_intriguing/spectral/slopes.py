@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 _SELU = 1.0507009873554805 * 1.6732632423543772
@@ -94,13 +95,13 @@ def of_function(function: Callable, owner: str) -> Slope:
     Raises:
         ValueError: it has none, or is not known.
     """
-    name = getattr(function, "__name__", type(function).__name__)
+    name = name_of(function)
     if name in _UNBOUNDED:
         raise ValueError(f"The activation {name} of {owner} has no Lipschitz constant: {_UNBOUNDED[name]}.")
     if name not in _SLOPES:
         raise ValueError(
-            f"No slope bound is known for the activation {name!r} of {owner}. Known: {', '.join(known())}. For "
-            "another, use a layer of its own and keras_intriguing.spectral.register."
+            f"No slope bound is known for the activation {getattr(function, '__name__', function)!r} of {owner}. Known are "
+            f"Keras' own {', '.join(known())}. For another, use a layer of its own and keras_intriguing.spectral.register."
         )
     return _SLOPES[name]
 
@@ -122,4 +123,12 @@ def of_prelu(alpha: Any) -> Slope:
 
 def is_increasing(function: Callable) -> bool:
     """Whether every slope of a known activation lies between 0 and its bound."""
-    return getattr(function, "__name__", "") in _INCREASING
+    return name_of(function) in _INCREASING
+
+
+def name_of(function: Callable) -> str:
+    """The name under which Keras has an activation; empty for any other function, whatever its own name."""
+    name = getattr(function, "__name__", "")
+    return (
+        name if function in (getattr(keras.activations, name, None), getattr(keras.ops, name, None)) else ""
+    )

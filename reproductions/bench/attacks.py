@@ -1,8 +1,8 @@
 """The attacks that are compared, and one's measurement on one model."""
 
+import functools
 import hashlib
 import importlib
-import inspect
 import os
 import statistics
 from collections.abc import Callable
@@ -102,7 +102,7 @@ def decides(comparison: str, name: str) -> dict[str, Any]:
         ImportError: a package that it needs is not there.
     """
     if name == EXACT:
-        return {"code": _hash(inspect.getsource(exact)), "scipy": metadata.version("scipy")}
+        return {"code": code_hash(), "scipy": metadata.version("scipy")}
     attack = COMPARISONS[comparison][name]
     try:
         versions = {package: metadata.version(package) for package in attack.packages.values()}
@@ -111,10 +111,7 @@ def decides(comparison: str, name: str) -> dict[str, Any]:
             f"{attack.title} needs {error.name}: pip install 'keras-intriguing[bench,demo]', or choose others "
             "with --attacks."
         ) from error
-    code = inspect.getsource(attack.run)
-    if attack.run in (leave, reach):
-        code += package_hash()
-    return {"attack": name, "settings": attack.settings, "code": _hash(code), **versions}
+    return {"attack": name, "settings": attack.settings, "code": code_hash(), **versions}
 
 
 def measure(
@@ -193,12 +190,10 @@ def _values(
     }
 
 
-def package_hash() -> str:
-    """Of the sources of the package's own attack."""
-    package = Path(ki.__file__).parent
-    sources = [*sorted(package.glob("attack/*.py")), package / "optimize.py"]
-    return _hash("".join(path.read_text(encoding="utf-8") for path in sources))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+@functools.cache
+def code_hash() -> str:
+    """Of all sources on which a measurement rests: the attack, the peers' wrappers, the judge and the clock."""
+    package, bench = Path(ki.__file__).parent, Path(__file__).parent
+    sources = [*sorted(package.glob("attack/*.py")), package / "optimize.py", package / "evaluation.py"]
+    sources += [path for path in sorted(bench.glob("*.py")) if "table" not in path.stem]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
