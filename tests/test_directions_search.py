@@ -205,9 +205,9 @@ def test_hidden_layers_are_those_with_an_activation_below_the_outputs() -> None:
 
 def test_the_benchmark_measures_both_ways() -> None:
     found = bench_directions.cost(images=60, dimensions=8, directions=12, k=3)
-    assert found["seconds"] > 0
+    assert found["search_seconds"] > 0
     assert found["product_seconds"] > 0
-    assert found["process_mib"] > 50
+    assert found["process_mib"] >= found["imported_mib"] > 50
 
 
 def shared() -> keras.Model:
