@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.linalg
 import scipy.ndimage
+from threadpoolctl import threadpool_limits
 
 from keras_intriguing.spectral.convolution import Convolution
 from keras_intriguing.spectral.matrix import are_definite
@@ -27,6 +28,10 @@ _LARGER, _SHEARS, _TRIED = (
     4,
 )  # sizes of periodic convolutions, shifts, and how many of all are certified
 _SMALL = 12  # rows of Gram matrices so small that all eigenvalues cost less than a loop over factorizations
+
+# On matrices this small the threads of a BLAS wait for each other most of the time, on a busy machine for far longer
+# than they compute.
+one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 class Symbol:
@@ -223,6 +228,7 @@ def _interpolated(symbol: Symbol, sizes: Sequence[int]) -> Callable[[np.ndarray]
     return values
 
 
+@one_thread
 def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float]:
     """The supremum of the symbol's norm over all frequencies: lower and upper bound.
 
