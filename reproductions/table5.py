@@ -147,7 +147,7 @@ def _alexnet_table(found: dict[str, Any], grouped: bool) -> Table:
         upper = math.prod(row["upper"] for row in some)
         cells = [Cell(), Cell(), Cell(paper), *(Cell(f"{v:.4g}") for v in (printed, right)), Cell()]
         rows.append((name, [*cells, Cell(f"{upper:.4g}")]))
-    which = "in two groups, as trained" if grouped else "without groups, the sizes that the paper prints"
+    which = "in two groups, as published" if grouped else "without groups, the sizes that the paper prints"
     title = f"AlexNet {which}: {'NOT TRAINED, ' if untrained else ''}weights {weights}"
     note = (
         "Operator norms from L2 to L2; every rectifier has slope 1. The paper's bound is of trained ImageNet weights"
@@ -226,7 +226,7 @@ def _figure(run: Run, values: dict[str, Any]) -> Figure:
 
 def claims_of(values: dict[str, Any]) -> list[Claim]:
     """What the numbers say of the paper's formula and of its remark on pooling."""
-    rows = [row for variant in VARIANTS for row in values[variant]["layers"]]
+    rows = list(values["alexnet"]["layers"])
     rows += [row for found in values["presets"].values() for row in found["layers"]]
     return [_printed_formula(rows), _corrected_formula(rows), _pooling(rows)]
 

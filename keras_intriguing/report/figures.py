@@ -184,7 +184,9 @@ def planes(path: Path, panels: Sequence[tuple[str, np.ndarray]], unit: str) -> N
         axes.set_xticks([-np.pi, 0, np.pi], ["−π", "0", "π"], fontsize=8)
         axes.set_yticks([-np.pi, 0, np.pi], ["−π", "0", "π"], fontsize=8)
         figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
-    figure.supxlabel(unit, fontsize=9)
+    figure.suptitle(unit, fontsize=10)
+    figure.supxlabel("frequency along the second axis", fontsize=8)
+    figure.supylabel("along the first", fontsize=8)
     _save(figure, path)
 
 

@@ -10,7 +10,7 @@ from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.convolution import Convolution
 from keras_intriguing.spectral.matrix import matrix_norm
 from keras_intriguing.spectral.rounding import gamma
-from keras_intriguing.spectral.symbol import Symbol, embedding_bound, embedding_sizes, supremum
+from keras_intriguing.spectral.symbol import Symbol, embedding_bound, embedding_sizes, one_thread, supremum
 
 _DENSE_SIDE = 4000
 _DENSE_WORK = 1.5e11  # of groups · side³
@@ -54,6 +54,7 @@ def group(operator: Convolution, index: int) -> Convolution:
     )
 
 
+@one_thread
 def _large(operator: Convolution) -> NormBounds:
     shape = operator.input_shape
     if not operator.kernel.any():

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.linalg
 import scipy.ndimage
+from threadpoolctl import threadpool_limits
 
 from keras_intriguing.spectral.convolution import Convolution
 from keras_intriguing.spectral.matrix import are_definite
@@ -21,12 +22,13 @@ from keras_intriguing.spectral.rounding import UNIT, gamma
 _CHUNK = 2**22  # bytes of symbols at once, few enough for a cache
 _POWER_STEPS = 12
 _CELLS, _CELL_WORK = 2**16, 4e10  # most cells of a level: by number, and by Σ n³ of their Gram matrices
-_LARGER, _SHEARS, _TRIED = (
-    2,
-    8,
-    4,
-)  # sizes of periodic convolutions, shifts, and how many of all are certified
+_LARGER, _SHEARS = 2, 8  # sizes along every axis and shifts of the periodic convolutions that are compared
+_TRIED = 4  # of them, whose bound is computed
 _SMALL = 12  # rows of Gram matrices so small that all eigenvalues cost less than a loop over factorizations
+
+# On matrices this small the threads of a BLAS wait for each other most of the time, on a busy machine for far longer
+# than they compute.
+one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 class Symbol:
@@ -223,6 +225,7 @@ def _interpolated(symbol: Symbol, sizes: Sequence[int]) -> Callable[[np.ndarray]
     return values
 
 
+@one_thread
 def supremum(symbol: Symbol, tolerance: float) -> tuple[float, float]:
     """The supremum of the symbol's norm over all frequencies: lower and upper bound.
 
