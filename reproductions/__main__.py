@@ -10,7 +10,7 @@ from typing import Any
 
 from keras_intriguing import files
 
-LONG = ("table5",)  # minutes of AlexNet's layers, only when asked for
+LONG = ("directions", "table5")  # minutes of permutations and of AlexNet's layers, only when asked for
 WHAT = (
     *("figure1", "figure2", "directions", "table1", "table2", "table3", "table4", "table5"),
     *("figure7", "adversarial"),
@@ -45,7 +45,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "what",
         nargs="*",
         metavar="TABLE",
-        help=f"{', '.join(WHAT)} or all (default: all but {', '.join(LONG)}, which takes longer)",
+        help=f"{', '.join(WHAT)} or all (default: all but {' and '.join(LONG)}, which take longer)",
     )
     parser.add_argument(
         "--dataset",
