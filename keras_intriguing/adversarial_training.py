@@ -76,9 +76,8 @@ def train(
     optimizer = _optimizer(options, steps)
     optimizer.build(model.trainable_variables)
     run_epoch = _epoch_function(model, cuts, x, y, options, optimizer, seed)
-    settings = {**dataclasses.asdict(options), "seed": seed, "model": model.to_json()}
-    start = np.concatenate([w.ravel() for w in model.get_weights()])
-    belongs_to = checkpoints.fingerprint(settings, x, y, start)
+    settings = {**dataclasses.asdict(options), "seed": seed, "model": _architecture(model)}
+    belongs_to = checkpoints.fingerprint(settings, x, y)
     state = [*model.variables, *optimizer.variables]
     progress, held = Progress(0, 0, float("inf"), {}), {}
     if checkpoint and checkpoint.exists():
@@ -101,6 +100,15 @@ def train(
             _save(checkpoint, belongs_to, state, progress, held)
         on_epoch(progress, steps * options.epochs)
     return progress
+
+
+def _architecture(model: keras.Model) -> list[list[Any]]:
+    """Every layer's class, weights' shapes and activation, by which a checkpoint knows its model."""
+    return [
+        [type(layer).__name__, [list(w.shape) for w in layer.weights], getattr(activation, "__name__", None)]
+        for layer in model.layers
+        for activation in [getattr(layer, "activation", None)]
+    ]
 
 
 def _check(model: keras.Model, x: np.ndarray, y: np.ndarray, options: AdversarialTraining) -> None:

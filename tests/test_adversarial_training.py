@@ -183,8 +183,12 @@ def test_the_checkpoint_of_another_training_is_refused(digits, tmp_path: Path):
     path = tmp_path / "checkpoint.npz"
     interrupted_after(5, PLAIN, digits, path)
     other = dataclasses.replace(PLAIN, learning_rate=1e-3)
-    with pytest.raises(ValueError, match=r"checkpoint\.npz belongs to another recipe, seed or data set"):
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.npz belongs to another model, recipe, seed or data set"
+    ):
         adversarial_training.train(fresh(), *digits, other, seed=7, checkpoint=path)
+    with pytest.raises(ValueError, match="belongs to another model"):
+        adversarial_training.train(models.FC123_456_10(), *digits, PLAIN, seed=7, checkpoint=path)
 
 
 def test_examples_train_the_layers_above_only(trained, digits):
