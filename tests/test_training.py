@@ -106,7 +106,9 @@ def test_the_checkpoint_of_another_recipe_is_refused(checkpoint, change, digits,
 def test_the_checkpoint_of_other_data_is_refused(checkpoint, digits, tmp_path: Path):
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(checkpoint)
-    with pytest.raises(ValueError, match=r"checkpoint\.npz belongs to another model, recipe, seed or data set"):
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.npz belongs to another model, recipe, seed or data set"
+    ):
         fit(LONG, (digits[0] * np.float32(0.5), digits[1]), path)
 
 
