@@ -31,7 +31,7 @@ def dense() -> keras.Model:
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        (X.astype(np.uint8), TypeError, r"x holds uint8, and the attack needs floats .*astype\('float32'\)"),
+        (X.astype(np.uint8), TypeError, r"x holds uint8, and floats are needed.*astype\('float32'\)"),
         (np.array([[True]]), TypeError, "x holds bool"),
         (changed(np.nan), ValueError, "x has NaN or infinite values in 1 of 3 images, first in image 1"),
         (changed(-np.inf), ValueError, "x has NaN or infinite values in 1 of 3 images, first in image 1"),

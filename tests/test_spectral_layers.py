@@ -1,6 +1,7 @@
 """Constants of layers that are not matrices, the supremum over frequencies, and bad input."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -268,3 +269,21 @@ def test_a_twisted_sheared_periodic_convolution_has_its_singular_values_on_the_g
     truth = np.linalg.svd(matrix.reshape(40, 60), compute_uv=False)[0]
     symbol = Symbol(_operator(layer, (5, 4, 3))[0])
     assert symbol.largest(grid(sizes, offsets, shear)) == pytest.approx(truth, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: spectral.operator_norm(L.Dense(3), 64), ValueError, "must be a tuple of sizes"),
+        (
+            lambda: spectral.operator_norm(keras.Sequential([L.Dense(3)]), (4,)),
+            ValueError,
+            "use spectral.analyze",
+        ),
+        (lambda: spectral.register(L.Dense, 2.0), TypeError, "must be a function of a layer"),
+        (lambda: spectral.analyze("fc10_mnist_decay1"), ValueError, "Load it first"),
+    ],
+)
+def test_what_users_mistake_is_told(call: Callable, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()

@@ -155,8 +155,8 @@ def not_a_number(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (subclassed, "no graph of layers"),
-        (lambda: keras.Sequential([L.Dense(3)]), "no graph of layers"),
+        (subclassed, "layers are found in its graph"),
+        (lambda: keras.Sequential([L.Dense(3)]), "layers are found in its graph"),
         (lambda: keras.Sequential([keras.Input((4, 3)), L.LSTM(2)]), r"'lstm.*' of class LSTM.*register"),
         (
             lambda: keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(2, 3)]),

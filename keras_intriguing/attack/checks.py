@@ -75,7 +75,7 @@ def _images(model: Callable, x: Any, lower: float, upper: float) -> np.ndarray:
     images = np.asarray(x)
     if not _is_float(images.dtype):
         raise TypeError(
-            f"x holds {images.dtype}, and the attack needs floats in the range the model takes: "
+            f"x holds {images.dtype}, and floats are needed, in the range the model takes: "
             "x.astype('float32') with bounds (0, 255), say, or x.astype('float32') / 255 with bounds (0, 1)."
         )
     images = images.astype(np.float32)

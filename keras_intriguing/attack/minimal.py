@@ -22,6 +22,7 @@ _LARGEST_BATCH = 256
 def minimal_distortion(
     model: Callable,
     x: Any,
+    *,
     target: Any = None,
     label: Any = None,
     bounds: tuple[float, float] = (0.0, 1.0),

@@ -19,7 +19,7 @@ class NormBounds:
     lower: float
     upper: float
     method: str
-    witness: tuple[np.ndarray, np.ndarray] | None
+    witness: tuple[np.ndarray, np.ndarray] | None = dataclasses.field(repr=False)
 
     @property
     def gap(self) -> float:

@@ -38,10 +38,14 @@ class Certificate:
     network: np.ndarray
     relaxation: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"Certificate({len(self.label)} images, mean distortion {self.distortion.mean():.4g})"
+
 
 def certified_distortion(
     model: keras.Model,
     x: Any,
+    *,
     label: Any = None,
     bounds: tuple[float, float] = (0.0, 1.0),
     on_batch: Callable[[int, int], None] | None = None,
@@ -74,9 +78,9 @@ def certified_distortion(
         raise TypeError(
             f"certified_distortion needs the model's layers: a Keras model, not {type(model).__name__}."
         )
-    _, _, lipschitz = bounds_of(model)
     _check_precision(model)
     request = checked(model, x, None, label, bounds, None)
+    _, _, lipschitz = bounds_of(model)
     label = request.before if request.label is None else request.label
     chain = dense_chain(model)
     if chain and propagation.takes(chain.layers):

@@ -109,7 +109,14 @@ def register(kind: type, rule: Callable[[Any, tuple[int, ...]], float]) -> None:
     Args:
         kind: the layer class; its subclasses are not included.
         rule: maps a layer and its input shape, without the batch axis, to an upper bound of the constant.
+
+    Raises:
+        TypeError: rule is no function.
     """
+    if not callable(rule):
+        raise TypeError(
+            f"rule must be a function of a layer and its input shape, not {rule!r}: lambda layer, input_shape: {rule!r}."
+        )
 
     def bounds(layer: Any, shape: tuple[int, ...]) -> NormBounds:
         return NormBounds(0.0, float(rule(layer, shape)), "registered", None)
@@ -141,10 +148,20 @@ def _named(layer: Any) -> str:
 def _checked_shape(layer: Any, input_shape: Sequence[int]) -> tuple[int, ...]:
     if not isinstance(layer, keras.layers.Layer):
         raise ValueError(f"operator_norm takes a Keras layer, not {type(layer).__name__}.")
-    shape = tuple(input_shape)
+    if isinstance(layer, keras.Model) and type(layer) not in _RULES:
+        raise ValueError(
+            f"operator_norm takes a layer; for the whole model {layer.name!r} use spectral.analyze."
+        )
+    try:
+        shape = tuple(input_shape)
+    except TypeError as error:
+        raise ValueError(
+            f"The input shape {input_shape!r} of {_named(layer)} must be a tuple of sizes, without batch axis."
+        ) from error
     if any(size is None for size in shape):
         raise ValueError(
-            f"The input shape {shape} of {_named(layer)} has unknown sizes; the norm depends on them. Give numbers."
+            f"The input shape {shape} of {_named(layer)} has unknown sizes; the norm depends on them. Give numbers, "
+            "without the batch axis."
         )
     if not shape or any(not isinstance(size, (int, np.integer)) or size < 1 for size in shape):
         raise ValueError(

@@ -67,6 +67,10 @@ class NetworkBounds:
     lower: float
     witness: tuple[np.ndarray, np.ndarray]
 
+    def __repr__(self) -> str:
+        between = f"{self.lower:.4g} ≤ Lipschitz constant ≤ {self.upper:.4g}"
+        return f"NetworkBounds({len(self.layers)} layers, {between}, product {self.product:.4g})"
+
 
 def analyze(
     model: keras.Model,
@@ -94,12 +98,14 @@ def bounds_of(
 ) -> tuple[list[LayerBounds], float, float]:
     """The layers, the product and the upper bound of `NetworkBounds`; arguments and errors as of `analyze`."""
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        hint = " Load it first: keras_intriguing.from_preset(name)." if isinstance(model, str) else ""
         raise ValueError(
-            "This takes a functional or sequential Keras model that is built; the one given has no graph of layers."
+            f"A functional or sequential Keras model that is built is needed, not {type(model).__name__}: the layers are "
+            f"found in its graph.{hint}"
         )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
-            f"This takes models of one input and one output, not {len(model.inputs)} and {len(model.outputs)}."
+            f"A model of one input and one output is needed, not of {len(model.inputs)} and {len(model.outputs)}."
         )
     walk = _Walk(on_stage)
     product = walk.bounds(model, [1.0])[0]
