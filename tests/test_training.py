@@ -42,8 +42,13 @@ def fit(recipe: Recipe, digits, path: Path, until: int | None = None) -> tuple[W
 
 @pytest.mark.parametrize(
     ("recipe", "until"),
-    [(LONG, 1), (LONG, 2), (LONG, 3), (TWO_STAGES, 1), (TWO_STAGES, 3)],
-    ids=["round 1", "round 2", "last round", "first stage", "second stage"],
+    [
+        pytest.param(LONG, 1, id="round 1"),
+        pytest.param(LONG, 2, id="round 2"),
+        pytest.param(LONG, 3, id="last round", marks=pytest.mark.slow),
+        pytest.param(TWO_STAGES, 1, id="first stage", marks=pytest.mark.slow),
+        pytest.param(TWO_STAGES, 3, id="second stage", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_weights(uncut, recipe, until, digits, tmp_path: Path):
     with pytest.raises(Interrupted):
@@ -99,7 +104,7 @@ def checkpoint(digits, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_the_checkpoint_of_another_recipe_is_refused(checkpoint, change, digits, tmp_path: Path):
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(checkpoint)
-    with pytest.raises(ValueError, match=r"checkpoint\.npz belongs to another recipe"):
+    with pytest.raises(ValueError, match=r"checkpoint\.npz belongs to another model, recipe"):
         fit(dataclasses.replace(LONG, **change), digits, path)
 
 
