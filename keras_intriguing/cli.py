@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import cli_model, cli_spectral, cli_zoo, files, presets, recipes
+from keras_intriguing import cli_model, cli_progress, cli_spectral, cli_zoo, files, presets, recipes
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -75,7 +75,7 @@ def _train(options: argparse.Namespace) -> None:
     files.require_writable(folder / presets.METRICS)
     from keras_intriguing import training
 
-    with _progress() as progress:
+    with cli_progress.bar() as progress:
         tasks: dict[str, Any] = {}
 
         def on_progress(stage: str, state: Any, most: int) -> None:
@@ -104,7 +104,7 @@ def _attack(options: argparse.Namespace) -> None:
 
     from keras_intriguing.attack import minimal_distortion
 
-    with _progress() as progress:
+    with cli_progress.bar() as progress:
         task = progress.add_task(f"attacking {options.model}", total=len(arrays["x"]))
         result = minimal_distortion(
             model,
@@ -157,15 +157,3 @@ def _arrays(path: Path) -> dict[str, Any]:
     if "x" not in arrays:
         raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
     return arrays
-
-
-def _progress() -> Any:
-    from rich import progress
-
-    return progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-        progress.TimeElapsedColumn(),
-    )

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from keras_intriguing import cli_model, presets
+from keras_intriguing import cli_model, cli_progress, presets
 
 
 def add_to(commands: Any) -> None:
@@ -18,9 +18,11 @@ def add_to(commands: Any) -> None:
 
 def _spectral(options: argparse.Namespace) -> None:
     model = cli_model.load(options.model)
+    from rich.console import Console
+
     from keras_intriguing import spectral
 
-    with _progress() as progress:
+    with cli_progress.bar(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=_count(model) + 1)
 
         def on_stage(name: str) -> None:
@@ -74,19 +76,4 @@ def _print(network: Any) -> None:
     console.print(
         f"The network's Lipschitz constant: at least {network.lower:.5g} (attained), at most {network.upper:.5g} (proved). "
         f"The product of the layers' bounds is {network.product:.5g}."
-    )
-
-
-def _progress() -> Any:
-    from rich import progress
-    from rich.console import Console
-
-    return progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-        progress.TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
     )

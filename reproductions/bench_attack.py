@@ -18,26 +18,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import keras_intriguing as ki
 from keras_intriguing import files
+from reproductions.bench import command
 
 PRESETS = list(json.loads((Path(__file__).parent / "paper.json").read_text(encoding="utf-8"))["table1"])
 
 
 def main() -> int:
     """Measures what has no record yet, then prints and writes the tables; returns the exit status."""
-    options = _options()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        files.require_writable(options.out / "TABLES.md")
-        failures = _measure(options)
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. The records in {options.out} stay; the same command goes on.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return command.run(_measure, _options(), "TABLES.md")
 
 
 def _options() -> argparse.Namespace:

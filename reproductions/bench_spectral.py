@@ -4,7 +4,6 @@ Every measurement has a process of its own. Needs nothing but the package.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import keras_intriguing as ki
 from keras_intriguing import files
+from reproductions.bench import command
 
 
 def main() -> int:
     """Measures what has no record yet, then prints and writes the tables; returns the exit status."""
-    options = _options()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        files.require_writable(options.out / "SPECTRAL.md")
-        failures = _measure(options)
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. The records in {options.out} stay; the same command goes on.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return command.run(_measure, _options(), "SPECTRAL.md")
 
 
 def _options() -> argparse.Namespace:

@@ -8,6 +8,11 @@ import numpy as np
 from keras_intriguing.spectral.convolution import Convolution
 
 
+def named(layer: Any) -> str:
+    """A layer in a message: its name and class."""
+    return f"the layer {getattr(layer, 'name', layer)!r} of class {type(layer).__name__}"
+
+
 def weight(layer: Any, name: str) -> np.ndarray:
     """A layer's weight in float64, exactly.
 

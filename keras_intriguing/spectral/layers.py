@@ -1,24 +1,28 @@
 """Operator norms of Keras layers: which rule holds for which layer."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_intriguing.models.normalization import LocalResponseNormalization
-from keras_intriguing.spectral import einsum, keras_layers, linear, normalization, pooling, slopes
+from keras_intriguing.spectral import (
+    einsum,
+    elementwise,
+    keras_layers,
+    linear,
+    normalization,
+    pooling,
+    slopes,
+)
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.convolution import Convolution
 from keras_intriguing.spectral.symbol import Symbol, supremum
 
 L = keras.layers
 Rule = Callable[[Any, tuple[int, ...]], NormBounds]
-
-_STEP = 1e-3  # between the two inputs of an activation's witness
 
 
 def operator_norm(layer: keras.layers.Layer, input_shape: Sequence[int]) -> NormBounds:
@@ -92,7 +96,9 @@ def frequency_norms(layer: keras.layers.Layer, points: int) -> np.ndarray:
 
 def _checked_operator(layer: Any, function: str) -> tuple[Convolution, float]:
     if not isinstance(layer, _CONVOLUTIONS):
-        raise ValueError(f"{_named(layer)} is no convolution; {function} is for convolutions only.")
+        raise ValueError(
+            f"{keras_layers.named(layer)} is no convolution; {function} is for convolutions only."
+        )
     if not layer.built:
         raise ValueError(f"The layer {layer.name!r} is not built: it has no weights yet.")
     return _operator(layer, _any_shape(layer))
@@ -132,17 +138,13 @@ def supported() -> list[str]:
 def _rule(layer: Any) -> Rule:
     kind = type(layer)
     if kind in _REFUSED:
-        raise ValueError(f"{_named(layer)} has no useful bound: {_REFUSED[kind]}.")
+        raise ValueError(f"{keras_layers.named(layer)} has no useful bound: {_REFUSED[kind]}.")
     if kind not in _RULES:
         raise ValueError(
-            f"No operator norm is known for {_named(layer)}. If you know a Lipschitz constant of it, say so with "
+            f"No operator norm is known for {keras_layers.named(layer)}. If you know a Lipschitz constant of it, say so with "
             f"keras_intriguing.spectral.register({kind.__name__}, lambda layer, input_shape: constant)."
         )
     return _RULES[kind]
-
-
-def _named(layer: Any) -> str:
-    return f"the layer {getattr(layer, 'name', layer)!r} of class {type(layer).__name__}"
 
 
 def _checked_shape(layer: Any, input_shape: Sequence[int]) -> tuple[int, ...]:
@@ -156,20 +158,22 @@ def _checked_shape(layer: Any, input_shape: Sequence[int]) -> tuple[int, ...]:
         shape = tuple(input_shape)
     except TypeError as error:
         raise ValueError(
-            f"The input shape {input_shape!r} of {_named(layer)} must be a tuple of sizes, without batch axis."
+            f"The input shape {input_shape!r} of {keras_layers.named(layer)} must be a tuple of sizes, without batch axis."
         ) from error
     if any(size is None for size in shape):
         raise ValueError(
-            f"The input shape {shape} of {_named(layer)} has unknown sizes; the norm depends on them. Give numbers, "
+            f"The input shape {shape} of {keras_layers.named(layer)} has unknown sizes; the norm depends on them. Give numbers, "
             "without the batch axis."
         )
     if not shape or any(not isinstance(size, (int, np.integer)) or size < 1 for size in shape):
         raise ValueError(
-            f"The input shape {shape} of {_named(layer)} must be positive sizes, without batch axis."
+            f"The input shape {shape} of {keras_layers.named(layer)} must be positive sizes, without batch axis."
         )
     rank = _SPATIAL.get(type(layer))
     if rank is not None and len(shape) != rank + 1:
-        raise ValueError(f"{_named(layer)} takes inputs of {rank + 1} axes, but the input shape is {shape}.")
+        raise ValueError(
+            f"{keras_layers.named(layer)} takes inputs of {rank + 1} axes, but the input shape is {shape}."
+        )
     return tuple(int(size) for size in shape)
 
 
@@ -177,7 +181,7 @@ def _dense(layer: Any, shape: tuple[int, ...]) -> NormBounds:
     kernel = keras_layers.weight(layer, "kernel")
     if shape[-1] != len(kernel):
         raise ValueError(
-            f"{_named(layer)} takes {len(kernel)} values on its last axis, but the input shape is {shape}."
+            f"{keras_layers.named(layer)} takes {len(kernel)} values on its last axis, but the input shape is {shape}."
         )
     bounds = linear.dense(kernel)
     witness = np.zeros(shape)  # the other axes are like a batch: the norm is that of one row
@@ -187,7 +191,7 @@ def _dense(layer: Any, shape: tuple[int, ...]) -> NormBounds:
 
 def _einsum_dense(layer: Any, shape: tuple[int, ...]) -> NormBounds:
     kernel = keras_layers.weight(layer, "kernel")
-    return einsum.norm(layer.equation, kernel, shape, _named(layer))
+    return einsum.norm(layer.equation, kernel, shape, keras_layers.named(layer))
 
 
 def _operator(layer: Any, shape: tuple[int, ...]) -> tuple[Convolution, float]:
@@ -233,82 +237,6 @@ def _any_shape(layer: Any) -> tuple[int, ...]:
         (k - 1) * d + 1 for k, d in zip(taps, keras_layers.each(layer.dilation_rate, len(taps)), strict=True)
     ]
     return keras_layers.from_shape(layer, (*sizes, channels))
-
-
-def _batch_normalization(layer: Any, shape: tuple[int, ...]) -> NormBounds:
-    """Max |γ| / √(variance + ε), of inference."""
-    variance = keras_layers.weight(layer, "moving_variance")
-    scale = keras_layers.weight(layer, "gamma") if layer.scale else np.ones_like(variance)
-    if (variance + layer.epsilon <= 0).any():
-        raise ValueError(f"The variance of {_named(layer)} is negative.")
-    factors = np.abs(scale) / np.sqrt(variance + layer.epsilon)
-    return _scaling(factors, shape, layer.axis if layer.axis >= 0 else layer.axis + len(shape) + 1)
-
-
-def _scaling(factors: np.ndarray, shape: tuple[int, ...], axis: int) -> NormBounds:
-    """A factor for every channel along `axis`, counted with the batch axis."""
-    if factors.size != shape[axis - 1]:
-        raise ValueError(f"{factors.size} channels, but the input shape is {shape}.")
-    witness = np.zeros(shape)
-    at = [0] * len(shape)
-    at[axis - 1] = int(factors.argmax())
-    witness[tuple(at)] = 1
-    largest = float(factors.max())
-    return NormBounds(largest * (1 - 1e-14), largest * (1 + 1e-14), "exact", (witness, np.zeros(shape)))
-
-
-def _rescaling(layer: Any, shape: tuple[int, ...]) -> NormBounds:
-    scale = float(np.abs(np.asarray(layer.scale, np.float64)).max())
-    return _scaling(np.full(shape[-1], scale), shape, len(shape))
-
-
-def _isometry(layer: Any, shape: tuple[int, ...]) -> NormBounds:
-    """Layers that only move, drop or add zeros: no distance grows, and that of one inner value is kept."""
-    witness = np.zeros(shape)
-    witness[tuple(size // 2 for size in shape)] = 1
-    kept = float(np.linalg.norm(np.asarray(layer(witness[None].astype(np.float32), training=False))))
-    return NormBounds(min(1.0, kept), 1.0, "exact", (witness, np.zeros(shape)) if kept else None)
-
-
-def _repetition(layer: Any, shape: tuple[int, ...]) -> NormBounds:
-    """Every value is repeated equally often; nearest-neighbour upsampling."""
-    if getattr(layer, "interpolation", "nearest") != "nearest":
-        raise ValueError(f"{_named(layer)} interpolates; only nearest-neighbour upsampling has a rule.")
-    times = layer.n if isinstance(layer, L.RepeatVector) else math.prod(keras_layers.each(layer.size, 1))
-    witness = np.zeros(shape)
-    witness.flat[0] = 1
-    return NormBounds(math.sqrt(times), math.sqrt(times), "exact", (witness, np.zeros(shape)))
-
-
-def _activation(slope: slopes.Slope, function: Callable, shape: tuple[int, ...]) -> NormBounds:
-    """The slope's bound, and what the function itself does around where its slope is largest."""
-    step = np.zeros(shape)
-    step.flat[0] = _STEP
-    a, b = slope.at + step, slope.at - step
-    if slope is slopes.of_function(keras.activations.softmax, ""):  # two classes alike, all others far below
-        a, b = (np.full(shape, -100.0) for _ in range(2))
-        a[..., :2], b[..., :2] = 0, 0
-        a[..., 0] += _STEP
-        b[..., 1] += _STEP
-    images = [np.asarray(function(tf.constant(point))) for point in (a, b)]
-    ratio = float(np.linalg.norm(images[0] - images[1]) / np.linalg.norm(a - b))
-    return NormBounds(min(max(0.0, ratio - 1e-9), slope.bound), slope.bound, "slope", (a, b))
-
-
-def _of_activation(layer: Any, shape: tuple[int, ...]) -> NormBounds:
-    return _activation(slopes.of_function(layer.activation, _named(layer)), layer.activation, shape)
-
-
-def _of_relu(layer: Any, shape: tuple[int, ...]) -> NormBounds:
-    if layer.threshold:
-        raise ValueError(f"{_named(layer)} has a threshold of {layer.threshold}, where it jumps.")
-    return _activation(slopes.of_leaky(float(layer.negative_slope)), layer.call, shape)
-
-
-def _of_softmax(layer: Any, shape: tuple[int, ...]) -> NormBounds:
-    if layer.axis not in (-1, len(shape)):
-        raise ValueError(f"{_named(layer)} works on axis {layer.axis}; only the last one has a rule.")
-    return _activation(slopes.of_function(keras.activations.softmax, ""), layer.call, shape)
 
 
 _CONVOLUTIONS = tuple(
@@ -360,19 +288,21 @@ _RULES: dict[type, Rule] = {
     **dict.fromkeys(_kinds("GlobalAveragePooling{}D"), pooling.global_average),
     **dict.fromkeys(_kinds("MaxPooling{}D"), pooling.maximum),
     **dict.fromkeys(_kinds("GlobalMaxPooling{}D"), pooling.global_maximum),
-    L.BatchNormalization: _batch_normalization,
+    L.BatchNormalization: elementwise.batch_normalization,
     LocalResponseNormalization: normalization.local_response,
-    L.Rescaling: _rescaling,
-    **dict.fromkeys(_ISOMETRIES, _isometry),
-    **dict.fromkeys((*_kinds("UpSampling{}D"), L.RepeatVector), _repetition),
-    L.Activation: _of_activation,
-    L.ReLU: _of_relu,
-    L.LeakyReLU: lambda layer, s: _activation(slopes.of_leaky(float(layer.negative_slope)), layer.call, s),
-    L.ELU: lambda layer, s: _activation(slopes.of_elu(float(layer.alpha)), layer.call, s),
-    L.PReLU: lambda layer, s: _activation(
+    L.Rescaling: elementwise.rescaling,
+    **dict.fromkeys(_ISOMETRIES, elementwise.isometry),
+    **dict.fromkeys((*_kinds("UpSampling{}D"), L.RepeatVector), elementwise.repetition),
+    L.Activation: elementwise.of_activation,
+    L.ReLU: elementwise.of_relu,
+    L.LeakyReLU: lambda layer, s: elementwise.activation(
+        slopes.of_leaky(float(layer.negative_slope)), layer.call, s
+    ),
+    L.ELU: lambda layer, s: elementwise.activation(slopes.of_elu(float(layer.alpha)), layer.call, s),
+    L.PReLU: lambda layer, s: elementwise.activation(
         slopes.of_prelu(keras_layers.weight(layer, "alpha")), layer.call, s
     ),
-    L.Softmax: _of_softmax,
+    L.Softmax: elementwise.of_softmax,
 }
 
 _WITH_WEIGHTS = (L.Dense, L.EinsumDense, *_CONVOLUTIONS, L.BatchNormalization, L.PReLU)
