@@ -12,6 +12,7 @@ _MODULES = (
     "directions",
     "evaluation",
     "models",
+    "photographs",
     "presets",
     "spectral",
     "training",

@@ -41,6 +41,15 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, help="folder of the preset (default: training/PRESET)")
     train.add_argument("--seed", type=int, help="of the starting weights (default: the recipe's, 0)")
     train.add_argument("--data-dir", help="prepared TFDS data (default: TFDS_DATA_DIR)")
+    train.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="photographs: DIR/{train,val}/CLASS/*.jpg (default: Imagenette)",
+    )
+    train.add_argument(
+        "--skip-unreadable", action="store_true", help="leave out photographs that cannot be decoded"
+    )
     train.set_defaults(run=_train, interrupted="The same command goes on from the last finished round.")
 
     attack = commands.add_parser("attack", help="minimal distortions that change a model's label")
@@ -85,7 +94,13 @@ def _train(options: argparse.Namespace) -> None:
             progress.update(tasks[stage], completed=state.iterations, description=description)
 
         training.train_preset(
-            options.preset, folder, seed=options.seed, data_dir=options.data_dir, on_progress=on_progress
+            options.preset,
+            folder,
+            seed=options.seed,
+            data_dir=options.data_dir,
+            images=options.images,
+            skip_unreadable=options.skip_unreadable,
+            on_progress=on_progress,
         )
     print((folder / presets.CARD).read_text(encoding="utf-8"))
     print(f"Preset written to {folder}")

@@ -3,9 +3,13 @@
 import hashlib
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+
+Read = TypeVar("Read")
 
 NAMES = ("mnist", "mnist5k")
 SPLITS = ("train", "test", "p1", "p2")
@@ -14,7 +18,8 @@ SPLITS = ("train", "test", "p1", "p2")
 # exactly 30,000 hashes lie below, the nearest being 800e7ef4… and 8010e2f1….
 _MEDIAN_HASH = bytes.fromhex("800f") + bytes(30)
 
-_MNIST_HOST = ("storage.googleapis.com", 443)
+# whom tensorflow-datasets downloads from
+_HOSTS = {"mnist": "storage.googleapis.com", "imagenette/160px-v2": "s3.amazonaws.com"}
 
 
 def load(name: str, split: str, data_dir: str | os.PathLike | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -88,22 +93,45 @@ def _mnist5k(split: str) -> tuple[np.ndarray, np.ndarray]:
 def _mnist(split: str, data_dir: str | os.PathLike | None) -> tuple[np.ndarray, np.ndarray]:
     import tensorflow_datasets as tfds
 
+    def read(builder: Any) -> dict[str, np.ndarray]:
+        return tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+
+    arrays = from_tfds(
+        "mnist", data_dir, read, "use the embedded digits (data set 'mnist5k', --dataset mnist5k)"
+    )
+    return arrays["image"], arrays["label"]
+
+
+def from_tfds(
+    name: str, data_dir: str | os.PathLike | None, read: Callable[[Any], Read], instead: str
+) -> Read:
+    """What `read` makes of a tensorflow-datasets builder, whose data are there or are now downloaded.
+
+    Args:
+        name: `"mnist"` or `"imagenette/160px-v2"`.
+        data_dir: see `load`.
+        read: its errors are taken for those of damaged data.
+        instead: what the error proposes first.
+
+    Raises:
+        FileNotFoundError: the data can neither be read from the folder nor downloaded.
+    """
+    import tensorflow_datasets as tfds
+
     folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or tfds.core.constants.DATA_DIR).expanduser()
-    prepared = sorted((folder / "mnist").glob("*.*.*/dataset_info.json"))
+    there = sorted((folder / name).glob("*.*.*/dataset_info.json"))
     try:
-        if prepared:  # read in place: asking tfds by name would look for newer versions over the network
-            builder = tfds.builder_from_directory(prepared[-1].parent)
+        if there:  # read in place: asking tfds by name would look for newer versions over the network
+            builder = tfds.builder_from_directory(there[-1].parent)
         else:
             # tfds retries an unreachable host for minutes before it says so.
-            socket.create_connection(_MNIST_HOST, timeout=10).close()
-            builder = tfds.builder("mnist", data_dir=folder)
+            socket.create_connection((_HOSTS[name], 443), timeout=10).close()
+            builder = tfds.builder(name, data_dir=folder)
             builder.download_and_prepare()
-        arrays = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+        return read(builder)
     except Exception as error:  # tfds passes on whatever its downloader, TensorFlow or the disk raised
         raise FileNotFoundError(
-            f"MNIST could not be read from {folder} nor downloaded ({type(error).__name__}: {error}).\n"
-            "Ways out: use the embedded digits (data set 'mnist5k', on the command line --dataset mnist5k); "
-            "or set TFDS_DATA_DIR, or pass data_dir (--data-dir), to a folder with the prepared TFDS data set "
-            "mnist; or try again with a network connection."
+            f"{name} could not be read from {folder} nor downloaded ({type(error).__name__}: {error}).\n"
+            f"Ways out: {instead}; or set TFDS_DATA_DIR, or pass data_dir (--data-dir), to a folder with the prepared "
+            f"TFDS data set {name}; or try again with a network connection."
         ) from error
-    return arrays["image"], arrays["label"]

@@ -76,6 +76,50 @@ class AdversarialTraining:
 
 
 @dataclasses.dataclass(frozen=True)
+class PhotographTraining:
+    """Minibatch training by AdamW on random crops, mirrored and coloured at random.
+
+    See `keras_intriguing.photograph_training.train`.
+
+    Attributes:
+        epochs: in all.
+        batch_size: photographs in a step.
+        learning_rate: after the warm-up; it falls to zero along a cosine.
+        warmup: epochs in which it rises from zero.
+        weight_decay: decoupled; of the kernels.
+        label_smoothing: share of a label that is spread over all classes.
+        smallest_crop: share of a photograph's area, at least, that a random crop keeps.
+        colours: brightness, contrast and saturation are multiplied by factors between 1 ± this.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    warmup: int = 2
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    smallest_crop: float = 0.3
+    colours: float = 0.4
+
+    def __post_init__(self) -> None:
+        for name, least in {"epochs": 1, "batch_size": 1, "warmup": 0}.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+        if self.warmup >= self.epochs:
+            raise ValueError(f"warmup is {self.warmup} of {self.epochs} epochs; it must be shorter.")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be a positive number, not {self.learning_rate!r}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be a number of at least 0, not {self.weight_decay!r}.")
+        for name in ("label_smoothing", "colours"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)!r}.")
+        if not 0 < self.smallest_crop <= 1:
+            raise ValueError(f"smallest_crop must be above 0 and at most 1, not {self.smallest_crop!r}.")
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """Everything that decides a checkpoint.
 
@@ -121,6 +165,27 @@ class MinibatchRecipe:
     note: str
     dataset: str = "mnist"
     split: str = "train"
+    seed: int = 0
+
+    def record(self) -> dict[str, Any]:
+        """The recipe as JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotographRecipe:
+    """Everything that decides a checkpoint that is trained on photographs.
+
+    Attributes:
+        model: class of `keras_intriguing.models`.
+        training: how it is trained.
+        note: what the card says of the choice.
+    """
+
+    model: str
+    training: PhotographTraining
+    note: str
+    dataset: str = "imagenette"
     seed: int = 0
 
     def record(self) -> dict[str, Any]:
@@ -194,6 +259,11 @@ _SEED_0 = {
         "The paper shows images of a convolutional MNIST net, but gives neither its architecture nor its error. The "
         "options are usual ones and were not tuned.",
     ),
+    "alexnet_small_imagenette": PhotographRecipe(
+        "AlexNetSmall",
+        PhotographTraining(epochs=80),
+        "AlexNet's design, small enough for two cores. The options are usual ones and were not tuned.",
+    ),
 }
 SEEDS = (0, 1, 2)
 
@@ -210,7 +280,7 @@ RECIPES = {
 }
 
 
-def get(preset: str) -> Recipe | MinibatchRecipe:
+def get(preset: str) -> Recipe | MinibatchRecipe | PhotographRecipe:
     """The recipe of a preset.
 
     Raises:

@@ -45,8 +45,8 @@ def get(preset: str) -> dict[str, Any]:
 
 
 def packaged() -> list[str]:
-    """The presets that travel in the wheel: all but the repetitions of a recipe from other seeds."""
-    return [name for name in load() if not re.search(r"_seed\d+$", name)]
+    """The presets that travel in the wheel: those on digits, but for the repetitions of a recipe from other seeds."""
+    return [name for name in load() if not re.search(r"_imagenette|_seed\d+$", name)]
 
 
 def fault(preset: str, folder: Path) -> str | None:

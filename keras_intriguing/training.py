@@ -1,6 +1,7 @@
 """The making of presets; training as the paper did, by full-batch L-BFGS until convergence (Table 1)."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,14 +19,17 @@ from keras_intriguing import (
     evaluation,
     models,
     optimize,
+    photograph_training,
+    photographs,
     presets,
 )
-from keras_intriguing.recipes import MinibatchRecipe, Recipe, SparseAutoencoder, get
+from keras_intriguing.recipes import MinibatchRecipe, PhotographRecipe, Recipe, SparseAutoencoder, get
 
 CHECKPOINT = "checkpoint.npz"
 
 # Called after every round or epoch with the stage's name, its progress and its largest number of iterations.
-OnProgress = Callable[[str, optimize.Progress | adversarial_training.Progress, int], None]
+Progress = optimize.Progress | adversarial_training.Progress | photograph_training.Progress
+OnProgress = Callable[[str, Progress, int], None]
 
 
 def train_preset(
@@ -34,6 +38,8 @@ def train_preset(
     *,
     seed: int | None = None,
     data_dir: str | None = None,
+    images: str | Path | None = None,
+    skip_unreadable: bool = False,
     on_progress: OnProgress = lambda stage, progress, most: None,
 ) -> Path:
     """Makes a preset from nothing: trains, measures both errors, writes the preset folder.
@@ -45,14 +51,17 @@ def train_preset(
         preset: a name of `keras_intriguing.recipes.RECIPES`.
         folder: where the preset is written.
         seed: of the starting weights; by default the recipe's.
-        data_dir: see `data.load`.
+        data_dir: see `data.load` and `photographs.load`.
+        images: folder of photographs with `train` and `val` in it, for nets on photographs; see `photographs.load`.
+        skip_unreadable: see `photographs.load`.
         on_progress: told of every round or epoch.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: unknown preset, or the folder holds the checkpoint of another recipe or seed.
+        ValueError: unknown preset, `images` for a net on digits, photographs that cannot be used (see
+            `photographs.load`), or the folder holds the checkpoint of another recipe or seed.
         FileExistsError: the folder holds a finished preset.
         FileNotFoundError: the training data cannot be had (see `data.load`).
     """
@@ -64,23 +73,24 @@ def train_preset(
         raise FileExistsError(
             f"{folder} already holds a finished preset. Remove it or choose another folder."
         )
-    x, y = data.load(recipe.dataset, recipe.split, data_dir)
-    x_test, y_test = data.load(recipe.dataset, "test", data_dir)
+    if isinstance(recipe, PhotographRecipe):
+        load = functools.partial(photographs.load, images, data_dir=data_dir, skip_unreadable=skip_unreadable)
+        train = functools.partial(_on_photographs, images=load(split="train"), validation=load(split="val"))
+    elif images is not None:
+        raise ValueError(
+            f"{preset} is trained on {recipe.dataset}, not on photographs of one's own (images)."
+        )
+    else:
+        train = functools.partial(_on_digits, data_dir=data_dir)
     started = time.monotonic()
     model = getattr(models, recipe.model)(name=recipe.model.lower())
     initialize(model, recipe.seed)
-    run = _fit_minibatches if isinstance(recipe, MinibatchRecipe) else fit
-    stages = run(model, x, y, recipe, folder / CHECKPOINT, on_progress)
+    measured = train(model, recipe, folder / CHECKPOINT, on_progress)
     metrics = {
         "preset": preset,
         "recipe": recipe.record(),
         "seed": recipe.seed,
-        "train_error": evaluation.error(model, x, y),
-        "train_images": len(x),
-        "test_error": evaluation.error(model, x_test, y_test),
-        "test_images": len(x_test),
-        **_other_half(model, recipe, data_dir),
-        "stages": stages,
+        **measured,
         "seconds": round(time.monotonic() - started),
         "versions": presets.versions(),
         "command": f"keras-intriguing train {preset} --seed {recipe.seed}",
@@ -88,6 +98,57 @@ def train_preset(
     presets.save_to_preset(model, folder, metrics, cards.card(metrics))
     (folder / CHECKPOINT).unlink()
     return folder
+
+
+def _on_digits(
+    model: keras.Model,
+    recipe: Recipe | MinibatchRecipe,
+    checkpoint: Path,
+    on_progress: OnProgress,
+    data_dir: str | None,
+) -> dict[str, Any]:
+    """Trains on MNIST, and measures."""
+    x, y = data.load(recipe.dataset, recipe.split, data_dir)
+    x_test, y_test = data.load(recipe.dataset, "test", data_dir)
+    run = _fit_minibatches if isinstance(recipe, MinibatchRecipe) else fit
+    stages = run(model, x, y, recipe, checkpoint, on_progress)
+    return {
+        "train_error": evaluation.error(model, x, y),
+        "train_images": len(x),
+        "test_error": evaluation.error(model, x_test, y_test),
+        "test_images": len(x_test),
+        **_other_half(model, recipe, data_dir),
+        "stages": stages,
+    }
+
+
+def _on_photographs(
+    model: keras.Model,
+    recipe: PhotographRecipe,
+    checkpoint: Path,
+    on_progress: OnProgress,
+    images: photographs.Photographs,
+    validation: photographs.Photographs,
+) -> dict[str, Any]:
+    """Trains on photographs, and measures; their middle squares, in float32."""
+    progress = photograph_training.train(
+        model,
+        images,
+        validation,
+        recipe.training,
+        seed=recipe.seed,
+        checkpoint=checkpoint,
+        on_epoch=lambda progress, most: on_progress("minibatches", progress, most),
+    )
+    return {
+        "train_error": photograph_training.error(model, images),
+        "train_images": len(images),
+        "test_error": photograph_training.error(model, validation),
+        "test_images": len(validation),
+        "classes": list(validation.classes),
+        "images_sha256": {"train": images.sha256(), "val": validation.sha256()},
+        "stages": [{"stage": "minibatches", **progress._asdict()}],
+    }
 
 
 def _fit_minibatches(

@@ -65,3 +65,16 @@ def test_without_groups_it_has_the_sizes_of_table_5(alexnet: keras.Model) -> Non
     assert kernels["conv5"] == (3, 3, 384, 256)
     assert whole.count_params() == 62_378_344
     assert whole.get_config()["grouped"] is False
+
+
+def test_the_small_one_has_the_documented_sizes() -> None:
+    model = models.AlexNetSmall()
+    shapes = [
+        tuple(layer.output.shape[1:]) for layer in model.layers if layer.name.startswith(("conv", "pool"))
+    ]
+    assert shapes == [
+        (41, 41, 48), (20, 20, 48), (20, 20, 128), (9, 9, 128), (9, 9, 192), (9, 9, 192), (9, 9, 128), (4, 4, 128),
+    ]  # fmt: skip
+    assert model.count_params() == 2_252_362
+    other = models.AlexNetSmall.from_config({**model.get_config(), "classes": 3})
+    assert other.output_shape == (None, 3)

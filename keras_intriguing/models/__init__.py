@@ -1,6 +1,6 @@
 """The paper's networks. Every model takes images and gives logits."""
 
-from keras_intriguing.models.alexnet import AlexNet
+from keras_intriguing.models.alexnet import AlexNet, AlexNetSmall
 from keras_intriguing.models.autoencoder import AE400_10
 from keras_intriguing.models.convnet import MNISTConvNet
 from keras_intriguing.models.dense import FC10, FC100_100_10, FC123_456_10, FC200_200_10
@@ -13,6 +13,7 @@ __all__ = [
     "FC123_456_10",
     "FC200_200_10",
     "AlexNet",
+    "AlexNetSmall",
     "LocalResponseNormalization",
     "MNISTConvNet",
 ]

@@ -1,4 +1,4 @@
-"""AlexNet, the network of the paper's Table 5 and Figure 5."""
+"""AlexNet, the network of the paper's Table 5 and Figure 5, and a smaller one that trains on two cores."""
 
 from typing import Any
 
@@ -12,7 +12,9 @@ L = keras.layers
 IMAGE_SHAPE = (227, 227, 3)
 CLASSES = 1000
 _STDDEV = 0.01
+SMALL_IMAGE_SHAPE = (128, 128, 3)
 _DROPOUT = 0.5
+_SMALL_ALPHA = 0.41
 
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
@@ -55,6 +57,47 @@ class AlexNet(PresetModel):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"grouped": self.grouped, **super().get_config()}
+
+
+@keras.saving.register_keras_serializable(package="keras_intriguing")
+class AlexNetSmall(PresetModel):
+    """AlexNet's design with fewer channels: images [B, 128, 128, 3] in [0, 1] to logits [B, 10], 2,252,362 parameters.
+
+    The layers are AlexNet's, in its order but for one: normalization follows the first two poolings, as in Caffe's
+    reference net, where maps are a quarter as large. Sizes: 48 kernels of 7×7 with stride 3 (41×41), pooling 3×3 with
+    stride 2 (20×20), 128 of 5×5, pooling (9×9), 192, 192 and 128 of 3×3, pooling (4×4), 512, 512 and `classes` units;
+    no groups. Pixels are scaled to [−2, 2] first. AlexNet's α = 1e-4 is for pixels of 0 to 255; in these, 64 times
+    smaller, the same normalization has 64²·1e-4 = 0.41.
+
+    Args:
+        classes: number of logits.
+        name: of the model.
+    """
+
+    def __init__(self, classes: int = 10, name: str | None = None, **kwargs: Any) -> None:
+        inputs = keras.Input(SMALL_IMAGE_SHAPE, name="image")
+        x = L.Rescaling(4.0, -2.0, name="scale")(inputs)
+        x = L.Conv2D(48, 7, strides=3, activation="relu", name="conv1")(x)
+        x = L.MaxPooling2D(3, 2, name="pool1")(x)
+        x = LocalResponseNormalization(alpha=_SMALL_ALPHA, name="norm1")(x)
+        x = L.Conv2D(128, 5, padding="same", activation="relu", name="conv2")(x)
+        x = L.MaxPooling2D(3, 2, name="pool2")(x)
+        x = LocalResponseNormalization(alpha=_SMALL_ALPHA, name="norm2")(x)
+        for i, filters in enumerate((192, 192, 128), start=3):
+            x = L.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{i}")(x)
+        x = L.MaxPooling2D(3, 2, name="pool5")(x)
+        x = L.Flatten(name="flatten")(x)
+        for name_ in ("fc1", "fc2"):
+            x = L.Dense(512, "relu", name=name_)(x)
+            x = L.Dropout(_DROPOUT, name=f"{name_}_dropout")(x)
+        # logits in float32 whatever the policy: in half precision the loss would be rounded
+        outputs = L.Dense(classes, name="fc3", dtype="float32")(x)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self.classes = classes
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"classes": self.classes, **super().get_config()}
 
 
 def _convolution(name: str, filters: int, taps: int, bias: float, **settings: Any) -> L.Conv2D:

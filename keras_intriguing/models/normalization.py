@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
@@ -38,11 +39,12 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """[B, …, C] to the same shape."""
-        # slices and sums, since TensorFlow's own operation has no second derivative
-        beside = [[0, 0]] * (len(x.shape) - 1) + [[self.size // 2, self.size // 2]]
-        squares = keras.ops.pad(keras.ops.square(x), beside)
-        energy = sum(squares[..., i : i + x.shape[-1]] for i in range(self.size))
-        return x / (self.bias + self.alpha * energy) ** self.beta
+        # a product with a band of ones: TensorFlow's own operation has no second derivative, and sums of slices took
+        # ten times as long
+        apart = np.abs(np.subtract.outer(*2 * [np.arange(x.shape[-1])]))
+        band = keras.ops.cast(apart <= self.size // 2, x.dtype)
+        energy = keras.ops.matmul(keras.ops.square(x), band)
+        return x * (self.bias + self.alpha * energy) ** -self.beta
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """That of the input."""
