@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing import checkpoints
+from keras_intriguing import checkpoints, evaluation
 from keras_intriguing.photographs import Photographs
 from keras_intriguing.recipes import PhotographTraining
 
@@ -117,8 +117,8 @@ def train(
 
 def error(model: keras.Model, images: Photographs) -> float:
     """The share of the photographs, each by its middle square, that the model does not give their class."""
-    batches = images.batches(model.input_shape[1])
-    found = np.concatenate([np.argmax(np.asarray(model(x, training=False)), -1) for x in batches])
+    squares = images.squares(model.input_shape[1])
+    found = np.concatenate([tf.argmax(evaluation.call(model, x), -1) for x in squares])
     return float(np.mean(found != images.labels))
 
 

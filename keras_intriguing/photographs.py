@@ -5,7 +5,6 @@ import hashlib
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ SPLITS = ("train", "val")
 
 # The share of the shorter side that the middle square keeps: 224 of 256, as is usual for nets trained on random crops.
 _KEPT = 0.875
+_BATCH = 128
 _TFDS = "imagenette/160px-v2"
 
 
@@ -53,17 +53,17 @@ class Photographs:
         source = tf.constant(self.sources)[index]
         return decode(tf.io.read_file(source) if isinstance(self.sources[0], str) else source)
 
-    def batches(self, size: int, batch_size: int = 128) -> Iterator[np.ndarray]:
-        """Their middle squares, float32 [≤ batch_size, size, size, 3] in [0, 1], in order."""
+    def squares(self, size: int) -> tf.data.Dataset:
+        """Their middle squares in batches, float32 [B, size, size, 3] in [0, 1], in order."""
         order = tf.data.Dataset.range(len(self))
         squares = order.map(lambda i: middle_square(self.read(i), size), tf.data.AUTOTUNE)
-        yield from squares.batch(batch_size).prefetch(1).as_numpy_iterator()
+        return squares.batch(_BATCH).prefetch(1)
 
     def images(self, size: int) -> np.ndarray:
         """All middle squares at once, float32 [N, size, size, 3] in [0, 1]; 12·size² bytes each."""
         found = np.empty((len(self), size, size, 3), np.float32)
         first = 0
-        for batch in self.batches(size):
+        for batch in self.squares(size).as_numpy_iterator():
             found[first : first + len(batch)] = batch
             first += len(batch)
         return found
@@ -127,14 +127,14 @@ def _folder(folder: Path, split: str) -> Photographs:
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder of images {folder}.")
     if (folder / split).is_dir():
-        return _from_builder(tfds.ImageFolder(str(folder)), split)
+        return _from_builder(tfds.ImageFolder(str(folder)), split, folder)
     other = [name for name in SPLITS if (folder / name).is_dir()]
     if other:
         raise FileNotFoundError(f"{folder} holds a folder {other[0]} but no {split}; both are needed.")
     # ImageFolder wants a level of splits above the classes
     with tempfile.TemporaryDirectory() as above:
         (Path(above) / split).symlink_to(folder.resolve(), target_is_directory=True)
-        found = _from_builder(tfds.ImageFolder(above), split)
+        found = _from_builder(tfds.ImageFolder(above), split, folder)
         names = tuple(os.path.relpath(name, split) for name in found.names)
         return dataclasses.replace(found, names=names, sources=tuple(str(folder / name) for name in names))
 
@@ -142,14 +142,16 @@ def _folder(folder: Path, split: str) -> Photographs:
 def _imagenette(split: str, data_dir: str | os.PathLike | None) -> Photographs:
     stored = "validation" if split == "val" else split
     instead = "give a folder of photographs of your own (--images DIR)"
-    return data.from_tfds(_TFDS, data_dir, lambda builder: _from_builder(builder, stored), instead)
+    return data.from_tfds(_TFDS, data_dir, lambda builder: _from_builder(builder, stored, _TFDS), instead)
 
 
-def _from_builder(builder: Any, split: str) -> Photographs:
-    """The photographs of a tfds builder; those of files by their paths, others as encoded bytes."""
+def _from_builder(builder: Any, split: str, where: Path | str) -> Photographs:
+    """The photographs of a tfds builder; those of files by their paths, others as encoded bytes.
+
+    Errors call it by `where` it comes from.
+    """
     import tensorflow_datasets as tfds
 
-    where = getattr(builder, "data_dir", "")
     classes = tuple(builder.info.features["label"].names)
     if len(classes) < 2:
         raise ValueError(
@@ -163,7 +165,9 @@ def _from_builder(builder: Any, split: str) -> Photographs:
             for i, example in enumerate(encoded.as_numpy_iterator()):
                 path = example.get("image/filename", b"").decode()
                 sources.append(path or example["image"])
-                names.append(os.path.relpath(path, where) if path else f"{builder.name} {split} {i}")
+                names.append(
+                    os.path.relpath(path, builder.data_dir) if path else f"{builder.name} {split} {i}"
+                )
                 labels.append(example["label"])
         except tf.errors.OpError as error:
             raise FileNotFoundError(f"A file in {where} cannot be read: {error.message}") from error

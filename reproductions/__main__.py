@@ -10,10 +10,12 @@ from typing import Any
 
 from keras_intriguing import files
 
-LONG = ("directions", "table5")  # minutes of permutations and of AlexNet's layers, only when asked for
+PHOTOGRAPHIC = ("figure3", "figure4", "figure5", "figure6")
+# minutes of permutations, of AlexNet's layers, and what needs photographs: only when asked for
+LONG = ("directions", "table5", *PHOTOGRAPHIC)
 WHAT = (
     *("figure1", "figure2", "directions", "table1", "table2", "table3", "table4", "table5"),
-    *("figure7", "adversarial"),
+    *("figure7", "adversarial", *PHOTOGRAPHIC),
 )
 
 
@@ -45,7 +47,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "what",
         nargs="*",
         metavar="TABLE",
-        help=f"{', '.join(WHAT)} or all (default: all but {' and '.join(LONG)}, which take longer)",
+        help=f"{', '.join(WHAT)} or all (default: all but {', '.join(LONG)}, which take longer or need photographs)",
     )
     parser.add_argument(
         "--dataset",
@@ -54,7 +56,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="mnist5k: 5,000 training images out of a package (default); mnist: the whole, by TFDS",
     )
     parser.add_argument(
-        "--images", type=int, default=256, help="how many are attacked (default: 256, as the paper)"
+        "--attacked", type=int, default=256, help="how many digits (default: 256, as the paper)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of images, targets and noise (default: 0)")
     parser.add_argument(
@@ -65,6 +67,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="training runs of every model; more than one need a checkout or a mirror of the zoo (default: 1)",
     )
     parser.add_argument("--out", type=Path, help="folder of records and report (default: reports/DATASET)")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="photographs for Figures 3 to 6: DIR/val/CLASS/*.jpg or DIR/CLASS/*.jpg (default: Imagenette, by TFDS)",
+    )
+    parser.add_argument(
+        "--skip-unreadable", action="store_true", help="leave out photographs that cannot be decoded"
+    )
     parser.add_argument("--data-dir", help="prepared TFDS data (default: TFDS_DATA_DIR)")
     parser.add_argument(
         "--alexnet",
@@ -78,8 +89,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     options.what = list(WHAT) if "all" in options.what else sorted(set(options.what))
     if unknown := [what for what in options.what if what not in WHAT]:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(WHAT)}, all")
-    if options.images < 2:
-        parser.error("--images must be at least 2")
+    if options.attacked < 2:
+        parser.error("--attacked must be at least 2")
     options.out = options.out or Path("reports", options.dataset)
     given = sys.argv[1:] if arguments is None else arguments
     options.command = shlex.join(["python", "-m", "reproductions", *given])
@@ -100,7 +111,11 @@ def _reproduce(options: argparse.Namespace) -> Path:
         directions,
         figure1,
         figure2,
+        figure3,
+        figure4,
+        figure5,
         figure7,
+        imagenette,
         table1,
         table2,
         table3,
@@ -118,18 +133,23 @@ def _reproduce(options: argparse.Namespace) -> Path:
         "table3": (table3, claims.of_table3),
         "table4": (table4, claims.of_table4),
         "table5": (table5, table5.claims_of),
+        "figure3": (figure3, figure3.claims_of),
+        "figure4": (figure4, figure4.claims_of),
+        "figure5": (figure5, figure5.claims_of),
         "figure7": (figure7, claims.of_figure7),
         "adversarial": (adversarial, adversarial.claims_of),
     }
     run = Run(
         options.dataset,
-        options.images,
+        options.attacked,
         options.seed,
         options.training_seeds,
         options.out,
         options.data_dir,
         options.command,
         alexnet=options.alexnet,
+        photographs=options.images,
+        skip_unreadable=options.skip_unreadable,
     )
     run.load("train" if options.dataset == "mnist5k" else "test")  # no data: say so before the bar
     chosen = {what: modules[what] for what in options.what}
@@ -137,6 +157,8 @@ def _reproduce(options: argparse.Namespace) -> Path:
         for preset in module.PRESETS:
             for name in run.trained(preset):
                 ki.presets.find(name)  # fetched now, if it must be
+    if set(PHOTOGRAPHIC) & set(chosen):
+        imagenette.validation(run)
     columns = (
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 import keras_intriguing as ki
@@ -145,18 +146,21 @@ class Measured(NamedTuple):
 @functools.cache
 def measured(run: Run, layer: Layer) -> Measured:
     """The coherence of all kinds of directions of a layer."""
-    x, _ = images(run)
     judging = judge(run, judge_of(run, layer.preset))
-    net = model(run, layer)
-    moments = ki.directions.moments(net, layer.name, x)
-    groups = directions_of(moments, run.seed)
-    top = ki.directions.top_images(net, layer.name, x, np.concatenate(list(groups.values())), K + 1)
+    return of_net(model(run, layer), layer.name, images(run)[0], judging, K, run.seed)
+
+
+def of_net(net: keras.Model, layer: str, x: Any, judging: Judge, k: int, seed: int) -> Measured:
+    """The coherence of the k top images of all kinds of directions of a net's layer, judged by what is made for k."""
+    moments = ki.directions.moments(net, layer, x)
+    groups = directions_of(moments, seed)
+    top = ki.directions.top_images(net, layer, x, np.concatenate(list(groups.values())), k + 1)
     ends = np.cumsum([len(group) for group in groups.values()])[:-1]
     parts = zip(groups, np.split(top.indices, ends), np.split(top.activations, ends), strict=True)
     coherence, tied = {}, {}
     for kind, indices, activations in parts:
-        coherence[kind] = judging(TopImages(indices[:, :K], activations[:, :K]))
-        tied[kind] = float((activations[:, K - 1] == activations[:, K]).mean())
+        coherence[kind] = judging(TopImages(indices[:, :k], activations[:, :k]))
+        tied[kind] = float((activations[:, k - 1] == activations[:, k]).mean())
     return Measured(coherence, tied, len(moments.mean) - len(groups[UNITS]))
 
 
@@ -193,14 +197,18 @@ def of_layer(run: Run, layer: Layer) -> dict[str, Any]:
     """The record of a layer: the distribution of every score by kind of direction, and their comparisons."""
     names = [layer.preset, judge_of(run, layer.preset)]
     settings = {"k": K, "random": RANDOM_COUNT, "draws": DRAWS, "permutations": PERMUTATIONS}
-    return record(run, f"directions/{layer.key}", names, lambda: _values(run, layer), **settings)
+
+    def values() -> dict[str, Any]:
+        before = measured(run, layer.untrained) if layer.trained else None
+        return values_of(layer, measured(run, layer), before, run.seed)
+
+    return record(run, f"directions/{layer.key}", names, values, **settings)
 
 
-def _values(run: Run, layer: Layer) -> dict[str, Any]:
-    found = measured(run, layer)
+def values_of(layer: Layer, found: Measured, before: Measured | None, seed: int) -> dict[str, Any]:
+    """A layer's distributions and comparisons, those with the untrained net where it is given, as JSON values."""
     groups = {f"{a} − {b}": (found.scores(a), found.scores(b)) for a, b in PAIRS}
-    if layer.trained:
-        before = measured(run, layer.untrained)
+    if before:
         groups |= {learned(kind): (found.scores(kind), before.scores(kind)) for kind in LEARNING}
     return {
         "preset": layer.preset,
@@ -210,7 +218,7 @@ def _values(run: Run, layer: Layer) -> dict[str, Any]:
         "tied": found.tied,
         "references": {m: r._asdict() for m, r in found.coherence[UNITS].references.items()},
         "kinds": {kind: _distribution(found, kind) for kind in KINDS},
-        "comparisons": compared(groups, run.seed),
+        "comparisons": compared(groups, seed),
     }
 
 

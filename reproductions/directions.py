@@ -9,7 +9,7 @@ from reproductions.coherence import KINDS, LEARNING, OVERALL, PAIRS, PRESETS, RA
 from reproductions.directions_claims import MARGIN, Difference, Differences, claims_of, shown_p
 from reproductions.run import Run
 
-__all__ = ["PRESETS", "claims_of", "measure", "section", "steps"]
+__all__ = ["PRESETS", "claims_of", "difference", "measure", "section", "steps"]
 
 _UNITS_OF = {
     "purity": "share of the commonest label",
@@ -89,7 +89,7 @@ def _verdicts(title: str, records: dict[str, dict[str, Any]], differences: Diffe
             _name(record),
             [
                 *(_score(record, kind) for kind in (UNITS, RANDOM)),
-                *(_difference(differences.of(key, f"{a} − {b}")) for a, b in PAIRS),
+                *(difference(differences.of(key, f"{a} − {b}")) for a, b in PAIRS),
             ],
         )
         for key, record in records.items()
@@ -100,7 +100,7 @@ def _verdicts(title: str, records: dict[str, dict[str, Any]], differences: Diffe
 def _learning(records: dict[str, dict[str, Any]], differences: Differences) -> Table:
     names = [coherence.learned(kind) for kind in LEARNING]
     rows = [
-        (_name(record), [_difference(differences.of(key, name)) for name in names])
+        (_name(record), [difference(differences.of(key, name)) for name in names])
         for key, record in records.items()
     ]
     note = (
@@ -116,7 +116,7 @@ def _by_measure(records: dict[str, dict[str, Any]], differences: Differences, na
             _name(record),
             [
                 *(_value(record, kind, name) for kind in KINDS),
-                _difference(differences.of(key, f"{UNITS} − {RANDOM}", name)),
+                difference(differences.of(key, f"{UNITS} − {RANDOM}", name)),
             ],
         )
         for key, record in records.items()
@@ -159,7 +159,8 @@ def _value(record: dict[str, Any], kind: str, name: str) -> Cell:
     return Cell(f"{found['values'][name]:.3f}", f"{low:.2f}–{high:.2f}")
 
 
-def _difference(found: Difference) -> Cell:
+def difference(found: Difference) -> Cell:
+    """A difference of scores with its verdict, interval, effect size and p."""
     return Cell(
         f"{found.value:+.3f} {found.verdict}",
         f"{found.low:+.3f} to {found.high:+.3f}; δ {found.delta:+.2f}; {shown_p(found.p)}",

@@ -90,6 +90,32 @@ def claims_of(values: dict[str, dict[str, Any]]) -> list[Claim]:
             (coherence.learned(RANDOM), trained, (MORE,)),
         ),
     ]
+    return _judged(differences, claims)
+
+
+def claims_on_photographs(values: dict[str, dict[str, Any]]) -> list[Claim]:
+    """The same of a net on photographs; the records of its layers by name."""
+    raw, white, no_more = f"{UNITS} − {RANDOM}", f"{WHITE_UNITS} − {WHITE}", (ALIKE, LESS)
+    layers = list(values)
+    claims = [
+        (
+            f"Images that maximize random directions are as alike as those that maximize units (layers {', '.join(layers)})",
+            (raw, layers, no_more),
+        ),
+        (
+            "The same between units and random directions of the whitened space (not in the paper)",
+            (white, layers, no_more),
+        ),
+        (
+            "The coherence of random directions is learned: it is larger than in the untrained net (not in the paper)",
+            (coherence.learned(RANDOM), layers, (MORE,)),
+        ),
+    ]
+    return _judged(Differences(values), claims)
+
+
+def _judged(differences: Differences, claims: Sequence[tuple[str, tuple]]) -> list[Claim]:
+    """Claims out of a statement and its comparison, the layers, and the verdicts that support it."""
     judged = [
         (statement, name, [differences.of(key, name) for key in keys], supporting)
         for statement, (name, keys, supporting) in claims

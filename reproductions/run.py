@@ -33,6 +33,8 @@ class Run:
         data_dir: see `ki.data.load`.
         command: that repeats the run.
         advance: called with a description when a measurement begins.
+        photographs: a folder of them; None for Imagenette by TFDS. See `ki.photographs.load`.
+        skip_unreadable: leave out photographs that cannot be decoded.
         alexnet: weights for `ki.models.AlexNet()`, a .weights.h5 file; None for its initialization.
     """
 
@@ -45,13 +47,15 @@ class Run:
     command: str
     advance: Callable[[str], None] = lambda description: None
     alexnet: Path | None = None
+    photographs: Path | None = None
+    skip_unreadable: bool = False
 
     @functools.cached_property
     def attacked(self) -> tuple[np.ndarray, np.ndarray]:
         """The attacked images and labels, not filtered for being classified rightly, as in the paper."""
         x, y = self.load("train" if self.dataset == "mnist5k" else "test")
         if self.images > len(x):
-            raise ValueError(f"--images {self.images}, but {self.dataset} has {len(x)} images to attack.")
+            raise ValueError(f"--attacked {self.images}, but {self.dataset} has {len(x)} images to attack.")
         # mnist5k is sorted by digit, so the images are drawn, on both data sets by the same rule.
         chosen = np.random.default_rng(self.seed).choice(len(x), self.images, replace=False)
         return x[chosen], y[chosen]
@@ -142,17 +146,29 @@ class Run:
 
     def examples(self, preset: str, method: str, targeted: bool) -> "Examples":
         """The attack's result on the attacked images; its arrays are kept in a file for a later run."""
-        kind = f"{preset}-{method}-{'random' if targeted else 'nearest'}"
+        targets = "random" if targeted else "nearest"
+        return self.kept_examples(
+            f"{preset}-{method}-{targets}",
+            preset,
+            self.attacked[0],
+            self.targets if targeted else None,
+            method,
+            targets=targets,
+        )
+
+    def kept_examples(
+        self, kind: str, preset: str, x: np.ndarray, target: Any, method: str, **settings: Any
+    ) -> "Examples":
+        """The attack's result on images x, out of its file or now made; `settings` are further ones of the record."""
         path = self.out / "examples" / f"{kind}.npz"
 
         def attack() -> dict[str, Any]:
-            target = self.targets if targeted else None
-            result = ki.minimal_distortion(self.model(preset), self.attacked[0], target=target, method=method)
+            result = ki.minimal_distortion(self.model(preset), x, target=target, method=method)
             arrays = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
             files.write_arrays(path, **arrays)
             return {"file": path.name, "file_sha256": files.sha256(path)}
 
-        settings = {"method": method, "targets": "random" if targeted else "nearest"}
+        settings["method"] = method
         values = self.record(f"examples/{kind}", [preset], attack, **settings)
         if not path.exists() or files.sha256(path) != values["file_sha256"]:
             # The record came without its arrays (they are not kept under version control).

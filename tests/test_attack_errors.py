@@ -1,7 +1,10 @@
 """What the attack refuses, and what it says then."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 
@@ -185,3 +188,45 @@ def test_a_model_that_cannot_be_kept():
 
     with pytest.raises(TypeError, match=r"Equal, which is not hashable.*model\.__call__"):
         ki.minimal_distortion(Equal(), X)
+
+
+class Memory(NamedTuple):
+    """What `psutil.virtual_memory` tells."""
+
+    available: int
+
+
+def test_a_batch_that_does_not_fit_the_free_memory_is_made_smaller_and_said(dense, monkeypatch):
+    x = np.random.default_rng(0).random((8, 2, 2, 1)).astype(np.float32)
+    whole = ki.minimal_distortion(dense, x, batch_size=8)
+    an_image = 84 * 4 * 4
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(3 * an_image))
+    sizes = []
+    with pytest.warns(UserWarning, match=r"batch_size 8 takes about .* MiB.* batches of 2 instead"):
+        parts = ki.minimal_distortion(dense, x, batch_size=8, on_batch=lambda done, all_: sizes.append(done))
+    assert sizes == [2, 4, 6, 8]
+    np.testing.assert_allclose(parts.distortion, whole.distortion, rtol=1e-4)
+
+
+def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, monkeypatch):
+    from keras_intriguing.attack import minimal
+
+    x = np.random.default_rng(0).random((8, 2, 2, 1)).astype(np.float32)
+    whole, search = ki.minimal_distortion(dense, x), minimal.search
+
+    def exhausted(model, request, label, method, size):
+        if size > 2:
+            raise MemoryError(f"Out of memory for {size} images")
+        return search(model, request, label, method, size)
+
+    monkeypatch.setattr(minimal, "search", exhausted)
+    with pytest.warns(UserWarning, match="Not enough memory for 8 images at once: batches of 4 instead"):
+        halves = ki.minimal_distortion(dense, x)
+    np.testing.assert_allclose(halves.distortion, whole.distortion, rtol=1e-4)
+
+    def never(*arguments):
+        raise MemoryError("Out of memory for a single image")
+
+    monkeypatch.setattr(minimal, "search", never)
+    with pytest.warns(UserWarning, match="batches of"), pytest.raises(MemoryError, match="single image"):
+        ki.minimal_distortion(dense, x)

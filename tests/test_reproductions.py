@@ -107,7 +107,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The main job, small: all that attacks images, on 16 of mnist5k, first interrupted."""
     folder = tmp_path_factory.mktemp("report")
     attacking = ["table1", "table2", "table3", "table4", "figure7", "adversarial"]
-    arguments = [*attacking, "--images", "16", "--out", str(folder)]
+    arguments = [*attacking, "--attacked", "16", "--out", str(folder)]
     original, calls = Run.record, []
 
     def interrupting(self: Run, name: str, *args: Any, **settings: Any) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def test_report_has_everything_and_names_the_way_here(out: Path) -> None:
         "does not hold",
         "mnist5k",
         "†",
-        "--images 16",
+        "--attacked 16",
     ):
         assert part in text, part
     assert "(0.062)" in text
@@ -159,7 +159,7 @@ def test_records_say_what_they_rest_on(out: Path) -> None:
 
 def test_a_second_run_measures_nothing_again_and_keeps_the_other_sections(out: Path) -> None:
     before = {p: p.read_bytes() for p in (out / "records").rglob("*.json")}
-    assert reproductions.main(["table1", "--images", "16", "--out", str(out)]) == 0
+    assert reproductions.main(["table1", "--attacked", "16", "--out", str(out)]) == 0
     assert "Figure 7" in (out / "REPORT.md").read_text(encoding="utf-8")
     assert before == {p: p.read_bytes() for p in (out / "records").rglob("*.json")}
 
@@ -167,7 +167,7 @@ def test_a_second_run_measures_nothing_again_and_keeps_the_other_sections(out: P
 def test_examples_that_are_missing_are_made_again(out: Path) -> None:
     path = out / "examples" / "fc10_mnist_decay1-direct-random.npz"
     path.unlink()
-    assert reproductions.main(["table1", "--images", "16", "--out", str(out)]) == 0
+    assert reproductions.main(["table1", "--attacked", "16", "--out", str(out)]) == 0
     assert path.exists()
 
 
@@ -186,7 +186,7 @@ def test_a_training_run_that_cannot_be_had_is_said_before_any_work(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--images", "5001"], "--images 5001, but mnist5k has 5000 images"),
+        (["--attacked", "5001"], "--attacked 5001, but mnist5k has 5000 images"),
         (["--dataset", "mnist", "--data-dir", "{empty}"], "--dataset mnist5k"),
         (["--out", "{file}"], "Cannot write"),
     ],

@@ -1,11 +1,14 @@
 """The public attack: checks its input, cuts it into batches, believes only a fresh forward pass."""
 
 import functools
+import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+import psutil
 import tensorflow as tf
 
 from keras_intriguing import evaluation
@@ -15,7 +18,8 @@ from keras_intriguing.attack.logits import logits_function
 from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.search import METHODS, search
 
-_WORKING_MEMORY = 2**30  # bytes, of which an image takes about 52 float32 copies of itself
+_WORKING_MEMORY = 2**30  # bytes
+_COPIES = 84  # float32 copies of an image, at most, that the work on it takes
 _LARGEST_BATCH = 256
 
 
@@ -48,8 +52,9 @@ def minimal_distortion(
         bounds: the smallest and the largest value a pixel may have.
         method: `"direct"` for the problem above, by an augmented Lagrangian; `"penalty"` for the paper's
             approximation, c‖r‖² + cross-entropy in the box with a search for the largest c that succeeds.
-        batch_size: images at once, on every device; by default as many as fit 1 GiB of working memory, at most
-            256, and few enough for every replica to have some.
+        batch_size: images at once, on every device; by default as many as fit 1 GiB of working memory and half of
+            what is free, at most 256, and few enough for every replica to have some. Where the memory is not there
+            for it, fewer are taken, with a warning.
         on_batch: called after every batch with the number of images done and of all. Batches may end in any
             order where there are several replicas; those of other workers count when all are done.
         strategy: a `OneDeviceStrategy`, `MirroredStrategy` or `MultiWorkerMirroredStrategy` of `tf.distribute`,
@@ -65,6 +70,7 @@ def minimal_distortion(
     Raises:
         ValueError, TypeError: bad input; the message says what was wrong and what was expected.
         RuntimeError: Keras runs on another backend than TensorFlow, or another worker raised an error.
+        MemoryError: there is not enough for a single image.
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
@@ -77,9 +83,9 @@ def minimal_distortion(
     replicas = None if strategy is None or is_default else Replicas(strategy)
     check = functools.partial(checked, model, x, target, label, bounds, batch_size)
     request = check() if replicas is None else replicas.agreed(model, check, (method, batch_size))
-    size = _batch_size(request.x, batch_size, 1 if replicas is None else len(replicas))
+    size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    attack = functools.partial(_attack, model, method=method, size=size)
+    attack = functools.partial(_attack_in_memory, model, method=method, size=size)
     found, done = {}, 0
 
     def keep(index: int, fields: tuple[np.ndarray, ...]) -> None:
@@ -98,12 +104,46 @@ def minimal_distortion(
     return Result(*(np.concatenate(field) for field in zip(*ordered, strict=True)))
 
 
-def _batch_size(x: np.ndarray, asked: int | None, replicas: int) -> int:
-    """A power of two, so that calls with a few images more or less share a compiled program."""
-    fitting = max(1, _WORKING_MEMORY // (52 * 4 * x[0].size))
-    most = asked or min(_LARGEST_BATCH, 2 ** (fitting.bit_length() - 1))
-    share = len(x) if asked else -(-len(x) // replicas)
-    return min(most, 2 ** (share - 1).bit_length())
+def _batch_size(x: np.ndarray, asked: int | None, replicas: Replicas | None) -> int:
+    """A power of two, so that calls with a few images more or less share a compiled program.
+
+    Replicas must agree on it, whatever is free on each of their machines.
+    """
+    need = _COPIES * 4 * x[0].size
+    free = math.inf if replicas else psutil.virtual_memory().available
+    fitting = max(1, int(min(_WORKING_MEMORY, free / 2) // need))
+    most = asked or min(_LARGEST_BATCH, _power_of_two_below(fitting))
+    share = len(x) if asked or replicas is None else -(-len(x) // len(replicas))
+    size = min(most, 2 ** (share - 1).bit_length())
+    if size * need > free:
+        smaller = _power_of_two_below(max(1, int(free // need)))
+        warnings.warn(
+            f"batch_size {size} takes about {size * need / 2**20:,.0f} MiB, but {free / 2**20:,.0f} are free: batches of "
+            f"{smaller} instead.",
+            stacklevel=3,
+        )
+        size = smaller
+    return size
+
+
+def _power_of_two_below(number: int) -> int:
+    return 2 ** (number.bit_length() - 1)
+
+
+def _attack_in_memory(model: Callable, request: Request, method: str, size: int) -> tuple[np.ndarray, ...]:
+    """One batch, in halves where a device's memory does not suffice."""
+    try:
+        return _attack(model, request, method, size)
+    except MemoryError:
+        if size == 1:
+            raise
+    size //= 2
+    warnings.warn(
+        f"Not enough memory for {2 * size} images at once: batches of {size} instead.", stacklevel=2
+    )
+    parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
+    fields = [_attack_in_memory(model, part, method, size) for part in parts]
+    return tuple(np.concatenate(field) for field in zip(*fields, strict=True))
 
 
 def _attack(model: Callable, request: Request, method: str, size: int) -> tuple[np.ndarray, ...]:

@@ -50,7 +50,7 @@ def search(
         found, reached = run(jit)
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(
-            f"Out of memory for {size} images of shape {shape} at once; pass a smaller batch_size."
+            f"Out of memory for {size} images of shape {shape} at once: use a smaller model or a device with more."
         ) from error
     except tf.errors.OpError:
         if not jit:
