@@ -1,0 +1,157 @@
+"""Figures 3 to 5, with a small net on small pictures of ten colours."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import keras_intriguing as ki
+import reproductions.__main__ as reproductions
+from keras_intriguing import photographs, presets, training
+from keras_intriguing.models.base import PresetModel
+from keras_intriguing.photograph_training import error
+from reproductions import coherence, figure5, imagenette, photograph_directions
+
+_CLASSES = tuple(sorted(imagenette._WORDS))
+_COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
+                     [0, 1, 1], [1, 1, 1], [0, 0, 0], [1, 0.5, 0], [0, 0.5, 1]])  # fmt: skip
+
+
+@keras.saving.register_keras_serializable(package="keras_intriguing")
+class Colours(PresetModel):
+    """Ten classes of images of 12×12."""
+
+    def __init__(self, name: str | None = None, **kwargs: object) -> None:
+        inputs = keras.Input((12, 12, 3))
+        x = keras.layers.Conv2D(8, 3, 2, activation="relu", name="conv5")(inputs)
+        x = keras.layers.Dense(16, "relu", name="fc2")(keras.layers.Flatten()(x))
+        super().__init__(inputs=inputs, outputs=keras.layers.Dense(10, name="fc3")(x), name=name, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for name, colour in zip(_CLASSES, _COLOURS, strict=True):
+        (made / name).mkdir()
+        for i in range(8):
+            pixels = 255 * (0.15 + 0.7 * colour) + random.normal(0, 25, (20, 20, 3))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(made / name / f"{i}.png")
+    return made
+
+
+@pytest.fixture(scope="module")
+def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two presets of the net, trained from two seeds."""
+    found = photographs.load(folder)
+    x, made = found.images(12), []
+    for seed in (0, 1):
+        keras.utils.set_random_seed(seed)
+        model = Colours(name="colours")
+        training.initialize(model, seed)
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(x, found.labels, epochs=60, batch_size=16, verbose=0)
+        preset = tmp_path_factory.mktemp("zoo") / f"colours{seed}"
+        presets.save_to_preset(model, preset, {"classes": list(_CLASSES), "recipe": {}}, "a card")
+        made.append(str(preset))
+    assert error(model, found) < 0.1
+    return made
+
+
+@pytest.fixture
+def small(zoo: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of the small net, with fewer images and tests."""
+    monkeypatch.setattr(imagenette, "ALEXNET", zoo[0])
+    monkeypatch.setattr(photograph_directions, "PRESETS", zoo)
+    for module in (reproductions, figure5):
+        monkeypatch.setattr(module, "PRESETS", zoo[:1], raising=False)
+    from reproductions import figure3, figure4
+
+    for module in (figure3, figure4):
+        monkeypatch.setattr(module, "PRESETS", zoo)
+    monkeypatch.setattr(figure5, "IMAGES", 6)
+    monkeypatch.setattr(figure5, "_SHOWN", 4)
+    for name, value in {"RANDOM_COUNT": 40, "DRAWS": 50, "PERMUTATIONS": 200}.items():
+        monkeypatch.setattr(coherence, name, value)
+    monkeypatch.setattr(ki, "list_presets", lambda: zoo)
+    monkeypatch.setattr(coherence.recipes, "get", lambda preset: type("Recipe", (), {"seed": 0}))
+
+
+@pytest.mark.usefixtures("small")
+def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, zoo: list[str]) -> None:
+    arguments = ["figure3", "figure4", "figure5", "--images", str(folder), "--out", str(tmp_path)]
+    assert reproductions.main(arguments) == 0
+    text = (tmp_path / "REPORT.md").read_text(encoding="utf-8")
+    for part in (
+        "Figure 3: photographs",
+        "Figure 4: photographs",
+        "0.006508",
+        "JPEG, quality 75",
+        "fc2 (",
+        "conv5 (",
+    ):
+        assert part in text, part
+    for name in ("figure3", "figure4", "figure5-examples"):
+        assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5_000
+
+    record = json.loads((tmp_path / "records/figure5/direct.json").read_text())
+    values, key = record["values"], record["key"]
+    assert key["dataset"] == "imagenette"
+    assert key["images"] == 80
+    assert key["images_sha256"] == photographs.load(folder).sha256()
+    assert values["success"]["value"] == 1
+    assert values["peak_mib"] > 100
+    # what was measured is so of the very images that were kept
+    (path,) = (tmp_path / "examples").rglob("*direct.npz")
+    kept = np.load(path)
+    net = ki.from_preset(zoo[0])
+    targets = set(kept["target"].tolist())
+    assert len(targets) == 1
+    assert set(np.argmax(net(kept["adversarial"]), -1).tolist()) == targets
+    survive = values["survive"]["1"]
+    rounded = np.rint(kept["adversarial"] * 255) / 255
+    share = float(np.mean(np.argmax(net(rounded.astype(np.float32)), -1) == kept["target"]))
+    assert survive["8 bits"]["target"]["value"] == pytest.approx(share)
+    assert survive["as computed"]["target"]["value"] == 1
+    assert values["survive"]["2"]["as computed"]["wrong"]["value"] >= 0.5
+
+    layer = json.loads((tmp_path / "records/figures34/fc2.json").read_text())["values"]
+    shown = layer["panels"]["units"]
+    features = ki.directions.activations(net, "fc2", photographs.load(folder).images(12))
+    for unit, indices in zip(shown["names"], shown["indices"], strict=True):
+        assert features[indices, unit] == pytest.approx(np.sort(features[:, unit])[::-1][:5])
+
+
+def test_jpeg_is_what_a_file_would_hold() -> None:
+    image = np.random.default_rng(0).random((1, 16, 16, 3)).astype(np.float32)
+    (stored,) = figure5.STORED["JPEG, quality 75"](image)
+    encoded = tf.io.encode_jpeg(np.rint(image[0] * 255).astype(np.uint8), quality=75).numpy()
+    import io
+
+    decoded = np.asarray(Image.open(io.BytesIO(encoded)))
+    assert np.abs(stored * 255 - decoded).max() <= 3  # decoders differ by their upsampling
+    assert np.abs(stored - image[0]).max() > 0.05
+
+
+@pytest.mark.usefixtures("small")
+def test_other_classes_than_the_nets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (20, 20)).save(tmp_path / "pets" / name / "0.png")
+    status = reproductions.main(
+        ["figure5", "--images", str(tmp_path / "pets"), "--out", str(tmp_path / "out")]
+    )
+    assert status == 2
+    assert "(cat, dog) are not those that the nets were trained on" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small")
+def test_too_few_that_are_classified_rightly_are_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(figure5, "IMAGES", 500)
+    assert reproductions.main(["figure5", "--images", str(folder), "--out", str(tmp_path)]) == 2
+    assert "500 are needed" in capsys.readouterr().err
