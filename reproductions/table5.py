@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import keras_intriguing as ki
-from keras_intriguing import files, registry
+from keras_intriguing import registry
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
 from reproductions import imagenette
 from reproductions.run import PAPER, Run
@@ -102,19 +102,20 @@ def _alexnet(run: Run, variant: str) -> dict[str, Any]:
 
 
 def _built(run: Run, grouped: bool) -> keras.Model:
-    keras.utils.set_random_seed(0)
-    model = ki.models.AlexNet(grouped)
     if grouped and run.alexnet:
-        try:
-            model.load_weights(run.alexnet)
-        except Exception as error:  # h5py, Keras and NumPy each raise their own
-            raise ValueError(f"{run.alexnet} does not fit ki.models.AlexNet(): {error}") from error
-    return model
+        model = ki.models.AlexNet.from_preset(str(run.alexnet.absolute()))
+        if not model.grouped:
+            raise ValueError(
+                f"{run.alexnet} holds an AlexNet without groups; Table 5 needs the published one."
+            )
+        return model
+    keras.utils.set_random_seed(0)
+    return ki.models.AlexNet(grouped)
 
 
 def _weights_key(run: Run, grouped: bool) -> str:
     if grouped and run.alexnet:
-        return f"SHA-256 {files.sha256(run.alexnet)}"
+        return f"SHA-256 {ki.presets.load_metrics(run.alexnet.absolute())['sha256']}"
     return "initialization, seed 0"
 
 
@@ -160,9 +161,9 @@ def _alexnet_table(found: dict[str, Any], grouped: bool) -> Table:
         + (", so only its formulas can be compared with these, not its figures" if untrained else "")
         + ". Printed: the supremum over frequencies with the paper's factor Δ⁻², Δ being the stride; corrected: with Δ⁻¹, which "
         "bounds images of every size. Lower and upper: the norm at the image's real size, lower attained by an input, upper "
-        "proved. Normalization (k = 2, α = 1e-4, n = 5, β = ¾) has k^−β from below and a proved 1.0301·k^−β from above. "
+        "proved. Normalization (n = 5, β = ¾; k = 2 as published, 1 in Caffe's replication) has k^−β from below and a proved 1.0301·k^−β from above. "
         "Overlapping 3×3 max pooling with stride 2 reaches a factor of 2, where the paper calls pooling contractive. Weights of your own: "
-        "--alexnet FILE.weights.h5."
+        "--alexnet PRESET."
     )
     return Table(title, "layer", ["size", "stride", "the paper's bound", *_NUMBERS], rows, note)
 
