@@ -117,6 +117,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
         figure3,
         figure4,
         figure5,
+        figure6,
         figure7,
         imagenette,
         table1,
@@ -139,6 +140,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
         "figure3": (figure3, figure3.claims_of),
         "figure4": (figure4, figure4.claims_of),
         "figure5": (figure5, figure5.claims_of),
+        "figure6": (figure6, figure6.claims_of),
         "figure7": (figure7, claims.of_figure7),
         "adversarial": (adversarial, adversarial.claims_of),
     }

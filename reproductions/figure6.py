@@ -12,7 +12,7 @@ from reproductions.cells import distortion, percent
 from reproductions.run import Examples, Run
 from reproductions.storing import STORED
 
-PRESET = "quocnet_imagenette"
+PRESET = imagenette.QUOCNET
 PRESETS = [PRESET]
 METHODS = ("penalty", "direct")
 IMAGES = 64

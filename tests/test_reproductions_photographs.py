@@ -66,6 +66,7 @@ def small(zoo: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The figures of the small net, with fewer images and tests."""
     monkeypatch.setattr(imagenette, "ALEXNET", zoo[0])
     monkeypatch.setattr(photograph_directions, "PRESETS", zoo)
+    monkeypatch.setattr(photograph_directions, "_JUDGES_LAYER", "fc2")
     for module in (reproductions, figure5):
         monkeypatch.setattr(module, "PRESETS", zoo[:1], raising=False)
     from reproductions import figure3, figure4
