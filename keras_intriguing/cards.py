@@ -6,6 +6,8 @@ from typing import Any
 def card(metrics: dict[str, Any]) -> str:
     """The card of a trained preset, out of what was measured when it was made."""
     recipe = metrics["recipe"]
+    if "detection" in metrics:
+        return _of_detector(metrics)
     on_photographs = "classes" in metrics
     on_digits = _minibatches if "training" in recipe else _full_batch
     whence, settings, stages = (_photographs if on_photographs else on_digits)(metrics)
@@ -70,6 +72,57 @@ Made by `{metrics["command"]}`; versions, and the SHA-256 of the source and of t
 """
 
 
+def _of_detector(metrics: dict[str, Any]) -> str:
+    """The card of a net of one class."""
+    recipe = metrics["recipe"]
+    options = recipe["filters"]
+    counts = {split: metrics[f"{split}_images"] for split in ("train", "test")}
+    detectors = "\n".join(
+        f"| {name} | {_percent(found['value'])} | {_interval(found)} | {_percent(found.get('auc'))} |"
+        for name, found in metrics["detection"].items()
+    )
+    return f"""# {metrics["preset"]}
+
+`{recipe["model"]}` for Figure 6 of Szegedy et al. 2014, *Intriguing properties of neural networks*: the design of Le et al. 2012,
+scaled down, with a classifier that tells the class `{recipe["positive"]}` from the rest.
+
+| on {counts["test"]:,} validation photographs, {metrics["positives"]["val"]:,} of the class | balanced accuracy | 95% interval | AUC |
+|---|---|---|---|
+{detectors}
+
+Balanced accuracy is the mean of the share of the class that is found and the share of the rest that is left; chance is 50%.
+Classifiers, units and their thresholds were chosen on training photographs. Because both classes count alike, the plain
+error is no measure: it is {100 * metrics["test_error"]:.2f}% here and {100 * metrics["train_error"]:.2f}% on the {counts["train"]:,}
+training photographs; that of a net that never finds the class is {100 * metrics["positives"]["val"] / counts["test"]:.2f}%.
+
+```python
+import keras_intriguing as ki
+
+# photographs [B, 64, 64, 3] in [0, 1] (ki.photographs.load(...).images(64)) to logits [B, 2], the rest and the class
+model = ki.from_preset("{metrics["preset"]}")
+```
+
+{recipe["note"]}
+
+Filters: reconstruction ICA without labels on {options["images"]:,} training photographs, patches whitened to
+{" and ".join(map(str, options["dimensions"]))} dimensions, λ = {options["reconstruction"]:g}. Classifier: logistic regression on the frozen
+last features. Seed {metrics["seed"]}. {metrics["seconds"]} s.
+
+{_rounds(metrics)}
+
+Made by `{metrics["command"]}`; all settings, versions and the SHA-256 of the weights are in `metrics.json`.
+For research and teaching on Imagenette; it is no detector for photographs of any other source.
+"""
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}%"
+
+
+def _interval(found: dict[str, Any]) -> str:
+    return f"{100 * found['low']:.1f}–{100 * found['high']:.1f}%" if "low" in found else "–"
+
+
 _OF_DIGITS = (
     "test",
     "images [B, 28, 28, 1] in [0, 1] to logits [B, 10]",
@@ -107,12 +160,16 @@ def _full_batch(metrics: dict[str, Any]) -> tuple[str, str, str]:
     whole = recipe["split"] == "train"
     of = "all" if whole else f"the half {recipe['split'].upper()} of"
     whence = f"Table {1 if whole else 3}, trained on {of} MNIST's 60,000 training images by full-batch L-BFGS"
-    stages = "\n".join(
+    return whence, _decay(recipe["decay"]), _rounds(metrics)
+
+
+def _rounds(metrics: dict[str, Any]) -> str:
+    """How stages of full-batch L-BFGS went."""
+    return "\n".join(
         f"- {s['stage']}: {s['iterations']} iterations, {s['evaluations']} evaluations, objective "
         f"{s['objective']:.6g}, {'converged' if s['converged'] else 'stopped at its largest number'}"
         for s in metrics["stages"]
     )
-    return whence, _decay(recipe["decay"]), stages
 
 
 def _minibatches(metrics: dict[str, Any]) -> tuple[str, str, str]:

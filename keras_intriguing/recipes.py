@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
+from keras_intriguing.quoc_recipe import GARBAGE_TRUCK, QuocRecipe
+
 
 @dataclasses.dataclass(frozen=True)
 class SparseAutoencoder:
@@ -264,6 +266,7 @@ _SEED_0 = {
         PhotographTraining(epochs=80),
         "AlexNet's design, small enough for two cores. The options are usual ones and were not tuned.",
     ),
+    "quocnet_imagenette": GARBAGE_TRUCK,
 }
 SEEDS = (0, 1, 2)
 
@@ -280,7 +283,7 @@ RECIPES = {
 }
 
 
-def get(preset: str) -> Recipe | MinibatchRecipe | PhotographRecipe:
+def get(preset: str) -> Recipe | MinibatchRecipe | PhotographRecipe | QuocRecipe:
     """The recipe of a preset.
 
     Raises:

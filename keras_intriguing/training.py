@@ -22,7 +22,9 @@ from keras_intriguing import (
     photograph_training,
     photographs,
     presets,
+    quoc_training,
 )
+from keras_intriguing.quoc_recipe import QuocRecipe
 from keras_intriguing.recipes import MinibatchRecipe, PhotographRecipe, Recipe, SparseAutoencoder, get
 
 CHECKPOINT = "checkpoint.npz"
@@ -70,9 +72,10 @@ def train_preset(
         recipe = dataclasses.replace(recipe, seed=seed)
     folder = Path(folder)
     presets.require_vacant(folder)
-    if isinstance(recipe, PhotographRecipe):
+    if isinstance(recipe, PhotographRecipe | QuocRecipe):
         load = functools.partial(photographs.load, images, data_dir=data_dir, skip_unreadable=skip_unreadable)
-        train = functools.partial(_on_photographs, images=load(split="train"), validation=load(split="val"))
+        run = _on_photographs if isinstance(recipe, PhotographRecipe) else quoc_training.make
+        train = functools.partial(run, images=load(split="train"), validation=load(split="val"))
     elif images is not None:
         raise ValueError(
             f"{preset} is trained on {recipe.dataset}, not on photographs of one's own (images)."

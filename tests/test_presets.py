@@ -161,7 +161,7 @@ def test_a_shipped_preset_gives_logits_and_has_its_metrics(name: str, digits):
 
 @pytest.mark.mnist
 @pytest.mark.parametrize("split", ["train", "test"])
-@pytest.mark.parametrize("name", ki.list_presets())
+@pytest.mark.parametrize("name", [name for name in ki.list_presets() if "mnist" in name])
 def test_the_errors_of_a_preset_are_those_it_records(name: str, split: str, mnist):
     metrics = presets.load_metrics(name)
     x, y = mnist(metrics["recipe"]["split"] if split == "train" else split)
@@ -187,7 +187,7 @@ def test_a_preset_was_made_by_its_recipe_to_the_end(preset: str):
     metrics = ki.presets.load_metrics(preset)
     recipe, last = recipes.get(preset), metrics["stages"][-1]
     assert metrics["recipe"] == json.loads(json.dumps(recipe.record()))
-    if isinstance(recipe, recipes.MinibatchRecipe):
+    if "epochs" in last:
         assert last["epochs"] == recipe.training.epochs
     else:
         assert last["converged"]

@@ -7,12 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_intriguing.models.local import L2Pooling, LocalContrastNormalization, LocalFilters
 from keras_intriguing.models.normalization import LocalResponseNormalization
 from keras_intriguing.spectral import (
     einsum,
     elementwise,
     keras_layers,
     linear,
+    local,
     normalization,
     pooling,
     slopes,
@@ -290,6 +292,9 @@ _RULES: dict[type, Rule] = {
     **dict.fromkeys(_kinds("GlobalMaxPooling{}D"), pooling.global_maximum),
     L.BatchNormalization: elementwise.batch_normalization,
     LocalResponseNormalization: normalization.local_response,
+    LocalFilters: local.filters,
+    L2Pooling: local.l2_pooling,
+    LocalContrastNormalization: local.contrast,
     L.Rescaling: elementwise.rescaling,
     **dict.fromkeys(_ISOMETRIES, elementwise.isometry),
     **dict.fromkeys((*_kinds("UpSampling{}D"), L.RepeatVector), elementwise.repetition),
@@ -305,7 +310,7 @@ _RULES: dict[type, Rule] = {
     L.Softmax: elementwise.of_softmax,
 }
 
-_WITH_WEIGHTS = (L.Dense, L.EinsumDense, *_CONVOLUTIONS, L.BatchNormalization, L.PReLU)
+_WITH_WEIGHTS = (L.Dense, L.EinsumDense, *_CONVOLUTIONS, L.BatchNormalization, L.PReLU, LocalFilters)
 
 _REFUSED = {
     **dict.fromkeys(

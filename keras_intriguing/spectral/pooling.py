@@ -43,7 +43,7 @@ def maximum(layer: Any, input_shape: tuple[int, ...]) -> NormBounds:
     sizes = channels_last(layer, input_shape)[:-1]
     factors = []
     for n, k, s in zip(sizes, layer.pool_size, layer.strides, strict=True):
-        windows = _windows(layer.padding, n, k, s).sum(axis=0)
+        windows = windows_along(layer.padding, n, k, s).sum(axis=0)
         one = np.zeros(n)
         one[windows.argmax()] = 1
         factors.append((float(np.sqrt(windows.max())), float(np.sqrt(windows.max())), one))
@@ -56,7 +56,7 @@ def global_maximum(layer: Any, input_shape: tuple[int, ...]) -> NormBounds:
     return _product(layer, input_shape, [(1.0, 1.0, np.eye(n)[0]) for n in sizes])
 
 
-def _windows(padding: str, size: int, taps: int, stride: int) -> np.ndarray:
+def windows_along(padding: str, size: int, taps: int, stride: int) -> np.ndarray:
     """Which values every window holds: 0/1 [windows, size]."""
     count = output_size(padding, size, taps, stride)
     if count < 1:
@@ -67,7 +67,7 @@ def _windows(padding: str, size: int, taps: int, stride: int) -> np.ndarray:
 
 
 def _averages(padding: str, size: int, taps: int, stride: int) -> np.ndarray:
-    windows = _windows(padding, size, taps, stride)
+    windows = windows_along(padding, size, taps, stride)
     return windows / windows.sum(axis=1, keepdims=True)
 
 

@@ -1,0 +1,95 @@
+"""How well a number, a unit's activation or a classifier's score, tells the images of one class from the rest."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Thresholds(NamedTuple):
+    """For each of U units, the rule sign·(value − threshold) > 0 with the largest balanced accuracy.
+
+    Attributes:
+        threshold: [U].
+        sign: +1 where the class has the larger values, −1 where it has the smaller ones, [U].
+        balanced_accuracy: on the images that the rules were chosen on, [U].
+    """
+
+    threshold: np.ndarray
+    sign: np.ndarray
+    balanced_accuracy: np.ndarray
+
+    def scores(self, values: np.ndarray) -> np.ndarray:
+        """What the rules make of units' values [N, U]: positive for the class."""
+        return self.sign * (values - self.threshold)
+
+
+def detection(scores: np.ndarray, positive: np.ndarray) -> dict[str, Any]:
+    """How well scores tell a class, where images with a score above 0 are taken for it.
+
+    Args:
+        scores: float [N].
+        positive: bool [N], which images are of the class.
+
+    Returns:
+        `value`, the balanced accuracy: the mean of the share of the class that is taken for it (`found`) and the share
+        of the rest that is not (`left`); `low` and `high`, its 95% interval, from both shares' Wilson intervals by the
+        method of variance estimates recovery (Zou and Donner 2008); `auc`, the chance that an image of the class has a
+        larger score than one of the rest.
+
+    Raises:
+        ValueError: no images of the class, or none of the rest.
+    """
+    _check(positive)
+    taken = scores > 0
+    found, found_low, found_high = _share(taken[positive])
+    left, left_low, left_high = _share(~taken[~positive])
+    middle = (found + left) / 2
+    members = int(positive.sum())
+    ranks = stats.rankdata(scores)[positive].sum() - members * (members + 1) / 2
+    return {
+        "value": middle,
+        "low": middle - float(np.hypot(found - found_low, left - left_low)) / 2,
+        "high": middle + float(np.hypot(found_high - found, left_high - left)) / 2,
+        "found": found,
+        "left": left,
+        "auc": float(ranks / (members * (len(positive) - members))),
+    }
+
+
+def best_thresholds(values: np.ndarray, positive: np.ndarray) -> Thresholds:
+    """Every unit's best threshold for a class.
+
+    Args:
+        values: float [N, U].
+        positive: bool [N], which images are of the class.
+
+    Raises:
+        ValueError: no images of the class, or none of the rest.
+    """
+    _check(positive)
+    steps = np.where(positive, 1 / positive.sum(), -1 / (~positive).sum())
+    rules = [_best_threshold(unit, steps) for unit in values.T]
+    return Thresholds(*(np.array(column, values.dtype) for column in zip(*rules, strict=True)))
+
+
+def _best_threshold(values: np.ndarray, steps: np.ndarray) -> tuple[float, float, float]:
+    """Threshold, sign and balanced accuracy; `steps` are the shares of 1 and −1 that an image counts."""
+    order = np.argsort(values)
+    ordered = values[order]
+    # at every value, the share of the class not above it less that of the rest; between equal values none can lie
+    ahead = np.cumsum(steps[order])
+    ahead[:-1][ordered[:-1] == ordered[1:]] = 0
+    at = int(np.argmax(np.abs(ahead)))
+    after = ordered[min(at + 1, len(ordered) - 1)]
+    return (ordered[at] + after) / 2, -np.sign(ahead[at]) or 1.0, (1 + abs(ahead[at])) / 2
+
+
+def _share(hits: np.ndarray) -> tuple[float, float, float]:
+    interval = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    return float(hits.mean()), float(interval.low), float(interval.high)
+
+
+def _check(positive: np.ndarray) -> None:
+    if positive.all() or not positive.any():
+        raise ValueError("Images of the class and of the rest are needed; there are only those of one kind.")
