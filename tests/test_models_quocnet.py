@@ -127,7 +127,7 @@ def test_it_has_the_documented_sizes() -> None:
         "features": (2400,),
         "logits": (2,),
     }
-    assert model.count_params() == 4_371_506
+    assert model.count_params() == 3_167_330
 
 
 def test_it_is_saved_with_its_sizes_and_weights(net: QuocNet, tmp_path) -> None:
