@@ -355,10 +355,10 @@ def nan_in_one_image(x: np.ndarray) -> np.ndarray:
         ({"directions": np.full((1, 6), np.inf)}, "must be finite"),
         ({"directions": np.full((1, 6), 1e39)}, "must be finite"),
         ({"directions": np.full((1, 6), 1j)}, "must be finite real"),
-        ({"directions": np.full((1, 6), 3e38)}, "⟨φ, v⟩ overflows float32 in images 0 to 256"),
+        ({"directions": np.full((1, 6), 3e38)}, "⟨φ, v⟩ may overflow float32 in images 0 to 256"),
         (
             {"directions": [[3e38, -3e38, 0, 0, 0, 0]], "images": lambda x: 9 + 0 * x},
-            "⟨φ, v⟩ overflows float32",
+            "⟨φ, v⟩ may overflow float32",
         ),
         ({"k": N + 1}, f"k is {N + 1}, but there are only {N} images"),
         ({"k": N + 1, "images": lambda x: iter([x])}, f"k is {N + 1}, but there are only {N} images"),

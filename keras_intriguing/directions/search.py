@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_intriguing.directions import features
 
 _BLOCK = 16_000_000  # values ⟨φ, v⟩ at once, over images, positions and directions
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class TopImages(NamedTuple):
@@ -54,11 +55,13 @@ def top_images(
     Raises:
         ValueError: an unknown layer (the message lists the model's), directions of another width or not finite, k
             below 1 or above the number of images, no images or what holds none, a data set that never ends,
-            activations that are not finite, or products ⟨φ(x), v⟩ beyond float32.
+            activations that are not finite, or so large that ⟨φ(x), v⟩ may be beyond float32.
     """
     given = np.asarray(directions)
     with np.errstate(over="ignore"):  # what float32 does not hold is refused
         rows = given.real.astype(np.float32, copy=False)
+        # every partial sum of ⟨φ, v⟩ is at most max|φ|·‖v‖₁
+        most = _LARGEST / max(1, np.abs(rows).sum(axis=-1).max(initial=0))
     if rows.ndim != 2 or not len(rows) or np.iscomplexobj(given) or not np.isfinite(rows).all():
         raise ValueError(
             f"directions of shape {rows.shape} must be finite real numbers [M, D], at least one row."
@@ -77,6 +80,11 @@ def top_images(
             _check_width(rows, chunk.outputs, reduce)
             positions = math.prod(arranged.shape[1:-1])
             blocks = _blocks(rows, k, max(1, _BLOCK // (len(arranged) * positions)))
+        if not tf.reduce_max(tf.abs(arranged)) <= most:
+            raise ValueError(
+                f"⟨φ, v⟩ may overflow float32 in images {chunk.first} to {chunk.first + chunk.count - 1}. Scale the "
+                "directions down; their length changes no order."
+            )
         blocks = [block.merged(arranged, chunk) for block in blocks]
         seen += chunk.count
     if k > seen:
@@ -93,13 +101,7 @@ class _Block(NamedTuple):
 
     def merged(self, outputs: tf.Tensor, chunk: features.Chunk) -> "_Block":
         merge = _merge_positions if len(outputs.shape) == 3 else _merge
-        indices, activations, finite = merge(*self, outputs, chunk.first, chunk.count)
-        if not finite:
-            raise ValueError(
-                f"⟨φ, v⟩ overflows float32 in images {chunk.first} to {chunk.first + chunk.count - 1}. Scale the "
-                "directions down; their length changes no order."
-            )
-        return _Block(self.directions, indices, activations)
+        return _Block(self.directions, *merge(*self, outputs, chunk.first, chunk.count))
 
 
 def _blocks(directions: np.ndarray, k: int, most: int) -> list[_Block]:
@@ -132,11 +134,8 @@ def _merge(
     outputs: tf.Tensor,
     first: tf.Tensor,
     count: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The k best of those so far and of outputs [B, D], of which `count` are of images; `first` is the first's index.
-
-    The last of the three is whether all products are finite.
-    """
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The k best of those so far and of outputs [B, D], of which `count` are of images; `first` is the first's index."""
     products = tf.matmul(directions, outputs, transpose_b=True)
     return _best(indices, activations, products[:, :count], first)
 
@@ -149,7 +148,7 @@ def _merge_positions(
     outputs: tf.Tensor,
     first: tf.Tensor,
     count: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The same for outputs [B, P, D], of which the best position counts."""
     images, positions, width = tf.unstack(tf.shape(outputs))
     products = tf.matmul(directions, tf.reshape(outputs, [-1, width]), transpose_b=True)
@@ -159,13 +158,12 @@ def _merge_positions(
 
 def _best(
     indices: tf.Tensor, activations: tf.Tensor, new: tf.Tensor, first: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor]:
     """`tf.math.top_k` puts the first of equal values first: earlier images stand first in both calls."""
     k = tf.shape(indices)[1]
     values, places = tf.math.top_k(new, tf.minimum(k, tf.shape(new)[1]))
     values, chosen = tf.math.top_k(tf.concat([activations, values], axis=1), k)
-    indices = tf.gather(tf.concat([indices, first + places], axis=1), chosen, batch_dims=1)
-    return indices, values, tf.reduce_all(tf.math.is_finite(new))
+    return tf.gather(tf.concat([indices, first + places], axis=1), chosen, batch_dims=1), values
 
 
 def _check_width(directions: np.ndarray, outputs: tf.Tensor, reduce: str) -> None:
