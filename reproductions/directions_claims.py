@@ -1,38 +1,31 @@
 """What the comparisons of units with random directions say of the paper's first claim."""
 
+import dataclasses
 import itertools
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from keras_intriguing.report import Claim
-from reproductions import coherence, panels, resampling
-from reproductions.coherence import CENTRED, OVERALL, RANDOM, SCORES, UNITS, WHITE, WHITE_UNITS
+from reproductions import contrasts, panels, resampling
+from reproductions.coherence import OVERALL, SCORES
+from reproductions.contrasts import ALIKE, LESS, LEVEL, MORE, UNDECIDED, Contrast, Estimate
+from reproductions.kinds import OFF_MEAN, OFF_MEAN_UNITS, RANDOM, UNITS, WHITE, WHITE_UNITS
 
-MARGIN = 0.05  # of the way from chance to the best: a smaller difference is none worth speaking of
-LEVEL = 0.05
-MORE, LESS, ALIKE, UNDECIDED = "more", "less", "alike", "undecided"
+RAW = contrasts.difference(UNITS, RANDOM)
+OFF = contrasts.difference(OFF_MEAN_UNITS, OFF_MEAN)
+WHITENED = contrasts.difference(WHITE_UNITS, WHITE)
+LEARNED = contrasts.learned(RANDOM)
+LEARNED_WHITENED = contrasts.learned_difference(WHITE_UNITS, WHITE)
+_NO_MORE = (ALIKE, LESS)
 
 
-class Difference(NamedTuple):
-    """Of two kinds' mean scores, with its interval, Cliff's δ, corrected p, and what that says of the first kind."""
+@dataclasses.dataclass(frozen=True)
+class Difference(Estimate):
+    """Of two kinds' mean scores in a layer, with Cliff's δ too; p is corrected for all tests."""
 
-    value: float
-    low: float
-    high: float
     delta: float
-    p: float
-
-    @property
-    def verdict(self) -> str:
-        """`alike` where the whole interval is within the margin; else `more` or `less` coherent where p decides."""
-        if self.low > -MARGIN and self.high < MARGIN:
-            return ALIKE
-        if self.p >= LEVEL:
-            return UNDECIDED
-        return MORE if self.value > 0 else LESS
 
 
 class Differences:
@@ -48,7 +41,7 @@ class Differences:
         corrected = resampling.holm(np.array([one["p"] for one in found]))
         self.tests = len(names)
         self._by_name = {
-            name: Difference(one["difference"], one["low"], one["high"], one["delta"], float(p))
+            name: Difference(one["difference"], one["low"], one["high"], float(p), one["delta"])
             for name, one, p in zip(names, found, corrected, strict=True)
         }
 
@@ -59,98 +52,136 @@ class Differences:
 
 def claims_of(values: dict[str, dict[str, Any]]) -> list[Claim]:
     """What the numbers say of the paper's first claim, of fairer comparisons, and of learning."""
-    differences = Differences(values)
-    trained = [key for key, record in values.items() if record["trained"]]
+    nets = by_net(values)
+    trained = [key for layers in nets.values() for key in layers]
     untrained = [key for key, record in values.items() if not record["trained"]]
-    convolutional = [key for key in trained if values[key]["preset"] == panels.PRESET]
-    raw, centred, white = f"{UNITS} − {RANDOM}", f"{UNITS} − {CENTRED}", f"{WHITE_UNITS} − {WHITE}"
-    no_more = (ALIKE, LESS)
+    last = [layers[-1] for layers in nets.values()]
+    first = [layers[0] for layers in nets.values() if len(layers) > 1]
     claims = [
         (
             "“there is no distinction between individual high level units and random linear combinations of high level "
-            "units” (read as: images that maximize random directions are as alike as those that maximize units)",
-            (raw, trained, no_more),
+            "units” (read as: in the last hidden layers, images that maximize random directions are as alike as those "
+            "that maximize units)",
+            (RAW, last, _NO_MORE),
         ),
-        ("The same, in the convolutional net alone", (raw, convolutional, no_more)),
+        ("The same in the first of several hidden layers (not in the paper)", (RAW, first, _NO_MORE)),
+        ("The same in all hidden layers (not in the paper)", (RAW, trained, _NO_MORE)),
+        ("The same in the convolutional net's hidden layers", (RAW, nets.get(panels.PRESET, []), _NO_MORE)),
         (
-            "The same, in all nets, without the random directions' component along the mean activation (not in the paper)",
-            (centred, trained, no_more),
+            "The same in the last hidden layers, between units and random directions whose activation does not go along "
+            "with that of the mean activation (not in the paper)",
+            (OFF, last, _NO_MORE),
         ),
         (
-            "The same between units and random directions of the whitened space, where no direction has more variance "
-            "than another (not in the paper)",
-            (white, trained, no_more),
+            "The same, without the mean, in the first of several hidden layers (not in the paper)",
+            (OFF, first, _NO_MORE),
+        ),
+        (
+            "The same in the last hidden layers, between units and random directions of the whitened space, where no "
+            "direction has more variance than another (not in the paper)",
+            (WHITENED, last, _NO_MORE),
+        ),
+        (
+            "The same, in the whitened space, in the first of several hidden layers (not in the paper)",
+            (WHITENED, first, _NO_MORE),
         ),
         (
             "Before training, too, random directions are as coherent as units (not in the paper)",
-            (raw, untrained, no_more),
+            (RAW, untrained, _NO_MORE),
+        ),
+        (
+            "Before training, random directions of the whitened space are as coherent as its units (not in the paper)",
+            (WHITENED, untrained, _NO_MORE),
+        ),
+        (
+            "What units are ahead by in the whitened space is learned (not in the paper)",
+            (LEARNED_WHITENED, trained, (MORE,)),
         ),
         (
             "The coherence of random directions is learned: it is larger than in the untrained net (not in the paper)",
-            (coherence.learned(RANDOM), trained, (MORE,)),
+            (LEARNED, trained, (MORE,)),
         ),
     ]
-    return _judged(differences, claims)
+    return _judged(values, claims)
+
+
+def by_net(values: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """The keys of the trained layers of every net, from below."""
+    nets: dict[str, list[str]] = {}
+    for key, record in values.items():
+        if record["trained"]:
+            nets.setdefault(record["preset"], []).append(key)
+    return nets
 
 
 def claims_on_photographs(values: dict[str, dict[str, Any]]) -> list[Claim]:
     """The same of a net on photographs; the records of its layers by name."""
-    raw, white, no_more = f"{UNITS} − {RANDOM}", f"{WHITE_UNITS} − {WHITE}", (ALIKE, LESS)
-    layers = list(values)
+    layers = [key for key, record in values.items() if record["trained"]]
     claims = [
         (
             f"Images that maximize random directions are as alike as those that maximize units (layers {', '.join(layers)})",
-            (raw, layers, no_more),
+            (RAW, layers, _NO_MORE),
+        ),
+        (
+            "The same between units and random directions whose activation does not go along with that of the mean "
+            "activation (not in the paper)",
+            (OFF, layers, _NO_MORE),
         ),
         (
             "The same between units and random directions of the whitened space (not in the paper)",
-            (white, layers, no_more),
+            (WHITENED, layers, _NO_MORE),
+        ),
+        (
+            "What units are ahead by in the whitened space is learned (not in the paper)",
+            (LEARNED_WHITENED, layers, (MORE,)),
         ),
         (
             "The coherence of random directions is learned: it is larger than in the untrained net (not in the paper)",
-            (coherence.learned(RANDOM), layers, (MORE,)),
+            (LEARNED, layers, (MORE,)),
         ),
     ]
-    return _judged(Differences(values), claims)
+    return _judged(values, claims)
 
 
-def _judged(differences: Differences, claims: Sequence[tuple[str, tuple]]) -> list[Claim]:
-    """Claims out of a statement and its comparison, the layers, and the verdicts that support it."""
-    judged = [
-        (statement, name, [differences.of(key, name) for key in keys], supporting)
-        for statement, (name, keys, supporting) in claims
-        if keys
-    ]
-    means = [mean_difference(found) for _, _, found, _ in judged]
+def _judged(
+    values: dict[str, dict[str, Any]],
+    claims: Sequence[tuple[str, tuple[Contrast, Sequence[str], tuple[str, ...]]]],
+) -> list[Claim]:
+    """Claims out of a statement and what is compared, the layers, and the verdicts that support it."""
+    judged = [(statement, *rest) for statement, rest in claims if rest[1]]
+    means = [contrast.estimate(values, keys) for _, contrast, keys, _ in judged]
     corrected = resampling.holm(np.array([mean.p for mean in means]))
     return [
-        _claim(*one, mean._replace(p=float(p))) for one, mean, p in zip(judged, means, corrected, strict=True)
+        _claim(
+            statement,
+            contrast.name,
+            dataclasses.replace(mean, p=float(p)),
+            [contrast.estimate(values, [key]) for key in keys],
+            supporting,
+        )
+        for (statement, contrast, keys, supporting), mean, p in zip(judged, means, corrected, strict=True)
     ]
 
 
 def _claim(
-    statement: str, name: str, found: Sequence[Difference], supporting: tuple[str, ...], mean: Difference
+    statement: str, name: str, mean: Estimate, layers: Sequence[Estimate], supporting: tuple[str, ...]
 ) -> Claim:
-    """By the mean difference over the layers, each of the same weight, judged as a layer's is."""
-    decided = "holds" if mean.verdict in supporting else "does not hold"
-    verdict = "undecided" if mean.verdict == UNDECIDED else decided
-    each = (MORE, LESS, ALIKE, UNDECIDED)
-    counts = ", ".join(f"{v} in {n}" for v in each if (n := sum(f.verdict == v for f in found)))
+    """By the mean over the layers, if they agree: differ by no more than luck, or lie on one side of zero."""
+    differ = contrasts.heterogeneity(layers)
+    above, below = sum(one.low > 0 for one in layers), sum(one.high < 0 for one in layers)
+    contradict = differ.p < LEVEL and above > 0 and below > 0
+    if mean.verdict == UNDECIDED or contradict:
+        verdict = "undecided"
+    else:
+        verdict = "holds" if mean.verdict in supporting else "does not hold"
     return Claim(
         statement,
         verdict,
-        f"difference of scores ({name}), mean over {len(found)} layers: {mean.value:+.3f} ({mean.low:+.3f} to "
-        f"{mean.high:+.3f}), {shown_p(mean.p)} corrected for these claims; by layer {counts}",
+        f"difference of scores ({name}), mean over {len(layers)} layers: {mean.value:+.3f} ({mean.low:+.3f} to "
+        f"{mean.high:+.3f}), {shown_p(mean.p)} corrected for these claims; intervals above 0 in {above} of the layers, below "
+        f"in {below}; layers differ{'' if differ.p < LEVEL else ' no more than by luck'}: Q {differ.q:.0f} on "
+        f"{differ.freedom} df, {shown_p(differ.p)}",
     )
-
-
-def mean_difference(found: Sequence[Difference]) -> Difference:
-    """The mean over layers, with the normal interval and p-value that their own intervals give, as if independent."""
-    value = float(np.mean([f.value for f in found]))
-    deviation = math.sqrt(sum(((f.high - f.low) / (2 * 1.96)) ** 2 for f in found)) / len(found)
-    p = math.erfc(abs(value) / deviation / math.sqrt(2))
-    half, delta = 1.96 * deviation, float(np.mean([f.delta for f in found]))
-    return Difference(value, value - half, value + half, delta, p)
 
 
 def shown_p(p: float) -> str:

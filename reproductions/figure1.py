@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_intriguing.report import Claim, Section
-from reproductions import coherence, panels
+from reproductions import kinds, panels
 from reproductions.run import Run
 
 PRESETS = [panels.PRESET]
@@ -16,7 +16,7 @@ def steps(run: Run) -> int:
 
 def measure(run: Run) -> dict[str, Any]:
     """Four units and their images."""
-    return panels.measure(run, "figure1", coherence.UNITS)
+    return panels.measure(run, "figure1", kinds.UNITS)
 
 
 def section(run: Run, values: dict[str, Any]) -> Section:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_intriguing.report import Claim, Section
-from reproductions import coherence, panels
+from reproductions import kinds, panels
 from reproductions.run import Run
 
 PRESETS = [panels.PRESET]
@@ -16,13 +16,13 @@ def steps(run: Run) -> int:
 
 def measure(run: Run) -> dict[str, Any]:
     """Four random directions and their images."""
-    return panels.measure(run, "figure2", coherence.RANDOM)
+    return panels.measure(run, "figure2", kinds.RANDOM)
 
 
 def section(run: Run, values: dict[str, Any]) -> Section:
     """The figure."""
     rule = (
-        f"The four were drawn at random (seed {run.seed}) from the {coherence.RANDOM_COUNT:,} directions, uniform on the "
+        f"The four were drawn at random (seed {run.seed}) from the {kinds.RANDOM_COUNT:,} directions, uniform on the "
         "sphere, that all units are compared with."
     )
     heading = "Figure 2: images that maximize a random direction"

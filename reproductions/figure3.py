@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_intriguing.report import Claim, Section
-from reproductions import coherence, photograph_directions
+from reproductions import kinds, photograph_directions
 from reproductions.photograph_directions import PRESETS, measure, steps
 from reproductions.run import Run
 
@@ -14,7 +14,7 @@ def section(run: Run, values: dict[str, Any]) -> Section:
     """The panels of units."""
     rule = f"The units were drawn at random (seed {run.seed}) from those that are not the same for all photographs."
     heading = "Figure 3: photographs that maximize a unit"
-    return photograph_directions.section(run, values, coherence.UNITS, heading, rule)
+    return photograph_directions.section(run, values, kinds.UNITS, heading, rule)
 
 
 def claims_of(values: dict[str, Any]) -> list[Claim]:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from keras_intriguing.report import Claim, Section
-from reproductions import coherence, directions_claims, photograph_directions
+from reproductions import directions_claims, kinds, photograph_directions
 from reproductions.photograph_directions import PRESETS, measure, steps
 from reproductions.run import Run
 
@@ -14,11 +14,11 @@ __all__ = ["PRESETS", "claims_of", "measure", "section", "steps"]
 def section(run: Run, values: dict[str, Any]) -> Section:
     """The panels of random directions, and the comparison."""
     rule = (
-        f"The directions were drawn at random (seed {run.seed}) from the {coherence.RANDOM_COUNT:,}, uniform on the sphere, "
+        f"The directions were drawn at random (seed {run.seed}) from the {kinds.RANDOM_COUNT:,}, uniform on the sphere, "
         "that all units are compared with."
     )
     heading = "Figure 4: photographs that maximize a random direction"
-    found = photograph_directions.section(run, values, coherence.RANDOM, heading, rule)
+    found = photograph_directions.section(run, values, kinds.RANDOM, heading, rule)
     return dataclasses.replace(found, tables=[*found.tables, photograph_directions.comparison(run, values)])
 
 

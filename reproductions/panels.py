@@ -9,6 +9,7 @@ from keras_intriguing.directions import MEASURES
 from keras_intriguing.report import Cell, Figure, Section, Table, figures
 from reproductions import coherence
 from reproductions.coherence import K, Layer
+from reproductions.kinds import UNITS
 from reproductions.run import Run
 
 PRESET = "convnet_mnist"
@@ -20,28 +21,28 @@ def layer(run: Run) -> Layer:
     return Layer(PRESET, ki.directions.hidden_layers(run.model(PRESET))[-1], trained=True)
 
 
-def measure(run: Run, name: str, kind: str) -> dict[str, Any]:
+def measure(run: Run, figure: str, kind: str) -> dict[str, Any]:
     """The record of four directions of a kind, drawn by the run's seed: their images and how alike these are."""
+    judge = coherence.judge_of(PRESET)
 
-    def values() -> dict[str, Any]:
+    def panels() -> dict[str, Any]:
         x, _ = coherence.images(run)
         shown = layer(run)
         net = coherence.model(run, shown)
-        rows = coherence.directions_of(ki.directions.moments(net, shown.name, x), run.seed)[kind]
+        rows = coherence.directions_of(net, shown.name, x, run.seed)[kind]
         chosen = np.sort(np.random.default_rng(run.seed).choice(len(rows), _PANELS, replace=False))
         top = ki.directions.top_images(net, shown.name, x, rows[chosen], K)
-        found = coherence.judge(run, coherence.judge_of(run, PRESET))(top)
-        names = [int(rows[i].argmax()) for i in chosen] if kind == coherence.UNITS else chosen.tolist()
+        found = coherence.judge(run, judge)(top)
+        names = [int(rows[i].argmax()) for i in chosen] if kind == UNITS else chosen.tolist()
         return {
             "layer": shown.name,
             "names": names,
             "indices": top.indices.tolist(),
-            "values": {measure: values.tolist() for measure, values in found.values.items()},
-            "references": {measure: r._asdict() for measure, r in found.references.items()},
+            "values": {name: values.tolist() for name, values in found.values.items()},
+            "references": {name: r._asdict() for name, r in found.references.items()},
         }
 
-    judge = coherence.judge_of(run, PRESET)
-    return coherence.record(run, f"{name}/{kind}", [PRESET, judge], values, kind=kind)
+    return coherence.record(run, f"{figure}/{kind}", [PRESET, judge], panels, kind=kind)
 
 
 def section(run: Run, heading: str, file: str, values: dict[str, Any], kind: str, rule: str) -> Section:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 import keras_intriguing as ki
-from keras_intriguing.directions import MEASURES, Judge, TopImages
+from keras_intriguing.directions import MEASURES, Judge
 from keras_intriguing.report import Cell, Figure, Section, Table, figures
-from reproductions import coherence, imagenette
-from reproductions.coherence import PAIRS, RANDOM, UNITS, Layer
-from reproductions.directions import difference
-from reproductions.directions_claims import Differences
+from reproductions import coherence, comparisons, imagenette
+from reproductions.coherence import Layer, Measured
+from reproductions.directions import difference, gained
+from reproductions.directions_claims import LEARNED_WHITENED, Differences
+from reproductions.kinds import LEARNING, PAIRS, RANDOM, UNITS
 from reproductions.run import Run
 
 PRESETS = [imagenette.ALEXNET, imagenette.QUOCNET]  # the second's features judge how alike photographs are
@@ -24,48 +25,65 @@ _SMALL = 32  # the side of the photographs whose pixels are compared
 
 def steps(run: Run) -> int:
     """How many records a figure takes."""
-    return len(LAYERS)
+    return 2 * len(LAYERS)
 
 
 def measure(run: Run) -> dict[str, dict[str, Any]]:
-    """The record of every layer, by its name: panels of units and random directions, and their comparisons."""
-    settings = {
-        "k": K,
-        "random": coherence.RANDOM_COUNT,
-        "draws": coherence.DRAWS,
-        "permutations": coherence.PERMUTATIONS,
-    }
+    """The record of every layer, trained and not, by its name: comparisons and, of the trained, panels."""
+    layers = [Layer(imagenette.ALEXNET, name, trained) for trained in (True, False) for name in LAYERS]
     return {
-        name: imagenette.record(
-            run, f"figures34/{name}", PRESETS, lambda name=name: _values(run, name), **settings
+        _key(layer): imagenette.record(
+            run,
+            f"figures34/{_key(layer)}",
+            PRESETS,
+            lambda layer=layer: _values(run, layer),
+            **comparisons.settings(K),
         )
-        for name in LAYERS
+        for layer in layers
     }
 
 
-def _values(run: Run, name: str) -> dict[str, Any]:
-    layer = Layer(imagenette.ALEXNET, name, trained=True)
+def _key(layer: Layer) -> str:
+    return layer.name if layer.trained else f"untrained-{layer.name}"
+
+
+def _values(run: Run, layer: Layer) -> dict[str, Any]:
+    found = _measured(run, layer)
+    if not layer.trained:
+        return comparisons.values_of(layer, found, run.seed)
+    untrained = layer._replace(trained=False)
+    before = _measured(run, untrained)
+    values = comparisons.values_of(layer, found, run.seed, before, _key(untrained))
+    return {**values, "panels": _panels(run, layer)}
+
+
+@functools.cache
+def _measured(run: Run, layer: Layer) -> Measured:
+    """The coherence of all kinds of directions of a layer."""
     judging, squares = _judge(run), _squares(run)
-    before = coherence.of_net(
-        coherence.model(run, layer._replace(trained=False)), name, squares, judging, K, run.seed
-    )
-    net = coherence.model(run, layer)
-    found = coherence.of_net(net, name, squares, judging, K, run.seed)
-    rows = coherence.directions_of(ki.directions.moments(net, name, squares), run.seed)
-    panels = {kind: _panels(run, net, name, rows[kind], kind) for kind in (UNITS, RANDOM)}
-    return {**coherence.values_of(layer, found, before, run.seed), "panels": panels}
+    return coherence.of_net(coherence.model(run, layer), layer.name, squares, judging, K, run.seed)
 
 
-def _panels(run: Run, net: Any, layer: str, rows: np.ndarray, kind: str) -> dict[str, Any]:
-    """Four directions of a kind, drawn by the run's seed: their photographs and how alike these are."""
-    chosen = np.sort(np.random.default_rng(run.seed).choice(len(rows), _PANELS, replace=False))
-    top: TopImages = ki.directions.top_images(net, layer, _squares(run), rows[chosen], K)
-    found = _judge(run)(top)
-    return {
-        "names": [int(rows[i].argmax()) for i in chosen] if kind == UNITS else chosen.tolist(),
-        "indices": top.indices.tolist(),
-        "values": {name: values.tolist() for name, values in found.values.items()},
+def _panels(run: Run, layer: Layer) -> dict[str, Any]:
+    """Four units and four random directions, drawn by the run's seed: their photographs and how alike these are."""
+    judging, squares = _judge(run), _squares(run)
+    net, random = coherence.model(run, layer), np.random.default_rng(run.seed)
+    groups = coherence.directions_of(net, layer.name, squares, run.seed)
+    chosen = {
+        kind: np.sort(random.choice(len(groups[kind]), _PANELS, replace=False)) for kind in (UNITS, RANDOM)
     }
+    rows = {kind: groups[kind][numbers] for kind, numbers in chosen.items()}
+    top = ki.directions.top_images(net, layer.name, squares, np.concatenate(list(rows.values())), K)
+    alike = judging(top).values
+    panels = {}
+    for i, kind in enumerate(rows):
+        own = slice(_PANELS * i, _PANELS * (i + 1))
+        panels[kind] = {
+            "names": rows[kind].argmax(axis=1).tolist() if kind == UNITS else chosen[kind].tolist(),
+            "indices": top.indices[own].tolist(),
+            "values": {name: values[own].tolist() for name, values in alike.items()},
+        }
+    return panels
 
 
 def _squares(run: Run) -> Any:
@@ -85,7 +103,7 @@ def section(run: Run, values: dict[str, dict[str, Any]], kind: str, heading: str
     """The panels of a kind, and their numbers."""
     photographs, words = imagenette.validation(run), imagenette.words(run)
     strips, cells = [], []
-    for layer, record in values.items():
+    for layer, record in _trained(values).items():
         found = record["panels"][kind]
         for i, name in enumerate(found["names"]):
             title = f"{layer}, {'unit' if kind == UNITS else 'direction'} {name}"
@@ -116,10 +134,14 @@ def section(run: Run, values: dict[str, dict[str, Any]], kind: str, heading: str
     )
 
 
+def _trained(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {layer: record for layer, record in values.items() if record["trained"]}
+
+
 def comparison(run: Run, values: dict[str, dict[str, Any]]) -> Table:
     """All units against random and other directions, by layer."""
     differences = Differences(values)
-    names = [f"{a} − {b}" for a, b in PAIRS] + [coherence.learned(kind) for kind in coherence.LEARNING]
+    names = [f"{a} − {b}" for a, b in PAIRS] + [comparisons.learned(kind) for kind in LEARNING]
     rows = [
         (
             f"{layer} ({record['kinds'][UNITS]['count']})",
@@ -129,15 +151,17 @@ def comparison(run: Run, values: dict[str, dict[str, Any]]) -> Table:
                     for kind in (UNITS, RANDOM)
                 ),
                 *(difference(differences.of(layer, name)) for name in names),
+                gained(values, layer),
             ],
         )
-        for layer, record in values.items()
+        for layer, record in _trained(values).items()
     ]
     note = (
         "All units of the layer against their rivals, as in the section on units and random directions: score 0 for what "
         f"{K} random photographs have and 1 for the most alike that were found, mean of four measures; differences with "
-        "95% interval (bootstrap over directions), Cliff's δ, and p of a permutation test corrected for "
-        f"{differences.tests} tests."
+        "95% interval (bootstrap over directions), Cliff's δ, and p of a permutation test of Welch's t corrected for "
+        f"{differences.tests} tests; “alike” goes by the interval, which is not corrected. The last column is how much more "
+        "units of the whitened space are ahead than before training."
     )
-    columns = ["score, units", "score, random", *names]
+    columns = ["score, units", "score, random", *names, LEARNED_WHITENED.name]
     return Table("Units against their rivals", "layer (units)", columns, rows, note)

@@ -1,5 +1,6 @@
 """Directions against what is known of them."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -55,14 +56,47 @@ def test_principal_directions_find_planted_ones_by_falling_variance() -> None:
     np.testing.assert_allclose(maps, found, atol=1e-6)
 
 
-def test_centred_directions_have_no_component_along_the_mean(correlated) -> None:
+def test_random_directions_take_little_more_memory_than_they_are() -> None:
+    expected = np.random.default_rng(3).normal(size=(2000, 1500))
+    expected = (expected / np.linalg.norm(expected, axis=1, keepdims=True)).astype(np.float32)
+    tracemalloc.start()
+    found = directions.random_directions(1500, 2000, seed=3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(found, expected)
+    assert peak < 1.5 * found.nbytes + 17 * 2**20
+
+
+def test_directions_without_the_mean_go_along_with_it_over_no_images(correlated) -> None:
     rows = directions.random_directions(5, 8, seed=0)
-    left = directions.centred(rows, correlated)
-    mean = correlated.mean(axis=0)
-    np.testing.assert_allclose(left @ mean, 0, atol=1e-5)
+    left = directions.without_mean(rows, correlated)
+    total = correlated @ correlated.mean(axis=0)
+    before, after = (
+        np.array([stats.pearsonr(correlated @ v, total).statistic for v in r]) for r in (rows, left)
+    )
+    assert np.abs(before).max() > 0.5
+    np.testing.assert_allclose(after, 0, atol=1e-5)
     taken = rows - left
-    np.testing.assert_allclose(taken, np.outer(taken @ mean / (mean @ mean), mean), atol=1e-6)
-    assert np.array_equal(directions.centred(rows, Moments(np.zeros(5), np.eye(5))), rows)
+    mean = correlated.mean(axis=0)
+    np.testing.assert_allclose(taken, np.outer(taken @ mean / (mean @ mean), mean), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [Moments(np.zeros(5), np.eye(5)), Moments(np.eye(5)[0], np.diag([0.0, 1, 1, 1, 1]))],
+    ids=["no mean", "no variance along it"],
+)
+def test_where_nothing_goes_along_with_the_mean_directions_stay(moments: Moments) -> None:
+    rows = directions.random_directions(5, 8, seed=0)
+    assert np.array_equal(directions.without_mean(rows, moments), rows)
+
+
+def test_small_variances_are_whitened_and_rounding_is_not() -> None:
+    random = np.random.default_rng(4)
+    values = random.normal(size=(5000, 3)) * [1, 1e-4, 0] + [0, 0, 3]
+    rounded = values.astype(np.float32) + random.uniform(-1.2e-7, 1.2e-7, (5000, 3)) * [0, 0, 1]
+    white = rounded @ directions.whitened(directions.units(3), rounded).T
+    np.testing.assert_allclose(white.std(axis=0), [1, 1, 0], atol=1e-3)
 
 
 def test_whitened_directions_have_equal_variances_and_no_correlation(correlated) -> None:
@@ -98,7 +132,13 @@ def test_subtracting_the_mean_activation_changes_no_order(correlated) -> None:
         (lambda: directions.principal_directions(np.zeros((0, 3))), r"no activations in .*shape \(0, 3\)"),
         (lambda: directions.principal_directions(np.full((4, 3), np.nan)), "not all finite"),
         (lambda: directions.whitened(np.eye(2), np.ones((4, 3))), r"must be \[M, 3\]"),
-        (lambda: directions.centred(np.eye(4), np.ones((4, 3))), r"must be \[M, 3\]"),
+        (lambda: directions.without_mean(np.eye(4), np.ones((4, 3))), r"must be \[M, 3\]"),
+        (
+            lambda: directions.whitened(np.full((1, 3), np.nan), np.ones((4, 3))),
+            "not all finite real numbers",
+        ),
+        (lambda: directions.without_mean(np.full((1, 3), np.inf), np.ones((4, 3))), "not all finite real"),
+        (lambda: directions.whitened(np.full((1, 3), 1j), np.ones((4, 3))), "not all finite real numbers"),
     ],
 )
 def test_bad_input_is_named(call: Any, message: str) -> None:

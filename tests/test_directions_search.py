@@ -1,6 +1,8 @@
 """Top images against one big matrix product, and planted directions found again."""
 
-from collections.abc import Callable
+import gc
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -86,10 +88,69 @@ def test_nothing_is_traced_again(identity, convolution) -> None:
         directions.top_images(model, "conv", images[:count], np.eye(5)[:k], k)
     assert directions.search._merge.experimental_get_tracing_count() == 1
     assert directions.search._merge_positions.experimental_get_tracing_count() == 1
-    before = features._outputs.cache_info().misses
-    outputs = features._outputs(model, model.get_layer("conv"))
-    assert features._outputs.cache_info().misses == before
-    assert outputs.experimental_get_tracing_count() == 1
+
+
+def test_a_changed_layer_or_model_gives_its_own_outputs(integers) -> None:
+    x = integers[0]
+    model = keras.Sequential([keras.Input((6,)), L.Dense(4, name="a"), L.Dense(3, name="b")])
+    layer = model.get_layer("a")
+    linear = x @ layer.kernel.numpy() + layer.bias.numpy()
+    np.testing.assert_allclose(directions.activations(model, "a", x), linear, atol=1e-5)
+    layer.activation = keras.activations.relu
+    np.testing.assert_allclose(directions.activations(model, "a", x), np.maximum(linear, 0), atol=1e-5)
+    last = directions.activations(model, "b", x)
+    model.pop()
+    model.add(L.Rescaling(2.0))
+    model.add(L.Dense(3, name="b"))
+    model.get_layer("b").set_weights([np.eye(4, 3), np.zeros(3)])
+    found = directions.activations(model, "b", x)
+    np.testing.assert_allclose(found, 2 * np.maximum(linear, 0)[:, :3], atol=1e-5)
+    assert not np.allclose(found, last)
+
+
+def test_no_model_is_kept_alive() -> None:
+    model = keras.Sequential([keras.Input((6,)), L.Dense(4, name="a")])
+    directions.activations(model, "a", np.ones((2, 6)))
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None
+
+
+def test_models_of_images_of_any_size_take_every_size() -> None:
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, L.Conv2D(4, 1, name="conv")(inputs))
+    kernel = model.get_layer("conv").kernel[0, 0].numpy()
+    for size in (8, 12, 8):
+        x = np.random.default_rng(size).normal(size=(5, size, size, 3)).astype(np.float32)
+        by_hand = (x @ kernel).max(axis=(1, 2))
+        found = directions.top_images(model, "conv", x, np.eye(4), 5)
+        assert np.array_equal(found.indices, np.argsort(-by_hand, axis=0).T)
+
+
+def test_a_batch_may_be_overwritten_by_the_next(identity, integers, small_chunks) -> None:
+    images, rows = integers
+
+    def refilled() -> Iterator[np.ndarray]:
+        buffer = np.empty((20, 6), np.float32)
+        for first in range(0, N, 20):
+            part = images[first : first + 20]
+            buffer[: len(part)] = part
+            yield buffer[: len(part)]
+
+    found = directions.top_images(identity, "same", refilled(), rows)
+    assert np.array_equal(found.indices, one_product(images, rows, 10)[0])
+
+
+@pytest.mark.parametrize("count", [33, 65, 71])
+def test_equal_images_keep_their_order_in_chunks_of_any_size(count: int, small_chunks) -> None:
+    """One image alone in a last chunk: TensorFlow rounds products with a vector otherwise."""
+    model = ki.from_preset("fc100_100_10_mnist")
+    x = np.repeat(np.random.default_rng(0).random((1, 28, 28, 1), np.float32), count, axis=0)
+    rows = directions.random_directions(100, 40, 0)
+    found = directions.top_images(model, "hidden2", x, rows, count)
+    assert np.array_equal(found.indices, np.tile(np.arange(count), (40, 1)))
+    assert len(directions.activations(model, "hidden2", x)) == count
 
 
 def test_real_activations_agree_with_one_product_in_float64(digits) -> None:
@@ -179,6 +240,43 @@ def test_layers_of_any_model_are_found(integers) -> None:
     assert "call" not in vars(layer)
 
 
+def test_a_model_that_is_not_built_is_built_by_the_first_image(integers) -> None:
+    x = integers[0]
+    for model in (Subclass(), keras.Sequential([L.Dense(4, "relu", name="inside"), L.Dense(2)])):
+        found = directions.activations(model, "inside", x)
+        inner = model.inner if isinstance(model, Subclass) else model
+        kernel, bias = inner.get_layer("inside").get_weights()
+        np.testing.assert_allclose(found, np.maximum(x @ kernel + bias, 0), atol=1e-5)
+
+
+def test_a_layers_own_call_is_put_back(integers) -> None:
+    x = integers[0]
+    model = keras.Sequential([keras.Input((6,)), L.Identity(name="same")])
+    layer = model.get_layer("same")
+    layer.call = lambda inputs: 3 * inputs
+    for _ in range(2):
+        np.testing.assert_array_equal(directions.activations(model, "same", x), 3 * x)
+    np.testing.assert_array_equal(model(x), 3 * x)
+
+
+def test_channels_that_come_first_are_the_directions_space() -> None:
+    random = np.random.default_rng(7)
+    inputs = keras.Input((2, 4, 3))
+    model = keras.Model(inputs, L.Conv2D(5, 1, data_format="channels_first", name="conv")(inputs))
+    x = random.integers(0, 4, (30, 2, 4, 3)).astype(np.float32)
+    kernel = random.integers(-2, 3, (2, 5)).astype(np.float32)
+    model.get_layer("conv").set_weights([kernel[None, None], np.zeros(5)])
+    by_hand = np.moveaxis(x, 1, -1) @ kernel
+    np.testing.assert_array_equal(directions.activations(model, "conv", x), by_hand)
+    rows = random.integers(-2, 3, (8, 5))
+    found = directions.top_images(model, "conv", x, rows, 6)
+    order, values = one_product((by_hand @ rows.T).max(axis=(1, 2)), np.eye(8), 6)
+    assert np.array_equal(found.indices, order)
+    assert np.array_equal(found.activations, values)
+    mean = directions.moments(model, "conv", x).mean
+    np.testing.assert_allclose(mean, by_hand.mean(axis=(0, 1, 2)), rtol=1e-6)
+
+
 def test_hidden_layers_are_those_with_an_activation_below_the_outputs() -> None:
     names = {
         "fc10_mnist_decay1": [],
@@ -199,8 +297,17 @@ def test_hidden_layers_are_those_with_an_activation_below_the_outputs() -> None:
         ]
     )
     assert directions.hidden_layers(own) == ["a", "b"]
+    reshaped = keras.Sequential([keras.Input((3,)), L.Dense(4, "softmax"), L.Reshape((2, 2))])
+    assert directions.hidden_layers(reshaped) == []
     with pytest.raises(ValueError, match="functional or sequential Keras model that is built"):
         directions.hidden_layers(Subclass())
+
+
+def test_images_that_are_not_batched_are_named(convolution) -> None:
+    model, images, _ = convolution
+    single = tf.data.Dataset.from_tensor_slices(images)
+    with pytest.raises(ValueError, match=r"shape \(4, 3, 2\) holds no images .* has to be batched"):
+        directions.top_images(model, "conv", single, np.eye(5))
 
 
 def test_the_benchmark_measures_both_ways() -> None:
@@ -215,6 +322,19 @@ def shared() -> keras.Model:
     return keras.Model(inputs, layer(layer(inputs)))
 
 
+def split() -> keras.Model:
+    class Halves(L.Layer):
+        def call(self, x: Any) -> list[Any]:
+            return [x[:, :3], x[:, 3:]]
+
+    inputs = keras.Input((6,), name="start")
+    return keras.Model(inputs, L.Add()(Halves(name="halves")(inputs)))
+
+
+def forever(x: np.ndarray) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(x).batch(8).repeat()
+
+
 def nan_in_one_image(x: np.ndarray) -> np.ndarray:
     return np.concatenate([x[:5], np.full((1, 6), np.nan, np.float32), x[5:]])
 
@@ -224,23 +344,40 @@ def nan_in_one_image(x: np.ndarray) -> np.ndarray:
     [
         ({"layer": "sane"}, "has no layer 'sane'. It has: .*same"),
         ({"layer": L.Identity(name="alien")}, "has no layer 'alien'. It has: .*same"),
-        ({"model": shared, "layer": "shared"}, "'shared' .* is called 2 times"),
+        ({"model": shared, "layer": "shared"}, "'shared' .* is called 2 times; one that is called once"),
+        ({"model": split, "layer": "halves"}, "'halves' .* gives not one tensor but list"),
+        ({"model": split, "layer": "start"}, "has no layer 'start'. It has: halves, add"),
         ({"model": Subclass, "layer": "unused"}, "'unused' .* is called 0 times"),
         ({"model": lambda: np.sin}, "a Keras model's layer, not of <ufunc"),
         ({"directions": np.eye(5)}, r"have 5 values, but .* outputs \(6,\).* must be \[M, 6\]"),
-        ({"directions": np.ones(6)}, r"shape \(6,\) must be finite numbers \[M, D\]"),
+        ({"directions": np.ones(6)}, r"shape \(6,\) must be finite real numbers \[M, D\]"),
         ({"directions": np.zeros((0, 6))}, r"at least one row"),
         ({"directions": np.full((1, 6), np.inf)}, "must be finite"),
+        ({"directions": np.full((1, 6), 1e39)}, "must be finite"),
+        ({"directions": np.full((1, 6), 1j)}, "must be finite real"),
+        ({"directions": np.full((1, 6), 3e38)}, "⟨φ, v⟩ may overflow float32 in images 0 to 256"),
+        (
+            {"directions": [[3e38, -3e38, 0, 0, 0, 0]], "images": lambda x: 9 + 0 * x},
+            "⟨φ, v⟩ may overflow float32",
+        ),
         ({"k": N + 1}, f"k is {N + 1}, but there are only {N} images"),
         ({"k": N + 1, "images": lambda x: iter([x])}, f"k is {N + 1}, but there are only {N} images"),
         ({"k": 0}, "k must be a whole number of at least 1, not 0"),
         ({"k": 2.0}, "k must be a whole number"),
         ({"reduce": "sum"}, "Unknown reduce 'sum'. Known: max, mean, flatten"),
-        ({"images": nan_in_one_image}, "'same' gives activations that are not finite .* images 0 to 257"),
+        ({"images": nan_in_one_image}, "'same' gives activations that are not finite .* first for image 5"),
         ({"images": lambda x: x[:0]}, "the data set is empty"),
         ({"images": lambda x: iter([])}, "the data set is empty"),
         ({"images": lambda x: tf.data.Dataset.from_tensor_slices(x[:0]).batch(8)}, "the data set is empty"),
         ({"images": lambda x: tf.data.Dataset.from_tensor_slices(x)}, "has to be batched"),
+        ({"images": lambda x: np.float32(1)}, r"shape \(\) holds no images"),
+        ({"images": lambda x: (x, np.zeros(N))}, "A tuple is read as one batch .* or a list of batches"),
+        (
+            {"images": lambda x: [{"image": x, "label": 1}]},
+            "has to be images or a pair .*, not a dict of image, label",
+        ),
+        ({"images": lambda x: [x, x[:, :5]]}, r"images of shape \(6,\) and of shape \(5,\)"),
+        ({"images": forever}, "never ends"),
     ],
 )
 def test_bad_input_is_named(change: dict[str, Any], message: str, identity, integers) -> None:

@@ -4,26 +4,32 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from scipy import stats
 
 import keras_intriguing as ki
 from keras_intriguing import files
-from keras_intriguing.directions import MEASURES, Coherence, Moments, Reference
+from keras_intriguing.directions import MEASURES, Coherence, Judge, Moments, Reference
 from reproductions import __main__ as reproductions
-from reproductions import coherence, directions_claims
-from reproductions.coherence import (
-    CENTRED,
+from reproductions import coherence, comparisons, directions_claims, kinds
+from reproductions.coherence import OVERALL, SCORES, Layer, Measured
+from reproductions.contrasts import Estimate
+from reproductions.kinds import (
     KINDS,
-    OVERALL,
+    LEARNING,
+    OF_RANDOM,
+    OF_UNITS,
+    OFF_MEAN,
+    OFF_MEAN_UNITS,
     PAIRS,
+    PRINCIPAL,
     RANDOM,
-    SCORES,
+    ROTATED,
     UNITS,
     WHITE,
     WHITE_UNITS,
-    Layer,
-    Measured,
 )
 from reproductions.run import Run
 
@@ -37,8 +43,9 @@ def out(digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ki.data, "load", lambda *_: digits)
         patch.setattr(coherence, "PRESETS", SMALL)
-        for name, value in (("RANDOM_COUNT", 150), ("DRAWS", 200), ("PERMUTATIONS", 400)):
-            patch.setattr(coherence, name, value)
+        patch.setattr(kinds, "RANDOM_COUNT", 150)
+        patch.setattr(comparisons, "DRAWS", 200)
+        patch.setattr(comparisons, "PERMUTATIONS", 400)
         assert reproductions.main(["figure1", "figure2", "directions", "--out", str(folder)]) == 0
     return folder
 
@@ -55,6 +62,8 @@ def test_the_report_has_figures_tables_and_verdicts(out: Path) -> None:
         "no distinction between individual high level units",
         "all 417 MNIST training images",
         "similarity of features",
+        "| last, dense classifiers (2) |",
+        "| first of several (2) |",
     ):
         assert part in text, part
     assert "256 MNIST" not in text  # the images that other sections attack
@@ -68,7 +77,12 @@ def test_every_layer_is_measured_once_and_starting_weights_are_shared(out: Path)
     values = record["values"]
     assert record["key"]["images"] == 417
     assert set(values["kinds"]) == set(KINDS)
-    assert len(values["comparisons"]) == len(PAIRS) + 2
+    assert len(values["comparisons"]) == len(PAIRS) + len(LEARNING)
+    assert values["untrained"] == "untrained-FC100_100_10-hidden1"
+    for kind in (*OF_UNITS, *OF_RANDOM):
+        scores = comparisons.scores_of(values, kind)
+        assert len(scores) == values["kinds"][kind]["count"]
+        assert scores.mean() == pytest.approx(values["kinds"][kind]["scores"][OVERALL], abs=1e-5)
     for comparison in values["comparisons"].values():
         for score in SCORES:
             found = comparison[score]
@@ -110,35 +124,66 @@ def test_untrained_nets_have_their_recipes_starting_weights(tmp_path: Path) -> N
     assert not np.array_equal(trained[0], start.get_weights()[0])
 
 
-def test_kinds_of_directions_leave_out_dead_units() -> None:
-    covariance = np.diag([4.0, 1, 0, 2])
-    found = coherence.directions_of(Moments(np.array([1.0, 0, 5, 0]), covariance), seed=0)
+def test_kinds_of_directions_are_what_they_say() -> None:
+    moments = Moments(np.array([1.0, 0, 5, 0]), np.diag([4.0, 1, 0, 2]))
+    found = kinds.directions_of(moments, np.array([True, True, False, True]), seed=0)
     assert set(found) == set(KINDS)
     assert np.array_equal(found[UNITS], np.eye(4)[[0, 1, 3]])
     np.testing.assert_allclose(found[WHITE_UNITS], np.diag([0.5, 1, 0, 0.5**0.5])[[0, 1, 3]], atol=1e-6)
-    assert {len(found[kind]) for kind in (RANDOM, CENTRED, WHITE, coherence.ROTATED)} == {1000}
-    assert len(found[coherence.PRINCIPAL]) == 3
+    # only the first component goes along with the mean activation
+    np.testing.assert_allclose(found[OFF_MEAN_UNITS][:, 0], 0, atol=1e-6)
+    np.testing.assert_allclose(found[OFF_MEAN][:, 0], 0, atol=1e-6)
+    np.testing.assert_allclose(found[OFF_MEAN][:, [1, 3]], found[RANDOM][:, [1, 3]])
+    assert {len(found[kind]) for kind in (RANDOM, OFF_MEAN, WHITE, ROTATED)} == {1000}
+    assert len(found[PRINCIPAL]) == 3
 
 
-def planted_coherence(level: dict[str, float], kinds: tuple[str, ...], seed: int = 0) -> Measured:
+def net_with_rare_units() -> tuple[keras.Model, np.ndarray]:
+    """Of six units one is dead, one says the same of all images, one fires for one image in 5,000 and weakly."""
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(6, "relu", name="hidden")(inputs))
+    kernel = np.zeros((4, 6), np.float32)
+    kernel[0, 0], kernel[1, 1], kernel[2, 2], kernel[3, 5] = 1, 1, -1, 1e-3
+    model.get_layer("hidden").set_weights([kernel, np.array([0, 0, -1, 0.7, 0, 0])])
+    images = np.random.default_rng(0).random((5000, 4), np.float32)
+    images[:, 3] = np.arange(5000) == 77
+    return model, images
+
+
+def test_exactly_the_units_that_are_the_same_for_all_images_are_left_out() -> None:
+    model, images = net_with_rare_units()
+    found = coherence.directions_of(model, "hidden", images, 0)
+    assert found[UNITS].argmax(axis=1).tolist() == [0, 1, 5]
+    judging = Judge(np.arange(5000) % 10, images, None, 3)
+    measured = coherence.of_net(model, "hidden", images, judging, 3, 0)
+    assert measured.alive.tolist() == [True, True, False, False, False, True]
+
+
+def test_a_layer_whose_units_are_all_dead_is_an_error() -> None:
+    model, images = net_with_rare_units()
+    model.get_layer("hidden").set_weights([np.zeros((4, 6)), np.ones(6)])
+    with pytest.raises(ValueError, match="Of the units of 'hidden', 0 differ between images"):
+        coherence.directions_of(model, "hidden", images[:50], 0)
+
+
+def planted_coherence(level: dict[str, float], seed: int = 0) -> Measured:
+    """60 units of 62, and 200 directions of every other kind."""
     random = np.random.default_rng(seed)
     references = {m: Reference(0.0, 1.0, 1.0) for m in MEASURES}
-    found = {
-        kind: Coherence(
-            {m: random.normal(level.get(kind, 0.3), 0.1, 60 if kind == UNITS else 200) for m in MEASURES},
-            references,
-        )
-        for kind in kinds
-    }
-    return Measured(found, dict.fromkeys(kinds, 0.0), 0)
+
+    def scores(kind: str) -> np.ndarray:
+        return random.normal(level.get(kind, 0.3), 0.1, 60 if kind in OF_UNITS else 200)
+
+    found = {kind: Coherence({m: scores(kind) for m in MEASURES}, references) for kind in KINDS}
+    return Measured(found, dict.fromkeys(KINDS, 0.0), ~np.isin(np.arange(62), (3, 40)))
 
 
 def test_comparisons_find_planted_differences() -> None:
-    found = planted_coherence({UNITS: 0.5, CENTRED: 0.8}, KINDS)
+    found = planted_coherence({UNITS: 0.5, ROTATED: 0.8})
     groups = {f"{a} − {b}": (found.scores(a), found.scores(b)) for a, b in PAIRS}
-    results = coherence.compared(groups, seed=0)
+    results = comparisons.compared(groups, seed=0)
     assert list(results) == list(groups)
-    for rival, expected in ((RANDOM, 0.2), (CENTRED, -0.3), (WHITE, 0.2)):
+    for rival, expected in ((RANDOM, 0.2), (ROTATED, -0.3), (PRINCIPAL, 0.2)):
         for score in SCORES:
             one = results[f"{UNITS} − {rival}"][score]
             assert one["difference"] == pytest.approx(expected, abs=0.05)
@@ -149,46 +194,83 @@ def test_comparisons_find_planted_differences() -> None:
     assert found.scores(UNITS)[:, -1] == pytest.approx(found.scores(UNITS)[:, :4].mean(axis=1))
 
 
-def planted(differences: dict[str, float], half: float, p: float, layers: int = 4) -> dict[str, Any]:
-    """Records of as many trained layers, and of untrained ones."""
+def test_a_record_keeps_every_directions_score() -> None:
+    found = planted_coherence({})
+    record = comparisons.values_of(Layer("convnet_mnist", "hidden", trained=False), found, seed=0)
+    assert record["dead"] == 2
+    own = comparisons.scores_of(record, UNITS)
+    assert np.flatnonzero(np.isnan(own)).tolist() == [3, 40]
+    np.testing.assert_allclose(own[found.alive], found.scores(UNITS)[:, -1], atol=5.1e-5)
+    np.testing.assert_allclose(comparisons.scores_of(record, WHITE), found.scores(WHITE)[:, -1], atol=5.1e-5)
 
-    def one(name: str, layer: int) -> dict[str, float]:
-        value = differences.get(name, 0.0) + 0.001 * layer
-        return {
-            "difference": value,
-            "low": value - half,
-            "high": value + half,
-            "delta": np.sign(value),
-            "p": p,
-        }
 
-    names = [f"{a} − {b}" for a, b in PAIRS] + [coherence.learned(kind) for kind in (UNITS, RANDOM)]
-    return {
-        f"{trained}{i}": {
+def planted(level: dict[str, float], spread: float, last: dict[str, float] | None = None) -> dict[str, Any]:
+    """Records of two nets with two layers each, before and after training, out of kinds' mean scores.
+
+    `level` gives those of trained layers, 0.3 where it does not; `last` those of the last ones instead.
+    """
+    random = np.random.default_rng(0)
+
+    def packed(mean: float, count: int) -> str:
+        scores = stats.norm.ppf(random.permutation(np.linspace(0, 1, count + 2)[1:-1]), mean, spread)
+        return " ".join(str(round(1e4 * score)) for score in scores)
+
+    values: dict[str, Any] = {}
+    for trained, preset, layer in itertools.product(
+        (True, False), ("convnet_mnist", "fc100_100_10_mnist"), "12"
+    ):
+        levels = (last if last and layer == "2" else level) if trained else {}
+        values[f"{trained}{preset}{layer}"] = {
             "trained": trained,
-            "preset": "convnet_mnist" if i == 0 else "fc100_100_10_mnist",
-            "comparisons": {name: {score: one(name, i) for score in SCORES} for name in names},
+            "untrained": f"False{preset}{layer}" if trained else None,
+            "preset": preset,
+            "scores": {
+                kind: packed(levels.get(kind, 0.3), 150 if kind in OF_UNITS else 400)
+                for kind in (*OF_UNITS, *OF_RANDOM)
+            },
         }
-        for trained, i in itertools.product((True, False), range(layers))
-    }
+    return values
 
 
-RAW, WHITENED = f"{UNITS} − {RANDOM}", f"{WHITE_UNITS} − {WHITE}"
+# last, first and all layers, the convolutional net; without the mean last, first; whitened likewise; before training
+# raw, whitened; learned whitened, raw
+HOLDS, DOES_NOT, OPEN = "holds", "does not hold", "undecided"
 
 
 @pytest.mark.parametrize(
-    ("differences", "half", "expected"),
+    ("level", "last", "spread", "expected"),
     [
-        ({}, 0.02, ["holds"] * 5 + ["does not hold"]),
-        ({RAW: -0.2}, 0.02, ["holds"] * 5 + ["does not hold"]),
-        ({RAW: 0.2}, 0.02, ["does not hold"] * 2 + ["holds"] * 2 + ["does not hold"] * 2),
-        ({WHITENED: 0.2}, 0.02, ["holds"] * 3 + ["does not hold", "holds", "does not hold"]),
-        ({RAW: 0.1, coherence.learned(RANDOM): 0.4}, 0.3, ["undecided"] * 5 + ["holds"]),
+        ({}, None, 0.1, [HOLDS] * 10 + [DOES_NOT] * 2),
+        ({UNITS: 0.1}, None, 0.1, [HOLDS] * 10 + [DOES_NOT] * 2),
+        ({UNITS: 0.5}, None, 0.1, [DOES_NOT] * 4 + [HOLDS] * 6 + [DOES_NOT] * 2),
+        ({UNITS: 0.5}, {UNITS: 0.1}, 0.1, [HOLDS, DOES_NOT, OPEN, OPEN] + [HOLDS] * 6 + [DOES_NOT] * 2),
+        ({UNITS: 0.6}, {UNITS: 0.4}, 0.1, [DOES_NOT] * 4 + [HOLDS] * 6 + [DOES_NOT] * 2),
+        ({OFF_MEAN_UNITS: 0.5}, None, 0.1, [HOLDS] * 4 + [DOES_NOT] * 2 + [HOLDS] * 4 + [DOES_NOT] * 2),
+        ({WHITE_UNITS: 0.5}, None, 0.1, [HOLDS] * 6 + [DOES_NOT] * 2 + [HOLDS] * 3 + [DOES_NOT]),
+        ({UNITS: 0.7, RANDOM: 0.6}, None, 0.9, [OPEN] * 11 + [HOLDS]),
     ],
 )
-def test_verdicts_can_go_either_way(differences: dict[str, float], half: float, expected: list[str]) -> None:
-    claims = directions_claims.claims_of(planted(differences, half, p=1e-6))
+def test_verdicts_can_go_either_way(
+    level: dict[str, float], last: dict[str, float] | None, spread: float, expected: list[str]
+) -> None:
+    claims = directions_claims.claims_of(planted(level, spread, last))
     assert [claim.verdict for claim in claims] == expected
+
+
+def test_layers_that_differ_are_said_to() -> None:
+    by_depth = planted({UNITS: 0.5}, 0.1, {UNITS: 0.1})
+    pooled = directions_claims.claims_of(by_depth)[2]
+    assert "intervals above 0 in 2 of the layers, below in 2; layers differ: Q" in pooled.evidence
+    assert "on 3 df, p < 0.001" in pooled.evidence
+    alike = directions_claims.claims_of(planted({}, 0.1))[2]
+    assert "layers differ no more than by luck: Q 0 on 3 df, p 1" in alike.evidence
+
+
+def test_claims_on_photographs_go_by_the_same_rules() -> None:
+    values = planted({WHITE_UNITS: 0.5, RANDOM: 0.6, UNITS: 0.6}, 0.1)
+    claims = directions_claims.claims_on_photographs(values)
+    assert [claim.verdict for claim in claims] == [HOLDS, HOLDS, DOES_NOT, HOLDS, HOLDS]
+    assert all("False" not in claim.statement for claim in claims)  # no untrained layer
 
 
 @pytest.mark.parametrize(
@@ -199,23 +281,17 @@ def test_verdicts_can_go_either_way(differences: dict[str, float], half: float, 
         (-0.1, 0.02, 1e-3, "less"),
         (0.1, 0.09, 0.2, "undecided"),
         (0.0, 0.2, 1.0, "undecided"),
+        (float("nan"), 0.1, float("nan"), "undecided"),
     ],
 )
 def test_a_layers_verdict(value: float, half: float, p: float, expected: str) -> None:
-    assert directions_claims.Difference(value, value - half, value + half, 0.0, p).verdict == expected
+    assert Estimate(value, value - half, value + half, p).verdict == expected
 
 
 def test_p_values_are_corrected_for_all_tests() -> None:
-    values = planted({}, 0.1, p=1e-4)
-    tests = 8 * len(SCORES) * 8
-    found = directions_claims.Differences(values)
+    one = {"difference": 0.1, "low": 0.0, "high": 0.2, "delta": 0.3, "p": 1e-4}
+    record = {"comparisons": {f"{a} − {b}": dict.fromkeys(SCORES, one) for a, b in PAIRS}}
+    found = directions_claims.Differences({"a": record, "b": record})
+    tests = 2 * len(PAIRS) * len(SCORES)
     assert found.tests == tests
-    assert found.of("True0", RAW).p == pytest.approx(tests * 1e-4)
-
-
-def test_the_mean_over_layers_has_the_interval_of_independent_means() -> None:
-    layers = [directions_claims.Difference(v, v - 0.1, v + 0.1, 0.0, 1.0) for v in (0.1, 0.2, 0.3, 0.4)]
-    overall = directions_claims.mean_difference(layers)
-    assert overall.value == pytest.approx(0.25)
-    assert overall.high - overall.value == pytest.approx(0.1 / np.sqrt(4))
-    assert overall.p < 1e-5
+    assert found.of("b", f"{UNITS} − {RANDOM}").p == pytest.approx(tests * 1e-4)

@@ -14,7 +14,16 @@ import reproductions.__main__ as reproductions
 from keras_intriguing import photographs, presets, training
 from keras_intriguing.models.base import PresetModel
 from keras_intriguing.photograph_training import error
-from reproductions import coherence, figure5, figure6, imagenette, photograph_directions, storing
+from reproductions import (
+    coherence,
+    comparisons,
+    figure5,
+    figure6,
+    imagenette,
+    kinds,
+    photograph_directions,
+    storing,
+)
 
 _CLASSES = tuple(sorted(imagenette._WORDS))
 _COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
@@ -84,8 +93,9 @@ def small(zoo: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "PRESETS", zoo)
     monkeypatch.setattr(figure5, "IMAGES", 6)
     monkeypatch.setattr(figure5, "_SHOWN", 4)
-    for name, value in {"RANDOM_COUNT": 40, "DRAWS": 50, "PERMUTATIONS": 200}.items():
-        monkeypatch.setattr(coherence, name, value)
+    monkeypatch.setattr(kinds, "RANDOM_COUNT", 40)
+    monkeypatch.setattr(comparisons, "DRAWS", 50)
+    monkeypatch.setattr(comparisons, "PERMUTATIONS", 200)
     monkeypatch.setattr(ki, "list_presets", lambda: zoo)
     monkeypatch.setattr(coherence.recipes, "get", lambda preset: type("Recipe", (), {"seed": 0}))
 
@@ -128,7 +138,9 @@ def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, 
     assert survive["as computed"]["value"] == 1
     assert values["wrong"]["2"]["as computed"]["value"] >= 0.5
 
+    assert "What units are ahead by in the whitened space is learned" in text
     layer = json.loads((tmp_path / "records/figures34/fc2.json").read_text())["values"]
+    assert layer["untrained"] == "untrained-fc2"
     shown = layer["panels"]["units"]
     features = ki.directions.activations(net, "fc2", photographs.load(folder).images(12))
     for unit, indices in zip(shown["names"], shown["indices"], strict=True):

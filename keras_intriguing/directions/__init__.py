@@ -2,12 +2,12 @@
 
 from keras_intriguing.directions.bases import (
     Moments,
-    centred,
     principal_directions,
     random_directions,
     rotated_basis,
     units,
     whitened,
+    without_mean,
 )
 from keras_intriguing.directions.coherence import MEASURES, Coherence, Judge, Reference, coherence
 from keras_intriguing.directions.features import activations, hidden_layers, moments
@@ -21,7 +21,6 @@ __all__ = [
     "Reference",
     "TopImages",
     "activations",
-    "centred",
     "coherence",
     "hidden_layers",
     "moments",
@@ -31,4 +30,5 @@ __all__ = [
     "top_images",
     "units",
     "whitened",
+    "without_mean",
 ]

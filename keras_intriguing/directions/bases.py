@@ -1,22 +1,25 @@
 """Directions of a layer's space: its units, and their rivals.
 
 A direction is a row v of an array [M, D]; an image counts by ⟨φ(x), v⟩. Two things other than the basis can decide
-which images that picks, and a rival is fair only where they do not:
+which images that picks, and units and rivals are compared fairly only where they decide neither:
 
-The mean of φ. Subtracting it from φ shifts ⟨φ(x), v⟩ by the same ⟨μ, v⟩ for all images and changes no order, so the
-activations are not centred. But a v that has a component along μ favours images with much activation all over;
-`centred` takes that component out of v.
+The mean μ of φ. Subtracting it from φ shifts ⟨φ(x), v⟩ by the same ⟨μ, v⟩ for all images and changes no order. But
+where ⟨φ, v⟩ goes along with ⟨φ, μ⟩ over the images, v favours those with much activation all over; `without_mean`
+takes out what does.
 
-The covariance of φ. Where a few principal components hold most of the variance, every random v orders the images
+The covariance Σ of φ. Where a few principal components hold most of the variance, every random v orders the images
 nearly as those few do. `whitened` gives the directions of the whitened space, where none has more variance than another.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-_FLAT = 1e-7  # of the largest variance: below it float32 activations vary by rounding only
+# Of the mean of ‖φ‖². The rounding of float32, at most 6e-8 of ‖φ‖, is less than a hundredth of the deviation above it.
+_ROUNDING = 1e-10
+_BLOCK = 1_000_000  # values drawn at once
 
 
 class Moments(NamedTuple):
@@ -29,6 +32,11 @@ class Moments(NamedTuple):
 
     mean: np.ndarray
     covariance: np.ndarray
+
+    @property
+    def rounding(self) -> float:
+        """The variance along a unit vector below which it may come from the rounding of float32."""
+        return _ROUNDING * float(np.trace(self.covariance) + self.mean @ self.mean)
 
 
 def units(dimensions: int) -> np.ndarray:
@@ -46,9 +54,12 @@ def random_directions(dimensions: int, count: int, seed: int) -> np.ndarray:
     Raises:
         ValueError: dimensions or count is not a positive whole number.
     """
-    shape = _count("count", count), _count("dimensions", dimensions)
-    drawn = np.random.default_rng(seed).normal(size=shape)
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    rows = np.empty((_count("count", count), _count("dimensions", dimensions)), np.float32)
+    random = np.random.default_rng(seed)
+    for block in np.array_split(rows, math.ceil(rows.size / _BLOCK)):  # float64 takes twice the memory
+        drawn = random.normal(size=block.shape)
+        block[:] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return rows
 
 
 def rotated_basis(dimensions: int, seed: int) -> np.ndarray:
@@ -82,34 +93,41 @@ def principal_directions(activations: np.ndarray | Moments) -> np.ndarray:
     return (rows * np.where(largest < 0, -1, 1)[:, None]).astype(np.float32)
 
 
-def centred(directions: np.ndarray, activations: np.ndarray | Moments) -> np.ndarray:
-    """Directions [M, D] without their component along the mean activation, float32, of the length that is left.
+def without_mean(directions: np.ndarray, activations: np.ndarray | Moments) -> np.ndarray:
+    """Directions [M, D] less what of the mean μ makes ⟨φ, v⟩ go along with ⟨φ, μ⟩: v − μ(μᵀΣv)/(μᵀΣμ), float32.
+
+    ⟨φ, v⟩ and ⟨φ, μ⟩ are then uncorrelated over the images. (Taking out v's own component along μ does not do that:
+    other components may vary together with μ's.) Where ⟨φ, μ⟩ does not vary, nothing is taken out.
 
     Raises:
-        ValueError: no activations, some that are not finite, or of another width.
+        ValueError: no activations, some or directions that are not finite, or of another width.
     """
-    mean = _moments(activations, width_of=directions).mean
-    square = mean @ mean
-    along = directions @ mean / square if square else np.zeros(len(directions))
-    return (directions - np.outer(along, mean)).astype(np.float32)
+    found = _moments(activations, directions)
+    along = found.covariance @ found.mean
+    variance = found.mean @ along
+    if variance <= found.rounding * (found.mean @ found.mean):
+        return np.array(directions, np.float32)
+    return (directions - np.outer(directions @ along / variance, found.mean)).astype(np.float32)
 
 
 def whitened(directions: np.ndarray, activations: np.ndarray | Moments) -> np.ndarray:
     """Directions [M, D] of the whitened space as directions of the layer's own: v ↦ Σ^(−½)v, float32.
 
     ⟨φ, Σ^(−½)v⟩ = ⟨Σ^(−½)φ, v⟩, and Σ^(−½)φ is of all whitened activations the one nearest to φ itself, so that
-    its units can still be called by the layer's. Where the activations do not vary, Σ^(−½) is zero.
+    its units can still be called by the layer's. Where the activations vary by rounding only, Σ^(−½) is zero.
 
     Raises:
-        ValueError: no activations, some that are not finite, or of another width.
+        ValueError: no activations, some or directions that are not finite, or of another width.
     """
-    variances, vectors = np.linalg.eigh(_moments(activations, width_of=directions).covariance)
-    vary = variances > _FLAT * max(variances[-1], 0)
+    found = _moments(activations, directions)
+    variances, vectors = np.linalg.eigh(found.covariance)
+    vary = variances > found.rounding
     vectors = vectors[:, vary]
     return (directions @ (vectors / np.sqrt(variances[vary])) @ vectors.T).astype(np.float32)
 
 
-def _moments(activations: np.ndarray | Moments, width_of: np.ndarray | None = None) -> Moments:
+def _moments(activations: np.ndarray | Moments, directions: np.ndarray | None = None) -> Moments:
+    """Of activations, fit for directions where they are given."""
     if isinstance(activations, Moments):
         found = activations
     else:
@@ -122,11 +140,14 @@ def _moments(activations: np.ndarray | Moments, width_of: np.ndarray | None = No
             raise ValueError("The activations are not all finite; a mean and a covariance need numbers.")
         rows = rows.reshape(-1, rows.shape[-1])
         found = Moments(rows.mean(axis=0), np.atleast_2d(np.cov(rows, rowvar=False, bias=True)))
-    if width_of is not None and np.shape(width_of)[1:] != found.mean.shape:
-        raise ValueError(
-            f"The directions have shape {np.shape(width_of)}, but there are activations of {len(found.mean)} values; "
-            f"directions must be [M, {len(found.mean)}]."
-        )
+    if directions is not None:
+        if np.shape(directions)[1:] != found.mean.shape:
+            raise ValueError(
+                f"The directions have shape {np.shape(directions)}, but there are activations of {len(found.mean)} "
+                f"values; directions must be [M, {len(found.mean)}]."
+            )
+        if np.iscomplexobj(directions) or not np.isfinite(directions).all():
+            raise ValueError("The directions are not all finite real numbers.")
     return found
 
 

@@ -1,7 +1,7 @@
 """How alike k images are: by their labels, and by pairwise similarity in spaces of features."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special, stats
@@ -9,7 +9,9 @@ from scipy import special, stats
 from keras_intriguing.directions.search import TopImages
 
 PURITY, ENTROPY, PIXELS, FEATURES = MEASURES = ("purity", "entropy", "pixels", "features")
-_CHUNK = 500  # sets of images, or images compared with all others, at once
+_CHUNK = 500  # images compared with all others at once
+_VALUES = 4_000_000  # of the images of sets that are compared at once
+_ROUNDING = 1e-7  # of similarities, which come from vectors in float32
 
 
 class Reference(NamedTuple):
@@ -50,7 +52,8 @@ class Coherence:
         for name, values in self.values.items():
             reference = self.references[name]
             gap = reference.best - reference.chance
-            scores[name] = (values - reference.chance) / gap if gap else np.zeros_like(values)
+            differ = abs(gap) > _ROUNDING * max(1, abs(reference.best))
+            scores[name] = (values - reference.chance) / gap if differ else np.zeros_like(values)
         return scores
 
 
@@ -67,9 +70,13 @@ def coherence(
             (`keras_intriguing.directions.activations`); None leaves that measure out.
 
     Raises:
-        ValueError: labels, images and features are not of as many images, or `top` names others; k below 2.
+        ValueError: labels, images and features are not of as many images, not arrays or not finite; `top` names
+            other images or is not [M, k]; k below 2.
     """
-    return Judge(labels, images, features, top.indices.shape[1])(top)
+    shape = np.shape(top.indices)
+    if len(shape) != 2:
+        raise ValueError(f"The sets have shape {shape}; [M, k] is needed, as `top_images` gives it.")
+    return Judge(labels, images, features, shape[1])(top)
 
 
 class Judge:
@@ -82,12 +89,15 @@ class Judge:
         self, labels: np.ndarray, images: np.ndarray, features: np.ndarray | None = None, k: int = 10
     ) -> None:
         labels = np.asarray(labels)
-        spaces = {PIXELS: images} if features is None else {PIXELS: images, FEATURES: features}
+        given = {PIXELS: images} if features is None else {PIXELS: images, FEATURES: features}
+        spaces = {name: _rows(name, space) for name, space in given.items()}
         for name, space in spaces.items():
             if labels.ndim != 1 or len(space) != len(labels):
                 raise ValueError(
                     f"There are labels of shape {labels.shape} and {name} of {len(space)} images; as many are needed."
                 )
+        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+            raise ValueError("The labels are not all finite.")
         if not 2 <= k <= len(labels):
             raise ValueError(
                 f"k is {k}; of {len(labels)} images, sets of 2 to {len(labels)} can be compared."
@@ -95,7 +105,7 @@ class Judge:
         self._k = k
         classes, self._classes = np.unique(labels, return_inverse=True)
         self._class_count = len(classes)
-        self._directions = {name: _unit_vectors(space) for name, space in spaces.items()}
+        self._directions = {name: _unit_vectors(name, space) for name, space in spaces.items()}
         sizes = np.bincount(self._classes)
         self.references = {PURITY: _purity_reference(sizes, k), ENTROPY: _entropy_reference(sizes, k)}
         for name, vectors in self._directions.items():
@@ -121,15 +131,20 @@ def _entropy(shares: np.ndarray) -> np.ndarray:
 
 
 def _purity_reference(sizes: np.ndarray, k: int) -> Reference:
-    """For classes of these sizes. E[max] = Σ_m P(max ≥ m), with P(all counts ≤ m) by counting the sets."""
-    counts = np.arange(k + 1)
-    ways = [special.comb(size, counts) for size in sizes]
+    """For classes of these sizes. E[max] = Σ_m P(max ≥ m).
+
+    If every image were drawn or not, on its own, with probability k/N, the classes' counts would be independent and
+    binomial; given that they sum to k, they are what k different images have. So nothing overflows, as sets' numbers do.
+    """
+    counts, total = np.arange(k + 1), sizes.sum()
+    chances = [stats.binom.pmf(counts, size, k / total) for size in sizes]
+    every = stats.binom.pmf(k, total, k / total)
     expected = float(k)
     for most in range(k):
-        total = np.ones(1)
-        for own in ways:
-            total = np.convolve(total, own[: most + 1])[: k + 1]
-        expected -= (total[k] if len(total) > k else 0.0) / special.comb(sizes.sum(), k)
+        sums = np.ones(1)
+        for own in chances:
+            sums = np.convolve(sums, own[: most + 1])[: k + 1]
+        expected -= (sums[k] if len(sums) > k else 0.0) / every
     best = min(k, sizes.max()) / k
     return Reference(float(expected / k), float(best), float(best))
 
@@ -143,17 +158,34 @@ def _entropy_reference(sizes: np.ndarray, k: int) -> Reference:
     return Reference(float(chance / np.log(2)), best, best)
 
 
-def _unit_vectors(space: np.ndarray) -> np.ndarray:
-    """[N, D] of length 1, after the mean over all is subtracted; zero where nothing is left."""
-    rows = np.asarray(space, np.float64).reshape(len(space), -1)
-    rows = rows - rows.mean(axis=0)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0).astype(np.float32)
+def _rows(name: str, space: Any) -> np.ndarray:
+    """A space as [N, D]."""
+    space = np.asarray(space)
+    if space.ndim < 2 or not space.size or space.dtype.kind not in "biuf":
+        raise ValueError(
+            f"The {name} must be an array [N, …] of real numbers, not one of shape {space.shape} and type {space.dtype}."
+        )
+    return space.reshape(len(space), -1)
+
+
+def _unit_vectors(name: str, rows: np.ndarray) -> np.ndarray:
+    """Rows [N, D] of length 1, after the mean over all is subtracted; zero where nothing is left. float32."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    if not np.isfinite(mean).all():
+        raise ValueError(f"The {name} are not all finite.")
+    found = np.empty(rows.shape, np.float32)
+    for first in range(0, len(rows), _CHUNK):  # float64 takes twice the memory
+        part = rows[first : first + _CHUNK] - mean
+        length = np.linalg.norm(part, axis=1, keepdims=True)
+        left = length > 1e-12 * np.linalg.norm(mean)  # more than the mean's rounding
+        found[first : first + _CHUNK] = np.divide(part, length, out=np.zeros_like(part), where=left)
+    return found
 
 
 def _mean_similarity(vectors: np.ndarray, sets: np.ndarray) -> np.ndarray:
     """Of all pairs within every set [M, k], by ‖Σu‖² = Σ‖u‖² + the sum over ordered pairs; float64 [M]."""
-    found = [_mean_of_pairs(vectors[sets[i : i + _CHUNK]]) for i in range(0, len(sets), _CHUNK)]
+    size = max(1, _VALUES // (sets.shape[1] * vectors.shape[1]))
+    found = [_mean_of_pairs(vectors[sets[i : i + size]]) for i in range(0, len(sets), size)]
     return np.concatenate(found) if found else np.zeros(0)
 
 
@@ -195,6 +227,6 @@ def _improved(vectors: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         # an image that comes for the j-th brings its similarity to the others, without the j-th
         gain = outside[:, None] - similar - inside
         come, go = np.unravel_index(gain.argmax(), gain.shape)
-        if gain[come, go] <= 1e-5:
+        if not gain[come, go] > 1e-5:
             return chosen
         chosen = np.where(np.arange(len(chosen)) == go, come, chosen)

@@ -1,8 +1,8 @@
 """What a layer of a model gives for images φ(x), streamed in chunks of a size that no caller's batches change."""
 
-import functools
+import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -14,20 +14,31 @@ from keras_intriguing.directions.bases import Moments
 _CHUNK = 4_000_000  # values of a chunk of images, or of what the layer makes of it
 _MOST = 1000  # images in a chunk
 _ACTIVATIONS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU)
+# a softmax gives probabilities, and what it is applied to are logits
+_NOT_HIDDEN = (None, keras.activations.linear, keras.activations.softmax)
 
 
 class Chunk(NamedTuple):
-    """Consecutive images' outputs of a layer, [B, …], and the first one's index."""
+    """What a layer gives for consecutive images.
+
+    Attributes:
+        first: the index of the first image.
+        count: how many images.
+        outputs: float32 [B, …, D]. B is `count` or, where a last chunk was filled up to the size of the others, more:
+            products of other sizes round otherwise, and equal images are to have equal outputs.
+    """
 
     first: int
-    features: tf.Tensor
+    count: int
+    outputs: tf.Tensor
 
 
 def hidden_layers(model: keras.Model) -> list[str]:
     """The names of a model's hidden layers, from below.
 
-    A hidden layer is one that applies an activation function other than the identity, in itself or as a layer of
-    its own, and whose outputs are not the model's. So pooling and reshaping layers are none, nor are the logits.
+    A hidden layer is one that applies an activation function other than the identity and softmax, in itself or as a
+    layer of its own, and whose outputs are not the model's. So pooling and reshaping layers are none, nor are the
+    logits. Not seen are layers of models inside the model, and operations that are no layers (`keras.ops.relu(x)`).
 
     Raises:
         ValueError: a model that has no graph of layers, or none yet.
@@ -39,22 +50,24 @@ def hidden_layers(model: keras.Model) -> list[str]:
 
 
 def _is_nonlinear(layer: keras.layers.Layer) -> bool:
-    activation = getattr(layer, "activation", None)
-    return isinstance(layer, _ACTIVATIONS) or activation not in (None, keras.activations.linear)
+    return isinstance(layer, _ACTIVATIONS) or getattr(layer, "activation", None) not in _NOT_HIDDEN
 
 
 def activations(model: keras.Model, layer: str | keras.layers.Layer, images: Any) -> np.ndarray:
-    """A layer's outputs for all images, float32 [N, …], in inference mode; all are held in memory.
+    """A layer's outputs for all images, float32 [N, …, D], in inference mode; all are held in memory.
 
     Args:
-        model: any Keras model of images [B, …].
-        layer: of the model: itself or its name.
-        images: array [N, …], or batches of images: an iterable of arrays [B, …], a batched `tf.data.Dataset`.
+        model: any Keras model of images [B, …]; one that is not built is built by the first image.
+        layer: of the model: itself or its name. Where its `data_format` is `channels_first`, its channels are moved
+            to the last axis.
+        images: array [N, …], or batches of images: an iterable of arrays [B, …], a batched `tf.data.Dataset`; a
+            batch may be a tuple whose first part are the images.
 
     Raises:
-        ValueError: unknown layer (the message lists the model's), no images, or activations that are not finite.
+        ValueError: unknown layer (the message lists the model's), no images or what holds none, a data set that
+            never ends, or activations that are not finite.
     """
-    return np.concatenate([np.asarray(chunk.features) for chunk in stream(model, layer, images)])
+    return np.concatenate([chunk.outputs[: chunk.count].numpy() for chunk in stream(model, layer, images)])
 
 
 def moments(model: keras.Model, layer: str | keras.layers.Layer, images: Any) -> Moments:
@@ -64,12 +77,10 @@ def moments(model: keras.Model, layer: str | keras.layers.Layer, images: Any) ->
     """
     count, total, square = 0, 0.0, 0.0
     for chunk in stream(model, layer, images):
-        rows = np.asarray(chunk.features, np.float64)
+        rows = chunk.outputs[: chunk.count].numpy().astype(np.float64)
         rows = rows.reshape(-1, rows.shape[-1])
-        if count == 0:
-            shift = rows.mean(
-                axis=0
-            )  # so that no digits are lost where the mean is large beside the deviation
+        if count == 0:  # so that no digits are lost where the mean is large beside the deviation
+            shift = rows.mean(axis=0)
         count += len(rows)
         total = total + (rows - shift).sum(axis=0)
         square = square + (rows - shift).T @ (rows - shift)
@@ -79,27 +90,31 @@ def moments(model: keras.Model, layer: str | keras.layers.Layer, images: Any) ->
 
 def stream(model: keras.Model, layer: str | keras.layers.Layer, images: Any) -> Iterator[Chunk]:
     """A layer's outputs, chunk by chunk; see `activations`."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"Directions are those of a Keras model's layer, not of {model!r}.")
+    batches = _batches(model, images)
+    start = next((batch for batch in batches if len(batch)), None)
+    if start is None:
+        raise ValueError("There are no images: the data set is empty.")
+    if not model.built:
+        model(tf.convert_to_tensor(start[:1], tf.float32), training=False)
     found = find(model, layer)
-    batches = iter([images] if hasattr(images, "shape") else images)
-    first = np.zeros(0)
-    while not len(first):  # the first that is not empty tells the images' shape
-        first = next(batches, None)
-        if first is None:
-            raise ValueError("There are no images: the data set is empty.")
-        first = _images_of(first)
-    outputs = _outputs(model, found)
-    shape = output_shape(model, found, first.shape[1:])
-    size = max(1, min(_MOST, _CHUNK // max(math.prod(shape), math.prod(first.shape[1:]))))
-    done = 0
-    for chunk in _rechunked(first, batches, size):
-        features, finite = outputs(tf.convert_to_tensor(chunk, tf.float32))
+    outputs = _outputs(model, found, start.shape[1:])
+    shape = outputs.output_shapes[0]
+    if shape.rank is None or shape.rank < 2 or None in shape[1:]:
+        raise ValueError(
+            f"The layer {found.name!r} gives outputs of shape {shape}; known sizes [B, …, D] are needed."
+        )
+    size = max(1, min(_MOST, _CHUNK // max(math.prod(shape[1:]), math.prod(start.shape[1:]))))
+    for first, count, chunk in _chunks(itertools.chain([start], batches), size):
+        features, finite = outputs(tf.convert_to_tensor(chunk))
         if not finite:
+            of_image = np.isfinite(features).reshape(len(chunk), -1).all(axis=1)
             raise ValueError(
-                f"The layer {found.name!r} gives activations that are not finite (NaN or infinite) for images "
-                f"{done} to {done + len(chunk) - 1}. Check the images and the model's weights."
+                f"The layer {found.name!r} gives activations that are not finite (NaN or infinite), first for image "
+                f"{first + of_image.argmin()}. Check the images and the model's weights."
             )
-        yield Chunk(done, features)
-        done += len(chunk)
+        yield Chunk(first, count, features)
 
 
 def find(model: keras.Model, layer: str | keras.layers.Layer) -> keras.layers.Layer:
@@ -108,9 +123,8 @@ def find(model: keras.Model, layer: str | keras.layers.Layer) -> keras.layers.La
     Raises:
         ValueError: the model has no such layer, or several; the message lists what it has.
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"Directions are those of a Keras model's layer, not of {model!r}.")
-    layers = list(model._flatten_layers(include_self=False))
+    inputs = keras.layers.InputLayer
+    layers = [one for one in model._flatten_layers(include_self=False) if not isinstance(one, inputs)]
     matching = [one for one in layers if layer is one or layer == one.name]
     if len(matching) == 1:
         return matching[0]
@@ -121,26 +135,13 @@ def find(model: keras.Model, layer: str | keras.layers.Layer) -> keras.layers.La
     raise ValueError(f"{model.name} has no layer {name!r}. It has: {known or 'none'}.")
 
 
-def output_shape(
-    model: keras.Model, layer: keras.layers.Layer, image_shape: tuple[int, ...]
-) -> tuple[int, ...]:
-    """The shape of a layer's outputs for images of a shape, both without the batch axis."""
-    spec = tf.TensorSpec([None, *image_shape], tf.float32)
-    shape = _outputs(model, layer).get_concrete_function(spec).output_shapes[0]
-    if shape.rank is None or shape.rank < 2 or None in shape[1:]:
-        raise ValueError(
-            f"The layer {layer.name!r} gives outputs of shape {shape}; known sizes [B, …, D] are needed."
-        )
-    return tuple(shape[1:])
+def _outputs(model: keras.Model, layer: keras.layers.Layer, image_shape: tuple[int, ...]) -> Callable:
+    """A layer's outputs for images [B, …] of a shape, channels last, and whether all are finite, compiled.
 
+    It is traced afresh for every call, in a fraction of a second: what a kept one would compute could be what the
+    model was before it was changed.
+    """
 
-@functools.lru_cache(maxsize=16)  # traced once as long as it is the same layer of the same model
-def _outputs(
-    model: keras.Model, layer: keras.layers.Layer
-) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """A layer's outputs for images [B, …], and whether all are finite, as a compiled function."""
-
-    @tf.function(reduce_retracing=True, autograph=False)
     def outputs(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         seen = []
 
@@ -149,45 +150,84 @@ def _outputs(
             return seen[-1]
 
         # Only listening in on the call finds the outputs in every kind of model: a subclass has no graph of layers.
-        original, layer.call = layer.call, tapped
+        original, own = layer.call, vars(layer).get("call")
+        layer.call = tapped
         try:
             model(images, training=False)
         finally:
-            del layer.call
-        if len(seen) != 1 or not tf.is_tensor(seen[0]):
+            if own is None:
+                del layer.call
+            else:
+                layer.call = own
+        if len(seen) != 1:
             raise ValueError(
-                f"The layer {layer.name!r} of {model.name} is called {len(seen)} times or gives several tensors; a "
-                "layer with one output, called once, is needed."
+                f"The layer {layer.name!r} of {model.name} is called {len(seen)} times; one that is called once is needed."
+            )
+        if not tf.is_tensor(seen[0]):
+            raise ValueError(
+                f"The layer {layer.name!r} of {model.name} gives not one tensor but {type(seen[0]).__name__}."
             )
         features = tf.cast(seen[0], tf.float32)
+        if getattr(layer, "data_format", None) == "channels_first" and len(features.shape) > 2:
+            features = keras.ops.moveaxis(features, 1, -1)
         return features, tf.reduce_all(tf.math.is_finite(features))
 
-    return outputs
+    compiled = tf.function(outputs, autograph=False)
+    return compiled.get_concrete_function(tf.TensorSpec([None, *image_shape], tf.float32))
 
 
-def _images_of(batch: Any) -> np.ndarray:
-    """The images of a batch, which may carry labels."""
-    images = np.asarray(batch[0] if isinstance(batch, tuple | list) else batch)
-    if images.ndim < 2:
+def _batches(model: keras.Model, images: Any) -> Iterator[np.ndarray]:
+    """The images [B, …] of every batch."""
+    if isinstance(images, tuple):
         raise ValueError(
-            f"A batch of shape {images.shape} holds no images [B, …]. A tf.data.Dataset has to be batched."
+            "A tuple is read as one batch with its labels: pass its images alone, or a list of batches."
         )
-    return images
+    if isinstance(images, tf.data.Dataset) and images.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("The data set never ends. Give one pass over the images, as by its .take(batches).")
+    shape = getattr(model, "input_shape", None)
+    for batch in [images] if hasattr(images, "shape") else images:
+        found = batch[0] if isinstance(batch, tuple | list) else batch
+        if isinstance(found, Mapping):
+            raise ValueError(
+                f"A batch has to be images or a pair of images and labels, not a dict of {', '.join(map(str, found))}."
+            )
+        array = np.asarray(found)
+        if array.ndim < 2 or _is_of_one(array.shape, shape):
+            raise ValueError(
+                f"A batch of shape {array.shape} holds no images [B, …]. A tf.data.Dataset has to be batched."
+            )
+        yield array
 
 
-def _rechunked(first: np.ndarray, batches: Iterable[Any], size: int) -> Iterator[np.ndarray]:
-    """The images in chunks of one size, the last one smaller: sums come out the same for every batch size."""
-    held: list[np.ndarray] = []
-    pending: Any = first
-    while pending is not None:
-        images = _images_of(pending)
+def _is_of_one(shape: tuple[int, ...], inputs: Any) -> bool:
+    """Whether an array's shape is that of a single image, for a model's shape of inputs (B, …), where it has one."""
+    if not isinstance(inputs, tuple) or len(shape) != len(inputs) - 1:
+        return False
+    return all(expected in (None, size) for expected, size in zip(inputs[1:], shape, strict=True))
+
+
+def _chunks(batches: Iterable[np.ndarray], size: int) -> Iterator[tuple[int, int, np.ndarray]]:
+    """The images in chunks of one size, float32 [size, …], each with its first image's index and their number.
+
+    Sums come out the same for every batch size. A chunk has its own memory: batches may be views of one buffer.
+    """
+    first, count, shape = 0, 0, None
+    for images in batches:
+        shape = shape or images.shape[1:]
+        if images.shape[1:] != shape:
+            raise ValueError(
+                f"There are images of shape {shape} and of shape {images.shape[1:]}; all must be alike."
+            )
         while len(images):
-            room = size - sum(map(len, held))
-            held.append(images[:room])
-            images = images[room:]
-            if sum(map(len, held)) == size:
-                yield np.concatenate(held)
-                held = []
-        pending = next(batches, None)
-    if held:
-        yield np.concatenate(held)
+            if count == 0:
+                chunk = np.empty((size, *shape), np.float32)
+            part = images[: size - count]
+            chunk[count : count + len(part)] = part
+            images, count = images[len(part) :], count + len(part)
+            if count == size:
+                yield first, count, chunk
+                first, count = first + size, 0
+    if count and first:
+        chunk[count:] = chunk[0]
+    if count:
+        yield first, count, chunk if first else chunk[:count]

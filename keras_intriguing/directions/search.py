@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_intriguing.directions import features
 
 _BLOCK = 16_000_000  # values ⟨φ, v⟩ at once, over images, positions and directions
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class TopImages(NamedTuple):
@@ -36,11 +37,13 @@ def top_images(
     """The images x with the largest ⟨φ(x), v⟩ for every direction v of a layer's outputs φ (paper §3).
 
     Only k images a direction are kept while the images stream by. The result is the same, bit by bit, in
-    whatever batches they come.
+    whatever batches they come. Images that are equal count alike and in their order, where TensorFlow rounds every
+    row of a product alike, as it does on CPUs.
 
     Args:
-        model: any Keras model of images [B, …].
-        layer: of the model: itself or its name.
+        model: any Keras model of images [B, …]; one that is not built is built by the first image.
+        layer: of the model: itself or its name. Where its `data_format` is `channels_first`, its channels count as
+            the last axis.
         images: array [N, …], or batches of images: an iterable of arrays [B, …], a batched `tf.data.Dataset`; a
             batch may be a tuple whose first part are the images.
         directions: [M, D], one direction a row; D is the size of the layer's last axis.
@@ -51,27 +54,39 @@ def top_images(
 
     Raises:
         ValueError: an unknown layer (the message lists the model's), directions of another width or not finite, k
-            below 1 or above the number of images, no images, or activations that are not finite.
+            below 1 or above the number of images, no images or what holds none, a data set that never ends,
+            activations that are not finite, or so large that ⟨φ(x), v⟩ may be beyond float32.
     """
-    rows = np.asarray(directions, np.float32)
+    given = np.asarray(directions)
+    with np.errstate(over="ignore"):  # what float32 does not hold is refused
+        rows = given.real.astype(np.float32, copy=False)
+        # every partial sum of ⟨φ, v⟩ is at most max|φ|·‖v‖₁
+        most = _LARGEST / max(1, np.abs(rows).sum(axis=-1).max(initial=0))
+    if rows.ndim != 2 or not len(rows) or np.iscomplexobj(given) or not np.isfinite(rows).all():
+        raise ValueError(
+            f"directions of shape {rows.shape} must be finite real numbers [M, D], at least one row."
+        )
     if reduce not in ("max", "mean", "flatten"):
         raise ValueError(f"Unknown reduce {reduce!r}. Known: max, mean, flatten.")
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k must be a whole number of at least 1, not {k!r}.")
-    if hasattr(images, "shape") and k > len(images) > 0:
+    if len(getattr(images, "shape", ())) and k > len(images) > 0:
         raise ValueError(_too_large(k, len(images)))
-    if rows.ndim != 2 or not len(rows) or not np.isfinite(rows).all():
-        raise ValueError(f"directions of shape {rows.shape} must be finite numbers [M, D], at least one row.")
     blocks: list[_Block] = []
     seen = 0
-    for first, outputs in features.stream(model, layer, images):
-        arranged = _arranged(outputs, reduce)
+    for chunk in features.stream(model, layer, images):
+        arranged = _arranged(chunk.outputs, reduce)
         if not blocks:
-            _check_width(rows, outputs, reduce)
+            _check_width(rows, chunk.outputs, reduce)
             positions = math.prod(arranged.shape[1:-1])
-            blocks = _blocks(rows, k, max(1, _BLOCK // (len(outputs) * positions)))
-        blocks = [block.merged(arranged, first) for block in blocks]
-        seen += len(outputs)
+            blocks = _blocks(rows, k, max(1, _BLOCK // (len(arranged) * positions)))
+        if not tf.reduce_max(tf.abs(arranged)) <= most:
+            raise ValueError(
+                f"⟨φ, v⟩ may overflow float32 in images {chunk.first} to {chunk.first + chunk.count - 1}. Scale the "
+                "directions down; their length changes no order."
+            )
+        blocks = [block.merged(arranged, chunk) for block in blocks]
+        seen += chunk.count
     if k > seen:
         raise ValueError(_too_large(k, seen))
     return TopImages(*(np.concatenate([np.asarray(b[i]) for b in blocks]) for i in (1, 2)))
@@ -84,11 +99,9 @@ class _Block(NamedTuple):
     indices: tf.Tensor
     activations: tf.Tensor
 
-    def merged(self, outputs: tf.Tensor, first: int) -> "_Block":
+    def merged(self, outputs: tf.Tensor, chunk: features.Chunk) -> "_Block":
         merge = _merge_positions if len(outputs.shape) == 3 else _merge
-        return self._replace(
-            **dict(zip(("indices", "activations"), merge(*self, outputs, first), strict=True))
-        )
+        return _Block(self.directions, *merge(*self, outputs, chunk.first, chunk.count))
 
 
 def _blocks(directions: np.ndarray, k: int, most: int) -> list[_Block]:
@@ -109,33 +122,38 @@ def _arranged(outputs: tf.Tensor, reduce: str) -> tf.Tensor:
     return tf.reduce_mean(positions, axis=1) if reduce == "mean" else positions
 
 
-_MATRIX, _INDICES = tf.TensorSpec([None, None]), tf.TensorSpec([None, None], tf.int32)
+_MATRIX, _COUNT = tf.TensorSpec([None, None]), tf.TensorSpec([], tf.int32)
+_SO_FAR = [_MATRIX, tf.TensorSpec([None, None], tf.int32), _MATRIX]  # a block
 
 
-@tf.function(
-    autograph=False,
-    input_signature=[_MATRIX, _INDICES, _MATRIX, _MATRIX, tf.TensorSpec([], tf.int32)],
-)
+@tf.function(autograph=False, input_signature=[*_SO_FAR, _MATRIX, _COUNT, _COUNT])
 def _merge(
-    directions: tf.Tensor, indices: tf.Tensor, activations: tf.Tensor, outputs: tf.Tensor, first: tf.Tensor
+    directions: tf.Tensor,
+    indices: tf.Tensor,
+    activations: tf.Tensor,
+    outputs: tf.Tensor,
+    first: tf.Tensor,
+    count: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The k best of those so far and of outputs [B, D], whose first image has index `first`."""
-    return _best(indices, activations, tf.matmul(directions, outputs, transpose_b=True), first)
+    """The k best of those so far and of outputs [B, D], of which `count` are of images; `first` is the first's index."""
+    products = tf.matmul(directions, outputs, transpose_b=True)
+    return _best(indices, activations, products[:, :count], first)
 
 
-@tf.function(
-    autograph=False,
-    input_signature=[_MATRIX, _INDICES, _MATRIX, tf.TensorSpec([None] * 3), tf.TensorSpec([], tf.int32)],
-)
+@tf.function(autograph=False, input_signature=[*_SO_FAR, tf.TensorSpec([None] * 3), _COUNT, _COUNT])
 def _merge_positions(
-    directions: tf.Tensor, indices: tf.Tensor, activations: tf.Tensor, outputs: tf.Tensor, first: tf.Tensor
+    directions: tf.Tensor,
+    indices: tf.Tensor,
+    activations: tf.Tensor,
+    outputs: tf.Tensor,
+    first: tf.Tensor,
+    count: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The same for outputs [B, P, D], of which the best position counts."""
-    count, positions, width = tf.unstack(tf.shape(outputs))
+    images, positions, width = tf.unstack(tf.shape(outputs))
     products = tf.matmul(directions, tf.reshape(outputs, [-1, width]), transpose_b=True)
-    return _best(
-        indices, activations, tf.reduce_max(tf.reshape(products, [-1, count, positions]), axis=2), first
-    )
+    best = tf.reduce_max(tf.reshape(products, [-1, images, positions]), axis=2)
+    return _best(indices, activations, best[:, :count], first)
 
 
 def _best(
