@@ -8,6 +8,7 @@ from typing import Any
 
 _MODULES = (
     "adversarial_training",
+    "conversion",
     "data",
     "directions",
     "evaluation",

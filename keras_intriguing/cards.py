@@ -43,6 +43,33 @@ Made by `{metrics["command"]}`; all settings, versions and the SHA-256 of the we
 """
 
 
+def converted(metrics: dict[str, Any], use: str) -> str:
+    """The card of a preset whose weights were converted.
+
+    Args:
+        metrics: what is recorded of it.
+        use: what its images are and its logits, and what was done to the weights.
+    """
+    source = metrics["source"]
+    return f"""# {metrics["preset"]}
+
+`{metrics["model"]}` with the weights of `{source["file"]}`, in the form of {metrics["form"]}; {metrics["parameters"]:,} parameters.
+
+```python
+import keras_intriguing as ki
+
+model = ki.from_preset("path/to/this/folder")
+```
+
+{use}
+
+Nothing was trained, and no error was measured. The order of the classes, and the terms under which the weights may be used, are those of
+their source.
+
+Made by `{metrics["command"]}`; versions, and the SHA-256 of the source and of these weights, are in `metrics.json`.
+"""
+
+
 _OF_DIGITS = (
     "test",
     "images [B, 28, 28, 1] in [0, 1] to logits [B, 10]",

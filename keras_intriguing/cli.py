@@ -7,7 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import cli_model, cli_progress, cli_spectral, cli_zoo, files, presets, recipes
+from keras_intriguing import (
+    cli_convert,
+    cli_model,
+    cli_progress,
+    cli_spectral,
+    cli_zoo,
+    files,
+    presets,
+    recipes,
+)
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -74,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     attack.set_defaults(run=_attack)
 
     cli_spectral.add_to(commands)
+    cli_convert.add_to(commands)
     parser.set_defaults(interrupted="Nothing was written.")
     return parser
 

@@ -64,8 +64,8 @@ def train(
         The progress at the end.
 
     Raises:
-        ValueError: fewer images than a minibatch, classes that differ between the two sets or from the model's
-            logits, or a checkpoint of another training.
+        ValueError: fewer images than a minibatch, the same in both sets, classes that differ between the two or from
+            the model's logits, or a checkpoint of another training.
         FloatingPointError: the objective is no longer finite.
     """
     _check(model, images, validation, options)
@@ -127,6 +127,11 @@ def _check(
 ) -> None:
     if len(images) < options.batch_size:
         raise ValueError(f"batch_size is {options.batch_size}, but there are {len(images)} photographs.")
+    if shared := set(images.names) & set(validation.names):
+        raise ValueError(
+            f"{len(shared)} of the photographs to train on are also those to validate on. The folder needs two in it, "
+            "train and val, each with the classes' folders."
+        )
     if images.classes != validation.classes:
         raise ValueError(
             f"The classes to train on ({', '.join(images.classes)}) are not those to validate on "

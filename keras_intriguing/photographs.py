@@ -1,6 +1,7 @@
 """Folders of photographs, one folder a class: what is in them, and their pixels as float32 in [0, 1]."""
 
 import dataclasses
+import functools
 import hashlib
 import os
 import tempfile
@@ -21,7 +22,7 @@ _BATCH = 128
 _TFDS = "imagenette/160px-v2"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Photographs:
     """Photographs and their classes. Pixels stay in their files until they are asked for.
 
@@ -48,9 +49,14 @@ class Photographs:
             self, sources=pick(self.sources), names=pick(self.names), labels=self.labels[indices]
         )
 
+    @functools.cached_property
+    def _tensor(self) -> tf.Tensor:
+        with tf.init_scope():  # a tensor that pipelines share, not a constant written into each one's graph
+            return tf.constant(self.sources)
+
     def read(self, index: tf.Tensor) -> tf.Tensor:
         """One photograph, float32 [H, W, 3] in [0, 1], for use inside a `tf.data` pipeline."""
-        source = tf.constant(self.sources)[index]
+        source = self._tensor[index]
         return decode(tf.io.read_file(source) if isinstance(self.sources[0], str) else source)
 
     def squares(self, size: int) -> tf.data.Dataset:

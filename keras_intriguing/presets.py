@@ -111,6 +111,18 @@ def load_metrics(preset: str | os.PathLike) -> dict[str, Any]:
     return metrics
 
 
+def require_vacant(folder: str | os.PathLike) -> None:
+    """Checks that a new preset would replace no finished one, before the work whose result it will hold.
+
+    Raises:
+        FileExistsError: the folder holds a finished preset.
+    """
+    if (Path(folder) / METRICS).exists():
+        raise FileExistsError(
+            f"{folder} already holds a finished preset. Remove it or choose another folder."
+        )
+
+
 def save_to_preset(model: Any, folder: str | os.PathLike, metrics: dict[str, Any], card: str) -> None:
     """Writes a model as a preset folder; `metrics.json`, written last, makes it valid.
 

@@ -69,10 +69,7 @@ def train_preset(
     if seed is not None:
         recipe = dataclasses.replace(recipe, seed=seed)
     folder = Path(folder)
-    if (folder / presets.METRICS).exists():
-        raise FileExistsError(
-            f"{folder} already holds a finished preset. Remove it or choose another folder."
-        )
+    presets.require_vacant(folder)
     if isinstance(recipe, PhotographRecipe):
         load = functools.partial(photographs.load, images, data_dir=data_dir, skip_unreadable=skip_unreadable)
         train = functools.partial(_on_photographs, images=load(split="train"), validation=load(split="val"))

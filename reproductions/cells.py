@@ -26,7 +26,7 @@ def distortion(number: dict[str, Any], paper: str = "", success: float = 1.0) ->
     failed = "" if success == 1 else f" ({100 * success:.1f}% succeeded)"
 
     def shown(value: float) -> str:
-        return f"{value:.4f}"
+        return f"{value:.4f}" if value >= 0.01 else f"{value:.5f}"
 
     return Cell(
         shown(number["value"]) + failed,

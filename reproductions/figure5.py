@@ -1,24 +1,19 @@
 """Figure 5: photographs that are all taken for one class after an imperceptible change, and what becomes of it in files."""
 
 import functools
-import resource
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-import keras_intriguing as ki
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
-from reproductions import imagenette, statistics
+from reproductions import imagenette, statistics, storing
 from reproductions.cells import distortion, percent
 from reproductions.run import PAPER, Run
+from reproductions.storing import STORED
 
 PRESETS = [imagenette.ALEXNET]
 METHODS = ("penalty", "direct")
 IMAGES = 64
-STRETCHES = (1.0, 1.1, 1.5, 2.0)  # the change as it was found, and longer
 _SHOWN = 8
 
 
@@ -74,61 +69,17 @@ def _of_method(run: Run, method: str) -> dict[str, Any]:
         x, y = chosen(run)
         success = np.stack([e.arrays["success"] for e in examples])
         sizes = np.stack([e.arrays["distortion"] for e in examples])
-        survive = {}
-        for stretch in STRETCHES:
-            found = {stored: ([], []) for stored in STORED}
-            for preset, example, there in zip(presets, examples, success, strict=True):
-                images = np.clip(x + np.float32(stretch) * (example.arrays["adversarial"] - x), 0, 1)
-                for stored, store in STORED.items():
-                    labels = ki.evaluation.labels(run.model(preset), store(images))
-                    found[stored][0].append(np.where(there, labels == target_of(run), np.nan))
-                    found[stored][1].append(np.where(there, labels != y, np.nan))
-            survive[f"{stretch:g}"] = {
-                stored: {
-                    "target": statistics.share_of(np.stack(hits)),
-                    "wrong": statistics.share_of(np.stack(wrong)),
-                }
-                for stored, (hits, wrong) in found.items()
-            }
         return {
             "distortion": statistics.mean(np.where(success, sizes, np.nan)),
             "success": statistics.share_of(success.astype(float)),
             "evaluations": float(np.mean([e.arrays["evaluations"] for e in examples])),
-            "survive": survive,
-            "peak_mib": _peak(),
+            "target": storing.survival(run, presets, x, examples, lambda labels: labels == target_of(run)),
+            "wrong": storing.survival(run, presets, x, examples, lambda labels: labels != y),
+            "peak_mib": storing.peak_mib(),
         }
 
     hashes = [e.sha256 for e in examples]
     return imagenette.record(run, f"figure5/{method}", presets, measure, examples_sha256=hashes)
-
-
-def _rounded(x: np.ndarray) -> np.ndarray:
-    return (np.rint(x * 255) / 255).astype(np.float32)
-
-
-def _jpeg(quality: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Images as they come back from JPEG files of a quality, chroma at half resolution as is usual."""
-
-    def stored(x: np.ndarray) -> np.ndarray:
-        pixels = np.rint(x * 255).astype(np.uint8)
-        back = [tf.io.decode_jpeg(tf.io.encode_jpeg(image, quality=quality)).numpy() for image in pixels]
-        return np.stack(back).astype(np.float32) / 255
-
-    return stored
-
-
-STORED = {
-    "as computed": lambda x: x,
-    "8 bits": _rounded,
-    "JPEG, quality 95": _jpeg(95),
-    "JPEG, quality 75": _jpeg(75),
-}
-
-
-def _peak() -> int:
-    """The most memory that the process has held, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
 def section(run: Run, values: dict[str, Any]) -> Section:
@@ -156,16 +107,8 @@ def section(run: Run, values: dict[str, Any]) -> Section:
         "pixels and channels in [0, 1]. The paper's figure is of AlexNet on ImageNet, 64 examples. The process held at most "
         f"{peak:,} MiB."
     )
-    survive = [
-        (
-            method if stretch == 1 else f"{method}, change ×{stretch:g}",
-            [percent(values[method]["survive"][f"{stretch:g}"][stored]["target"]) for stored in STORED]
-            + [percent(values[method]["survive"][f"{stretch:g}"][stored]["wrong"]) for stored in STORED],
-        )
-        for method in METHODS
-        for stretch in STRETCHES
-    ]
-    columns = [*(f"{target}: {stored}" for stored in STORED), *(f"wrong: {stored}" for stored in STORED)]
+    survive = [row for method in METHODS for row in storing.rows(values[method], method, ("target", "wrong"))]
+    columns = [f"{name}: {stored}" for name in (target, "wrong") for stored in STORED]
     survival = (
         f"Share of the examples that are still taken for {target}, and that are taken for anything wrong, after rounding to "
         "256 levels and after a JPEG file. The smallest change ends on the decision boundary, where rounding decides; "

@@ -12,6 +12,7 @@ from keras_intriguing.photographs import Photographs
 from reproductions.run import Run
 
 ALEXNET = "alexnet_small_imagenette"
+QUOCNET = "quocnet_imagenette"
 
 # Imagenette's folders are named by WordNet
 _WORDS = {

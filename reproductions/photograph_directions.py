@@ -15,11 +15,11 @@ from reproductions.directions_claims import LEARNED_WHITENED, Differences
 from reproductions.kinds import LEARNING, PAIRS, RANDOM, UNITS
 from reproductions.run import Run
 
-# the second is the judge in whose features photographs are compared: the same net from another training run
-PRESETS = [imagenette.ALEXNET, f"{imagenette.ALEXNET}_seed1"]
+PRESETS = [imagenette.ALEXNET, imagenette.QUOCNET]  # the second's features judge how alike photographs are
 LAYERS = ("fc2", "conv5")
 K = 5  # photographs a panel, as in the paper
 _PANELS = 4
+_JUDGES_LAYER = "features"
 _SMALL = 32  # the side of the photographs whose pixels are compared
 
 
@@ -93,10 +93,9 @@ def _squares(run: Run) -> Any:
 
 @functools.cache
 def _judge(run: Run) -> Judge:
-    photographs, other = imagenette.validation(run), PRESETS[1]
-    net = run.model(other)
+    photographs, net = imagenette.validation(run), run.model(PRESETS[1])
     squares = photographs.squares(net.input_shape[1])
-    features = ki.directions.activations(net, ki.directions.hidden_layers(net)[-1], squares)
+    features = ki.directions.activations(net, _JUDGES_LAYER, squares)
     return Judge(photographs.labels, photographs.images(_SMALL), features, K)
 
 
@@ -126,7 +125,7 @@ def section(run: Run, values: dict[str, dict[str, Any]], kind: str, heading: str
         f"similarity of pixels ({_SMALL}×{_SMALL})",
         "similarity of features",
     ]
-    table_note = f"Features: the last hidden layer of {PRESETS[1]}."
+    table_note = f"Features: those of {PRESETS[1]}, which were learned without labels; as for pixels, about their mean."
     return Section(
         heading,
         [Table("How alike the photographs are", "direction", columns, cells, table_note)],

@@ -35,7 +35,7 @@ class Run:
         advance: called with a description when a measurement begins.
         photographs: a folder of them; None for Imagenette by TFDS. See `ki.photographs.load`.
         skip_unreadable: leave out photographs that cannot be decoded.
-        alexnet: weights for `ki.models.AlexNet()`, a .weights.h5 file; None for its initialization.
+        alexnet: folder of a preset of `ki.models.AlexNet`; None for its initialization.
     """
 
     dataset: str

@@ -15,11 +15,15 @@ DIGITS = 400
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    folder = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser() / "mnist"
-    if not folder.is_dir():
-        for item in items:
-            if item.get_closest_marker("mnist"):
-                item.add_marker(pytest.mark.skip(reason="needs the whole of MNIST in TFDS_DATA_DIR"))
+    prepared = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser() / "mnist"
+    missing = {
+        "mnist": "" if prepared.is_dir() else "needs the whole of MNIST in TFDS_DATA_DIR",
+        "imagenette": "" if "IMAGENETTE_DIR" in os.environ else "needs Imagenette's folder in IMAGENETTE_DIR",
+    }
+    for item in items:
+        for marker, reason in missing.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""AlexNet against the counts and sizes that are published."""
+"""AlexNet, and torchvision's, against the counts and sizes that are published."""
 
 import keras
 import numpy as np
@@ -77,4 +77,33 @@ def test_the_small_one_has_the_documented_sizes() -> None:
     ]  # fmt: skip
     assert model.count_params() == 2_252_362
     other = models.AlexNetSmall.from_config({**model.get_config(), "classes": 3})
+    assert other.output_shape == (None, 3)
+
+
+def test_its_classes_and_normalization_are_arguments(
+    alexnet: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models.AlexNet, "_WIDTHS", (4, 4, 4, 4, 4, 4, 4))
+    other = models.AlexNet(classes=3, lrn_bias=1.0, lrn_alpha=2e-5)
+    again = models.AlexNet.from_config(other.get_config())
+    assert again.get_config() == other.get_config()
+    assert again.output_shape == (None, 3)
+    for name in ("norm1", "norm2"):
+        norm, published = again.get_layer(name), alexnet.get_layer(name)
+        assert (norm.size, norm.bias, norm.alpha, norm.beta) == (5, 1.0, 2e-5, 0.75)
+        assert (published.size, published.bias, published.alpha, published.beta) == (5, 2.0, 1e-4, 0.75)
+
+
+def test_torchvisions_has_its_sizes_and_61_100_840_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = models.TorchvisionAlexNet()
+    assert model.count_params() == 61_100_840
+    assert model.input_shape == (None, 224, 224, 3)
+    assert model.output_shape == (None, 1000)
+    names = ("conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5")
+    shapes = [tuple(model.get_layer(name).output.shape[1:]) for name in names]
+    assert shapes == [
+        (55, 55, 64), (27, 27, 64), (27, 27, 192), (13, 13, 192), (13, 13, 384), (13, 13, 256), (13, 13, 256), (6, 6, 256),
+    ]  # fmt: skip
+    monkeypatch.setattr(models.TorchvisionAlexNet, "_WIDTHS", (4, 4, 4, 4, 4, 4, 4))
+    other = models.TorchvisionAlexNet.from_config({**model.get_config(), "classes": 3})
     assert other.output_shape == (None, 3)

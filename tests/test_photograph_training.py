@@ -96,13 +96,15 @@ def test_the_checkpoint_of_another_training_is_refused(folder: Path, tmp_path: P
         train(folder, options=dataclasses.replace(short, learning_rate=0.1), checkpoint=checkpoint)
 
 
-def test_sets_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_sets_that_do_not_fit_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="batch_size is 64, but there are 40 photographs"):
         train(folder, options=dataclasses.replace(OPTIONS, batch_size=64))
     sets = [photographs.load(folder, split) for split in ("train", "val")]
     other = dataclasses.replace(sets[1], classes=("a", "b"))
     with pytest.raises(ValueError, match=r"classes to train on \(blue, red\) are not those"):
         photograph_training.train(Tiny(), sets[0], other, OPTIONS)
+    with pytest.raises(ValueError, match="40 of the photographs to train on are also those to validate on"):
+        photograph_training.train(Tiny(), sets[0], sets[0], OPTIONS)
     three = [dataclasses.replace(one, classes=("a", "b", "c")) for one in sets]
     with pytest.raises(ValueError, match="have 3 classes, tiny has 2 logits"):
         photograph_training.train(Tiny(name="tiny"), *three, OPTIONS)

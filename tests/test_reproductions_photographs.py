@@ -14,7 +14,16 @@ import reproductions.__main__ as reproductions
 from keras_intriguing import photographs, presets, training
 from keras_intriguing.models.base import PresetModel
 from keras_intriguing.photograph_training import error
-from reproductions import coherence, comparisons, figure5, imagenette, kinds, photograph_directions
+from reproductions import (
+    coherence,
+    comparisons,
+    figure5,
+    figure6,
+    imagenette,
+    kinds,
+    photograph_directions,
+    storing,
+)
 
 _CLASSES = tuple(sorted(imagenette._WORDS))
 _COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
@@ -23,13 +32,18 @@ _COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
 class Colours(PresetModel):
-    """Ten classes of images of 12×12."""
+    """Some classes of images of 12×12."""
 
-    def __init__(self, name: str | None = None, **kwargs: object) -> None:
+    def __init__(self, classes: int = 10, name: str | None = None, **kwargs: object) -> None:
         inputs = keras.Input((12, 12, 3))
         x = keras.layers.Conv2D(8, 3, 2, activation="relu", name="conv5")(inputs)
         x = keras.layers.Dense(16, "relu", name="fc2")(keras.layers.Flatten()(x))
-        super().__init__(inputs=inputs, outputs=keras.layers.Dense(10, name="fc3")(x), name=name, **kwargs)
+        outputs = keras.layers.Dense(classes, name="fc3")(x)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self.classes = classes
+
+    def get_config(self) -> dict:
+        return {"classes": self.classes, **super().get_config()}
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Two presets of the net, trained from two seeds."""
     found = photographs.load(folder)
-    x, made = found.images(12), []
+    made = []
     for seed in (0, 1):
-        keras.utils.set_random_seed(seed)
-        model = Colours(name="colours")
-        training.initialize(model, seed)
-        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        model.fit(x, found.labels, epochs=60, batch_size=16, verbose=0)
+        model = trained(Colours(), found.images(12), found.labels, seed)
         preset = tmp_path_factory.mktemp("zoo") / f"colours{seed}"
         presets.save_to_preset(model, preset, {"classes": list(_CLASSES), "recipe": {}}, "a card")
         made.append(str(preset))
@@ -61,11 +71,20 @@ def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return made
 
 
+def trained(model: keras.Model, x: np.ndarray, y: np.ndarray, seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    training.initialize(model, seed)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, y, epochs=60, batch_size=16, verbose=0)
+    return model
+
+
 @pytest.fixture
 def small(zoo: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The figures of the small net, with fewer images and tests."""
     monkeypatch.setattr(imagenette, "ALEXNET", zoo[0])
     monkeypatch.setattr(photograph_directions, "PRESETS", zoo)
+    monkeypatch.setattr(photograph_directions, "_JUDGES_LAYER", "fc2")
     for module in (reproductions, figure5):
         monkeypatch.setattr(module, "PRESETS", zoo[:1], raising=False)
     from reproductions import figure3, figure4
@@ -112,12 +131,12 @@ def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, 
     targets = set(kept["target"].tolist())
     assert len(targets) == 1
     assert set(np.argmax(net(kept["adversarial"]), -1).tolist()) == targets
-    survive = values["survive"]["1"]
+    survive = values["target"]["1"]
     rounded = np.rint(kept["adversarial"] * 255) / 255
     share = float(np.mean(np.argmax(net(rounded.astype(np.float32)), -1) == kept["target"]))
-    assert survive["8 bits"]["target"]["value"] == pytest.approx(share)
-    assert survive["as computed"]["target"]["value"] == 1
-    assert values["survive"]["2"]["as computed"]["wrong"]["value"] >= 0.5
+    assert survive["8 bits"]["value"] == pytest.approx(share)
+    assert survive["as computed"]["value"] == 1
+    assert values["wrong"]["2"]["as computed"]["value"] >= 0.5
 
     assert "What units are ahead by in the whitened space is learned" in text
     layer = json.loads((tmp_path / "records/figures34/fc2.json").read_text())["values"]
@@ -130,7 +149,7 @@ def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, 
 
 def test_jpeg_is_what_a_file_would_hold() -> None:
     image = np.random.default_rng(0).random((1, 16, 16, 3)).astype(np.float32)
-    (stored,) = figure5.STORED["JPEG, quality 75"](image)
+    (stored,) = storing.STORED["JPEG, quality 75"](image)
     encoded = tf.io.encode_jpeg(np.rint(image[0] * 255).astype(np.uint8), quality=75).numpy()
     import io
 
@@ -158,3 +177,36 @@ def test_too_few_that_are_classified_rightly_are_said(
     monkeypatch.setattr(figure5, "IMAGES", 500)
     assert reproductions.main(["figure5", "--images", str(folder), "--out", str(tmp_path)]) == 2
     assert "500 are needed" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small")
+def test_figure_6_is_measured_and_reported(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = photographs.load(folder)
+    positive = _CLASSES[3]
+    is_one = (found.labels == 3).astype(np.int32)
+    detector = trained(Colours(2), found.images(12), is_one, 0)
+    metrics = {
+        "recipe": {"positive": positive},
+        "detection": {"classifier": {"value": 0.9, "low": 0.8, "high": 0.95}, "chance": {"value": 0.5}},
+    }
+    preset = str(tmp_path / "detector")
+    presets.save_to_preset(detector, preset, metrics, "a card")
+    monkeypatch.setattr(figure6, "PRESET", preset)
+    monkeypatch.setattr(figure6, "PRESETS", [preset])
+    out = tmp_path / "out"
+    assert reproductions.main(["figure6", "--images", str(folder), "--out", str(out)]) == 0
+    text = (out / "REPORT.md").read_text(encoding="utf-8")
+    assert "Figure 6: chain saws that become none" in text
+    assert "90.0%" in text
+    (path,) = (out / "examples").glob("figure6-direct.npz")
+    kept = np.load(path)
+    # all that show one and are recognized, and no longer are
+    recognized = np.argmax(detector(found.images(12)), -1) == 1
+    assert len(kept["adversarial"]) == (recognized & (is_one == 1)).sum() > 4
+    assert kept["success"].all()
+    assert not np.argmax(detector(kept["adversarial"]), -1).any()
+    values = json.loads((out / "records/figure6/direct.json").read_text())["values"]
+    assert values["distortion"]["value"] == pytest.approx(kept["distortion"].mean())
+    assert values["wrong"]["1"]["as computed"]["value"] == 1

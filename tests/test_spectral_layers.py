@@ -55,6 +55,7 @@ LAYERS = [
     (L.ZeroPadding2D(2), (3, 3, 1), 1.0),
     (L.Cropping2D(1), (5, 5, 1), 1.0),
     (L.Rescaling(1 / 255), (4,), 1 / 255),
+    (L.Rescaling([1.0, -3.0, 2.0], [0.0, 1.0, 0.0]), (2, 2, 3), 3.0),
     (L.ReLU(negative_slope=0.1), (3,), 1.0),
     (L.LeakyReLU(negative_slope=2.0), (3,), 2.0),
     (L.ELU(alpha=3.0), (3,), 3.0),

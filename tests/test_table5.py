@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import keras_intriguing as ki
-from keras_intriguing import report
+from keras_intriguing import presets, report
+from keras_intriguing.models.base import PresetModel
 from reproductions import __main__ as reproductions
 from reproductions import table5
 from reproductions.run import PAPER, Run
@@ -17,18 +18,20 @@ from reproductions.run import PAPER, Run
 L = keras.layers
 
 
-class Small(keras.Sequential):
+@keras.saving.register_keras_serializable(package="keras_intriguing")
+class Small(PresetModel):
     """The first three layers of an AlexNet, on smaller images."""
 
-    def __init__(self, grouped: bool) -> None:
-        super().__init__(
-            [
-                keras.Input((13, 13, 2)),
-                L.Conv2D(4, 3, 2, activation="relu", groups=1 + grouped, name="conv1"),
-                ki.models.LocalResponseNormalization(name="norm1"),
-                L.MaxPooling2D(3, 2, name="pool1"),
-            ]
-        )
+    def __init__(self, grouped: bool = True, name: str | None = None, **kwargs: Any) -> None:
+        inputs = keras.Input((13, 13, 2))
+        x = L.Conv2D(4, 3, 2, activation="relu", groups=1 + grouped, name="conv1")(inputs)
+        x = ki.models.LocalResponseNormalization(name="norm1")(x)
+        x = L.MaxPooling2D(3, 2, name="pool1")(x)
+        super().__init__(inputs=inputs, outputs=x, name=name, **kwargs)
+        self.grouped = grouped
+
+    def get_config(self) -> dict[str, Any]:
+        return {"grouped": self.grouped, **super().get_config()}
 
 
 @pytest.fixture
@@ -90,8 +93,8 @@ def test_it_takes_up_its_records(small: None, tmp_path: Path, monkeypatch: pytes
 def test_weights_of_ones_own_are_used_and_named(small: None, tmp_path: Path) -> None:
     model = Small(True)
     model.get_layer("conv1").kernel.assign(np.ones((3, 3, 1, 4)))
-    model.save_weights(tmp_path / "own.weights.h5")
-    values = table5.measure(run(tmp_path, tmp_path / "own.weights.h5"))
+    presets.save_to_preset(model, tmp_path / "own", {}, "a card")
+    values = table5.measure(run(tmp_path, tmp_path / "own"))
     expected = ki.spectral.frequency_supremum(model.get_layer("conv1")).upper
     assert values["alexnet"]["layers"][0]["supremum"] == pytest.approx(expected)
     assert values["alexnet"]["weights"].startswith("SHA-256 ")
@@ -99,18 +102,21 @@ def test_weights_of_ones_own_are_used_and_named(small: None, tmp_path: Path) -> 
     assert "NOT TRAINED" not in table5.section(run(tmp_path), values).tables[0].title
 
 
-def test_weights_that_do_not_fit_are_refused(small: None, tmp_path: Path) -> None:
-    (tmp_path / "own.weights.h5").write_text("no weights")
-    with pytest.raises(ValueError, match=r"own.weights.h5 does not fit ki.models.AlexNet"):
-        table5.measure(run(tmp_path, tmp_path / "own.weights.h5"))
+def test_a_preset_of_another_net_is_refused(small: None, tmp_path: Path) -> None:
+    presets.save_to_preset(Small(False), tmp_path / "ungrouped", {}, "a card")
+    with pytest.raises(ValueError, match="an AlexNet without groups"):
+        table5.measure(run(tmp_path, tmp_path / "ungrouped"))
+    presets.save_to_preset(ki.models.FC10(), tmp_path / "fc10", {}, "a card")
+    with pytest.raises(ValueError, match="holds a FC10, not a Small"):
+        table5.measure(run(tmp_path, tmp_path / "fc10"))
 
 
 def test_weights_that_are_missing_are_named_before_work_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    arguments = ["table5", "--out", str(tmp_path), "--alexnet", str(tmp_path / "none.weights.h5")]
+    arguments = ["table5", "--out", str(tmp_path), "--alexnet", str(tmp_path / "none")]
     assert reproductions.main(arguments) == 2
-    assert "There is no file" in capsys.readouterr().err
+    assert "There is no preset folder" in capsys.readouterr().err
 
 
 def test_it_is_measured_only_when_asked_for() -> None:

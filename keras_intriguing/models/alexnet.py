@@ -19,7 +19,7 @@ _SMALL_ALPHA = 0.41
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
 class AlexNet(PresetModel):
-    """Krizhevsky, Sutskever and Hinton 2012: images [B, 227, 227, 3] to logits [B, 1000], 60,965,224 parameters.
+    """Krizhevsky, Sutskever and Hinton 2012: images [B, 227, 227, 3] to logits [B, classes], 60,965,224 parameters.
 
     Five convolutions and three dense layers, all but the last rectified; local response normalization, then 3×3 max
     pooling with stride 2, after the first two convolutions, pooling after the fifth; dropout of ½ after the
@@ -30,33 +30,50 @@ class AlexNet(PresetModel):
     Args:
         grouped: the second, fourth and fifth convolution in two groups, one for each of the two devices of 2012. Without
             it they have the sizes that Table 5 prints (96×5×5×256 and so on), 62,378,344 parameters in all.
+        classes: number of logits.
+        lrn_bias: k of both normalizations; 1 in Caffe's replication.
+        lrn_alpha: α of both normalizations; 2e-5 in Caffe's replication (see `LocalResponseNormalization`).
         name: of the model.
     """
 
-    def __init__(self, grouped: bool = True, name: str | None = None, **kwargs: Any) -> None:
+    _WIDTHS = (96, 256, 384, 384, 256, 4096, 4096)  # of all layers but the last
+
+    def __init__(
+        self,
+        grouped: bool = True,
+        classes: int = CLASSES,
+        lrn_bias: float = 2.0,
+        lrn_alpha: float = 1e-4,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         groups = 2 if grouped else 1
+        normalization = {"bias": lrn_bias, "alpha": lrn_alpha}
+        width1, width2, width3, width4, width5, *dense_widths = self._WIDTHS
         inputs = keras.Input(IMAGE_SHAPE, name="image")
-        x = _convolution("conv1", 96, 11, 0, strides=4, padding="valid")(inputs)
-        x = LocalResponseNormalization(name="norm1")(x)
+        x = _convolution("conv1", width1, 11, 0, strides=4, padding="valid")(inputs)
+        x = LocalResponseNormalization(**normalization, name="norm1")(x)
         x = L.MaxPooling2D(3, 2, name="pool1")(x)
-        x = _convolution("conv2", 256, 5, 1, groups=groups)(x)
-        x = LocalResponseNormalization(name="norm2")(x)
+        x = _convolution("conv2", width2, 5, 1, groups=groups)(x)
+        x = LocalResponseNormalization(**normalization, name="norm2")(x)
         x = L.MaxPooling2D(3, 2, name="pool2")(x)
-        x = _convolution("conv3", 384, 3, 0)(x)
-        x = _convolution("conv4", 384, 3, 1, groups=groups)(x)
-        x = _convolution("conv5", 256, 3, 1, groups=groups)(x)
+        x = _convolution("conv3", width3, 3, 0)(x)
+        x = _convolution("conv4", width4, 3, 1, groups=groups)(x)
+        x = _convolution("conv5", width5, 3, 1, groups=groups)(x)
         x = L.MaxPooling2D(3, 2, name="pool5")(x)
         x = L.Flatten(name="flatten")(x)
-        for name_, units in (("fc1", 4096), ("fc2", 4096)):
+        for name_, units in zip(("fc1", "fc2"), dense_widths, strict=True):
             x = L.Dense(units, "relu", kernel_initializer=_normal(), bias_initializer="ones", name=name_)(x)
             x = L.Dropout(_DROPOUT, name=f"{name_}_dropout")(x)
-        outputs = L.Dense(CLASSES, kernel_initializer=_normal(), name="fc3")(x)
+        outputs = L.Dense(classes, kernel_initializer=_normal(), name="fc3")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
-        self.grouped = grouped
+        self.grouped, self.classes = grouped, classes
+        self.lrn_bias, self.lrn_alpha = lrn_bias, lrn_alpha
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"grouped": self.grouped, **super().get_config()}
+        own = {name: getattr(self, name) for name in ("grouped", "classes", "lrn_bias", "lrn_alpha")}
+        return {**own, **super().get_config()}
 
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")

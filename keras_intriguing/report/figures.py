@@ -68,7 +68,7 @@ def triples(path: Path, rows: Sequence[tuple[str, Sequence[Triple]]], magnified:
                 axes = grid[i, 3 * j + k]
                 axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1)
                 axes.set_title(title, fontsize=9, pad=2)
-    _save(figure, path)
+    _save(figure, path, rows[0][1][0].before)
 
 
 def strips(path: Path, rows: Sequence[tuple[str, Sequence[np.ndarray], Sequence[str]]]) -> None:
@@ -89,7 +89,7 @@ def strips(path: Path, rows: Sequence[tuple[str, Sequence[np.ndarray], Sequence[
         for axes, image, caption in zip(line, images, captions, strict=False):
             axes.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
             axes.text(0.5, -0.05, caption, transform=axes.transAxes, ha="center", va="top", fontsize=8)
-    _save(figure, path)
+    _save(figure, path, rows[0][1][0])
 
 
 def curves(
@@ -190,6 +190,8 @@ def planes(path: Path, panels: Sequence[tuple[str, np.ndarray]], unit: str) -> N
     _save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path, image: np.ndarray | None = None) -> None:
+    """A large image, of which a figure shows many, keeps its pixels."""
+    large = image is not None and image.shape[0] > 64
     with files.replacing(path) as temporary:
-        FigureCanvasAgg(figure).print_figure(temporary, dpi=110)
+        FigureCanvasAgg(figure).print_figure(temporary, dpi=165 if large else 110)

@@ -23,25 +23,24 @@ def batch_normalization(layer: Any, shape: tuple[int, ...]) -> NormBounds:
     if (variance + layer.epsilon <= 0).any():
         raise ValueError(f"The variance of {keras_layers.named(layer)} is negative.")
     factors = np.abs(scale) / np.sqrt(variance + layer.epsilon)
-    return _scaling(factors, shape, layer.axis if layer.axis >= 0 else layer.axis + len(shape) + 1)
-
-
-def _scaling(factors: np.ndarray, shape: tuple[int, ...], axis: int) -> NormBounds:
-    """A factor for every channel along `axis`, counted with the batch axis."""
+    axis = layer.axis if layer.axis >= 0 else layer.axis + len(shape) + 1  # counted with the batch axis
     if factors.size != shape[axis - 1]:
         raise ValueError(f"{factors.size} channels, but the input shape is {shape}.")
-    witness = np.zeros(shape)
-    at = [0] * len(shape)
-    at[axis - 1] = int(factors.argmax())
-    witness[tuple(at)] = 1
-    largest = float(factors.max())
-    return NormBounds(largest * (1 - 1e-14), largest * (1 + 1e-14), "exact", (witness, np.zeros(shape)))
+    return _scaling(factors.reshape((-1, *(1,) * (len(shape) - axis))), shape)
 
 
 def rescaling(layer: Any, shape: tuple[int, ...]) -> NormBounds:
-    """The largest |scale|."""
-    scale = float(np.abs(np.asarray(layer.scale, np.float64)).max())
-    return _scaling(np.full(shape[-1], scale), shape, len(shape))
+    """The largest |scale|, which may differ between channels."""
+    return _scaling(np.abs(np.asarray(layer.scale, np.float64)), shape)
+
+
+def _scaling(factors: np.ndarray, shape: tuple[int, ...]) -> NormBounds:
+    """A factor for every value, broadcast to the input's shape."""
+    factors = np.broadcast_to(factors, shape)
+    witness = np.zeros(shape)
+    witness.flat[factors.argmax()] = 1
+    largest = float(factors.max())
+    return NormBounds(largest * (1 - 1e-14), largest * (1 + 1e-14), "exact", (witness, np.zeros(shape)))
 
 
 def isometry(layer: Any, shape: tuple[int, ...]) -> NormBounds:
