@@ -187,12 +187,13 @@ def _minibatches(
         x = _random_crop(images.read(index), size, options.smallest_crop, tf.stack([seed, count]))
         return x, tf.one_hot(labels[index], len(images.classes))
 
-    def coloured(batch: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _random_colours(x, options.colours, tf.stack([seed, batch])), y
+    def altered(batch: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        colours_seed, mixup_seed = tf.unstack(tf.random.split(tf.stack([seed, batch])))
+        return _mixed_up(_random_colours(x, options.colours, colours_seed), y, options.mixup, mixup_seed)
 
     counts = tf.data.Dataset.range(done * an_epoch, options.epochs * an_epoch)
     batches = counts.map(example, tf.data.AUTOTUNE).batch(options.batch_size, drop_remainder=True)
-    return batches.enumerate(done * steps).map(lambda i, xy: coloured(i, *xy)).prefetch(2)
+    return batches.enumerate(done * steps).map(lambda i, xy: altered(i, *xy)).prefetch(2)
 
 
 def _random_crop(image: tf.Tensor, size: int, smallest: float, seed: tf.Tensor) -> tf.Tensor:
@@ -218,6 +219,16 @@ def _random_colours(x: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor
     mean = tf.reduce_mean(x, (1, 2, 3), keepdims=True)
     x = grey + saturation * (x - grey)
     return tf.clip_by_value(brightness * (mean + contrast * (x - mean)), 0, 1)
+
+
+def _mixed_up(x: tf.Tensor, y: tf.Tensor, alpha: float, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Images and labels averaged with those of another in the minibatch, weights from Beta(α, α) (Zhang et al. 2018)."""
+    if not alpha:
+        return x, y
+    ours, theirs = tf.unstack(tf.random.stateless_gamma((2, tf.shape(x)[0]), seed, alpha))
+    part = (ours / (ours + theirs))[:, None]
+    pixels = part[:, :, None, None]
+    return pixels * x + (1 - pixels) * x[::-1], part * y + (1 - part) * y[::-1]
 
 
 def _restore(path: Path, belongs_to: str, variables: list[Any]) -> Progress:

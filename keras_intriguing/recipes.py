@@ -92,6 +92,7 @@ class PhotographTraining:
         label_smoothing: share of a label that is spread over all classes.
         smallest_crop: share of a photograph's area, at least, that a random crop keeps.
         colours: brightness, contrast and saturation are multiplied by factors between 1 ± this.
+        mixup: α of mixup; 0 for none.
     """
 
     epochs: int
@@ -102,6 +103,7 @@ class PhotographTraining:
     label_smoothing: float = 0.1
     smallest_crop: float = 0.3
     colours: float = 0.4
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in {"epochs": 1, "batch_size": 1, "warmup": 0}.items():
@@ -112,8 +114,9 @@ class PhotographTraining:
             raise ValueError(f"warmup is {self.warmup} of {self.epochs} epochs; it must be shorter.")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be a positive number, not {self.learning_rate!r}.")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay must be a number of at least 0, not {self.weight_decay!r}.")
+        for name in ("weight_decay", "mixup"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a number of at least 0, not {getattr(self, name)!r}.")
         for name in ("label_smoothing", "colours"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)!r}.")
