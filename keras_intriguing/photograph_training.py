@@ -177,9 +177,14 @@ def _optimizer(options: PhotographTraining, steps: int) -> keras.optimizers.Opti
 def _minibatches(
     images: Photographs, size: int, options: PhotographTraining, seed: int, done: int, steps: int
 ) -> tf.data.Dataset:
-    """All minibatches after `done` epochs: images [B, size, size, 3] and one-hot labels [B, K]."""
+    """All minibatches after `done` epochs: images [B, size, size, 3] and one-hot labels [B, K].
+
+    They are made between steps, not beside them: threads that prepare images take a core from the step's, which then
+    wait for each other, and both take longer than one after the other.
+    """
     an_epoch = steps * options.batch_size
     labels = tf.constant(images.labels)
+    kinds = (tf.TensorSpec((size, size, 3), tf.float32), tf.TensorSpec((len(images.classes),), tf.float32))
 
     def example(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = [seed, count // an_epoch]
@@ -187,13 +192,15 @@ def _minibatches(
         x = _random_crop(images.read(index), size, options.smallest_crop, tf.stack([seed, count]))
         return x, tf.one_hot(labels[index], len(images.classes))
 
-    def altered(batch: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        colours_seed, mixup_seed = tf.unstack(tf.random.split(tf.stack([seed, batch])))
+    def minibatch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        counts = number * options.batch_size + tf.range(options.batch_size, dtype=tf.int64)
+        x, y = tf.map_fn(example, counts, fn_output_signature=kinds)
+        colours_seed, mixup_seed = tf.unstack(tf.random.split(tf.stack([seed, number])))
         return _mixed_up(_random_colours(x, options.colours, colours_seed), y, options.mixup, mixup_seed)
 
-    counts = tf.data.Dataset.range(done * an_epoch, options.epochs * an_epoch)
-    batches = counts.map(example, tf.data.AUTOTUNE).batch(options.batch_size, drop_remainder=True)
-    return batches.enumerate(done * steps).map(lambda i, xy: altered(i, *xy)).prefetch(2)
+    between = tf.data.Options()
+    between.experimental_optimization.inject_prefetch = False
+    return tf.data.Dataset.range(done * steps, options.epochs * steps).map(minibatch).with_options(between)
 
 
 def _random_crop(image: tf.Tensor, size: int, smallest: float, seed: tf.Tensor) -> tf.Tensor:
@@ -226,9 +233,10 @@ def _mixed_up(x: tf.Tensor, y: tf.Tensor, alpha: float, seed: tf.Tensor) -> tupl
     if not alpha:
         return x, y
     ours, theirs = tf.unstack(tf.random.stateless_gamma((2, tf.shape(x)[0]), seed, alpha))
-    part = (ours / (ours + theirs))[:, None]
-    pixels = part[:, :, None, None]
-    return pixels * x + (1 - pixels) * x[::-1], part * y + (1 - part) * y[::-1]
+    own = ours / (ours + theirs)
+    parts = tf.linalg.diag(own) + tf.reverse(tf.linalg.diag(1 - own), [1])  # a product is faster than sums of images
+    mixed = tf.matmul(parts, tf.reshape(x, (tf.shape(x)[0], -1)))
+    return tf.reshape(mixed, tf.shape(x)), tf.matmul(parts, y)
 
 
 def _restore(path: Path, belongs_to: str, variables: list[Any]) -> Progress:
