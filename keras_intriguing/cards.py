@@ -1,6 +1,9 @@
 """Model cards, in Markdown."""
 
+from collections.abc import Sequence
 from typing import Any
+
+from keras_intriguing.photographs import IMAGENETTE
 
 
 def card(metrics: dict[str, Any]) -> str:
@@ -17,7 +20,7 @@ def card(metrics: dict[str, Any]) -> str:
     if "other_half_error" in metrics:
         error, count = 100 * metrics["other_half_error"], metrics["other_half_images"]
         other_half = f"\n| error on the other half, {count:,} images | {error:.2f}% | |"
-    test, comment, use = _OF_PHOTOGRAPHS if on_photographs else _OF_DIGITS
+    test, comment, use = _use_of_photographs(metrics["classes"]) if on_photographs else _OF_DIGITS
     return f"""# {metrics["preset"]}
 
 `{recipe["model"]}` of Szegedy et al. 2014, *Intriguing properties of neural networks*, {whence}.
@@ -36,7 +39,7 @@ model = ki.from_preset("{metrics["preset"]}")
 
 {recipe["note"]}
 
-{settings} Seed {metrics["seed"]}. {metrics["seconds"]} s.
+{settings} Seed {metrics["seed"]}. {_seconds(metrics)}
 
 {stages}
 
@@ -106,7 +109,7 @@ model = ki.from_preset("{metrics["preset"]}")
 
 Filters: reconstruction ICA without labels on {options["images"]:,} training photographs, patches whitened to
 {" and ".join(map(str, options["dimensions"]))} dimensions, λ = {options["reconstruction"]:g}. Classifier: logistic regression on the frozen
-last features. Seed {metrics["seed"]}. {metrics["seconds"]} s.
+last features. Seed {metrics["seed"]}. {_seconds(metrics)}
 
 {_rounds(metrics)}
 
@@ -128,29 +131,45 @@ _OF_DIGITS = (
     "images [B, 28, 28, 1] in [0, 1] to logits [B, 10]",
     "For research and teaching on MNIST; it is no recognizer for digits of any other source.",
 )
-_OF_PHOTOGRAPHS = (
-    "validation",
-    "photographs [B, 128, 128, 3] in [0, 1] (ki.photographs.load(...).images(128)) to logits [B, 10]",
-    "For research and teaching on Imagenette; it knows ten classes and calls everything one of them.",
-)
+
+
+def _use_of_photographs(classes: Sequence[str]) -> tuple[str, str, str]:
+    return (
+        "validation",
+        "photographs [B, 128, 128, 3] in [0, 1] (ki.photographs.load(...).images(128)) to logits "
+        f"[B, {len(classes)}]",
+        f"For research and teaching; it knows {len(classes)} classes and calls everything one of them.",
+    )
+
+
+def _source(classes: Sequence[str]) -> str:
+    return "Imagenette" if tuple(classes) == tuple(IMAGENETTE) else f"a folder of {len(classes)} classes"
+
+
+def _seconds(metrics: dict[str, Any]) -> str:
+    return f"{metrics['seconds']} s{' since it was last resumed' if metrics.get('resumed') else ''}."
 
 
 def _photographs(metrics: dict[str, Any]) -> tuple[str, str, str]:
     """Where the model comes from, its settings, and its learning curve."""
     options, (stage,) = metrics["recipe"]["training"], metrics["stages"]
-    whence = f"Figures 3 to 5, trained on the {metrics['train_images']:,} photographs of Imagenette by AdamW on minibatches"
+    source = _source(metrics["classes"])
+    whence = f"Figures 3 to 5, trained on the {metrics['train_images']:,} photographs of {source} by AdamW on minibatches"
+    mixup = f", mixed with one another (mixup, α = {options['mixup']:g})" if options["mixup"] else ""
     settings = (
         f"{options['epochs']} epochs of minibatches of {options['batch_size']}, learning rate "
-        f"{options['learning_rate']:g} falling along a cosine, weight decay {options['weight_decay']:g}, labels smoothed by "
-        f"{options['label_smoothing']:g}; random crops of at least {options['smallest_crop']:.0%} of the area, mirrored, "
-        f"with random colours. Classes, in order: {', '.join(metrics['classes'])}."
+        f"{options['learning_rate']:g} falling along a cosine after {options['warmup']} of warm-up, weight decay "
+        f"{options['weight_decay']:g}, labels smoothed by {options['label_smoothing']:g}; random crops of at least "
+        f"{options['smallest_crop']:.0%} of the area, mirrored, with colours changed by up to {options['colours']:.0%}{mixup}. "
+        f"Classes, in order: {', '.join(metrics['classes'])}."
     )
     rows = [
         f"| {epoch} | {objective:.4f} | {100 * error:.1f}% | {100 * validation:.1f}% |"
         for epoch, (objective, error, validation) in enumerate(stage["curve"], start=1)
         if validation is not None
     ]
-    head = "| epoch | objective | error on crops, with dropout | validation error |\n|---|---|---|---|"
+    seen = "error on mixed crops (larger part's class)" if mixup else "error on crops"
+    head = f"| epoch | objective | {seen}, with dropout | validation error |\n|---|---|---|---|"
     return whence, settings, "\n".join(["Learning curve:", "", head, *rows])
 
 

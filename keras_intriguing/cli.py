@@ -30,8 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nInterrupted. {options.interrupted}", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError, RuntimeError) as error:
+        print(f"error: {str(error) or type(error).__name__}", file=sys.stderr)
         return FAILED
     return 0
 
@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     cli_zoo.add_to(commands)
 
     train = commands.add_parser("train", help="make a preset from nothing; goes on where it was interrupted")
-    train.add_argument("preset", metavar="PRESET", help=", ".join(recipes.RECIPES))
+    train.add_argument(
+        "preset", metavar="PRESET", help=f"{', '.join(recipes.NAMES)}; each also with _seed1 or _seed2"
+    )
     train.add_argument("--out", type=Path, help="folder of the preset (default: training/PRESET)")
     train.add_argument("--seed", type=int, help="of the starting weights (default: the recipe's, 0)")
     train.add_argument("--data-dir", help="prepared TFDS data (default: TFDS_DATA_DIR)")

@@ -26,20 +26,23 @@ def add_to(commands: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Column, Table
 
     table = Table(
         Column("preset", no_wrap=True),
-        Column("model", no_wrap=True),
-        "training error",
-        "test error",
+        *(Column(error, min_width=8, justify="right") for error in ("training error", "test error")),
         Column("where", no_wrap=True),
+        box=box.SIMPLE_HEAD,
     )
     for name, entry in registry.load().items():
         errors = (f"{100 * entry[key]:.2f}%" for key in ("train_error", "test_error"))
-        table.add_row(name, entry["model"], *errors, _source(name))
-    Console().print(table)
+        table.add_row(name, *errors, _source(name))
+    console = Console()
+    if not console.is_terminal:  # for other programs, whole lines
+        console = Console(width=160)
+    console.print(table)
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -81,8 +81,13 @@ def _best_threshold(values: np.ndarray, steps: np.ndarray) -> tuple[float, float
     ahead = np.cumsum(steps[order])
     ahead[:-1][ordered[:-1] == ordered[1:]] = 0
     at = int(np.argmax(np.abs(ahead)))
-    after = ordered[min(at + 1, len(ordered) - 1)]
-    return (ordered[at] + after) / 2, -np.sign(ahead[at]) or 1.0, (1 + abs(ahead[at])) / 2
+    below, above = ordered[at], ordered[min(at + 1, len(ordered) - 1)]
+    sign = -np.sign(ahead[at]) or 1.0
+    threshold = (below + above) / 2
+    # between neighbouring numbers there is none, and the class must still be on its side
+    if threshold == (above if sign > 0 else below):
+        threshold = below if sign > 0 else above
+    return threshold, sign, (1 + abs(ahead[at])) / 2
 
 
 def _share(hits: np.ndarray) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_BATCH = 1000
+_BATCH, _BATCH_BYTES = 1000, 2**24  # at most so many images at once, and of photographs fewer
 
 
 def call(model: Callable, x: Any) -> Any:
@@ -18,8 +18,9 @@ def call(model: Callable, x: Any) -> Any:
 def labels(model: Callable, x: np.ndarray) -> np.ndarray:
     """The class with the largest logit, int32 [N], for images x [N, …]; memory does not grow with N."""
     found = np.zeros(len(x), np.int32)
-    for first in range(0, len(x), _BATCH):
-        found[first : first + _BATCH] = tf.argmax(call(model, x[first : first + _BATCH]), axis=-1)
+    batch = min(_BATCH, max(1, _BATCH_BYTES // max(1, x[:1].nbytes)))
+    for first in range(0, len(x), batch):
+        found[first : first + batch] = tf.argmax(call(model, x[first : first + batch]), axis=-1)
     return found
 
 

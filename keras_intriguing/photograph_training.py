@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing import checkpoints, evaluation
-from keras_intriguing.photographs import Photographs
+from keras_intriguing.photographs import Photographs, require_apart
 from keras_intriguing.recipes import PhotographTraining
 
 _SAVED_EVERY = 2  # epochs
 _VALIDATED_EVERY = 4
 _ASPECTS = (3 / 4, 4 / 3)
+_READ_AT = 1.25  # of the size of the crops: larger photographs are made smaller first
 
 
 class Progress(NamedTuple):
@@ -26,8 +27,8 @@ class Progress(NamedTuple):
         epochs: done so far.
         iterations: steps of the optimizer so far, one a minibatch.
         objective: mean over the epoch of the cross-entropy with smoothed labels.
-        curve: of every epoch the objective, the error on its augmented training images under dropout, and, every few
-            epochs, the validation error (else None).
+        curve: of every epoch the objective, the error on its augmented training images under dropout (where images are
+            mixed, of the larger part's class), and, every few epochs, the validation error (else None).
     """
 
     epochs: int
@@ -54,7 +55,7 @@ def train(
     Args:
         model: from square images [B, S, S, 3] in [0, 1] to logits [B, K]; it has a `get_config`.
         images: to train on.
-        validation: whose error is followed; nothing is decided by it.
+        validation: whose error is followed; nothing here is decided by it.
         options: see `PhotographTraining`.
         seed: of everything random but the model's starting weights.
         checkpoint: a file that is written every few epochs, and from which the run goes on if it exists.
@@ -67,6 +68,7 @@ def train(
         ValueError: fewer images than a minibatch, the same in both sets, classes that differ between the two or from
             the model's logits, or a checkpoint of another training.
         FloatingPointError: the objective is no longer finite.
+        FileNotFoundError: a photograph is gone; the run goes on from its checkpoint when it is back.
     """
     _check(model, images, validation, options)
     steps = len(images) // options.batch_size
@@ -79,7 +81,13 @@ def train(
         jit_compile=False,  # XLA's convolutions are slower on a CPU
     )
     optimizer.build(fast.trainable_variables)
-    settings = {**dataclasses.asdict(options), "seed": seed, "model": model.get_config()}
+    settings = {
+        **dataclasses.asdict(options),
+        "seed": seed,
+        "model": model.get_config(),
+        "images": images.sha256,
+        "validation": validation.sha256,
+    }
     belongs_to = checkpoints.fingerprint(settings, np.array(images.names), images.labels)
     state = [*fast.variables, *optimizer.variables]
     progress = Progress(0, 0, float("inf"), [])
@@ -102,15 +110,18 @@ def train(
         on_epoch(progress, steps * options.epochs)
 
     if progress.epochs < options.epochs:
-        fast.fit(
-            _minibatches(images, model.input_shape[1], options, seed, progress.epochs, steps),
-            initial_epoch=progress.epochs,
-            epochs=options.epochs,
-            steps_per_epoch=steps,
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
-            shuffle=False,  # it is done
-            verbose=0,
-        )
+        try:
+            fast.fit(
+                _minibatches(images, model.input_shape[1], options, seed, progress.epochs, steps),
+                initial_epoch=progress.epochs,
+                epochs=options.epochs,
+                steps_per_epoch=steps,
+                callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
+                shuffle=False,  # it is done
+                verbose=0,
+            )
+        except tf.errors.NotFoundError as gone:
+            raise FileNotFoundError(f"A photograph is gone since the beginning: {gone.message}") from gone
     model.set_weights(fast.get_weights())
     return progress
 
@@ -127,16 +138,7 @@ def _check(
 ) -> None:
     if len(images) < options.batch_size:
         raise ValueError(f"batch_size is {options.batch_size}, but there are {len(images)} photographs.")
-    if shared := set(images.names) & set(validation.names):
-        raise ValueError(
-            f"{len(shared)} of the photographs to train on are also those to validate on. The folder needs two in it, "
-            "train and val, each with the classes' folders."
-        )
-    if images.classes != validation.classes:
-        raise ValueError(
-            f"The classes to train on ({', '.join(images.classes)}) are not those to validate on "
-            f"({', '.join(validation.classes)})."
-        )
+    require_apart(images, validation)
     if model.output_shape[-1] != len(images.classes):
         raise ValueError(
             f"The photographs have {len(images.classes)} classes, {model.name} has {model.output_shape[-1]} logits."
@@ -189,7 +191,8 @@ def _minibatches(
     def example(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = [seed, count // an_epoch]
         index = tf.random.experimental.index_shuffle(count % an_epoch, place, len(images) - 1)
-        x = _random_crop(images.read(index), size, options.smallest_crop, tf.stack([seed, count]))
+        image = _shrunk(images.read(index), round(_READ_AT * size))
+        x = _random_crop(image, size, options.smallest_crop, tf.stack([seed, count]))
         return x, tf.one_hot(labels[index], len(images.classes))
 
     def minibatch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -201,6 +204,14 @@ def _minibatches(
     between = tf.data.Options()
     between.experimental_optimization.inject_prefetch = False
     return tf.data.Dataset.range(done * steps, options.epochs * steps).map(minibatch).with_options(between)
+
+
+def _shrunk(image: tf.Tensor, side: int) -> tf.Tensor:
+    """A photograph [H, W, 3] whose shorter side is longer, resized to it without aliasing; so crops need little resizing."""
+    shape = tf.shape(image)[:2]
+    ratio = side / tf.reduce_min(shape)
+    size = tf.cast(tf.round(tf.cast(shape, ratio.dtype) * ratio), tf.int32)
+    return tf.cond(ratio < 1, lambda: tf.image.resize(image, size, antialias=True), lambda: image)
 
 
 def _random_crop(image: tf.Tensor, size: int, smallest: float, seed: tf.Tensor) -> tf.Tensor:
@@ -234,7 +245,9 @@ def _mixed_up(x: tf.Tensor, y: tf.Tensor, alpha: float, seed: tf.Tensor) -> tupl
         return x, y
     ours, theirs = tf.unstack(tf.random.stateless_gamma((2, tf.shape(x)[0]), seed, alpha))
     own = ours / (ours + theirs)
-    parts = tf.linalg.diag(own) + tf.reverse(tf.linalg.diag(1 - own), [1])  # a product is faster than sums of images
+    parts = tf.linalg.diag(own) + tf.reverse(
+        tf.linalg.diag(1 - own), [1]
+    )  # a product is faster than sums of images
     mixed = tf.matmul(parts, tf.reshape(x, (tf.shape(x)[0], -1)))
     return tf.reshape(mixed, tf.shape(x)), tf.matmul(parts, y)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import numbers
 import os
 import tempfile
 import warnings
@@ -20,6 +21,21 @@ SPLITS = ("train", "val")
 _KEPT = 0.875
 _BATCH = 128
 _TFDS = "imagenette/160px-v2"
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+# Imagenette's classes, in order: their folders' names, which are WordNet's, and what they show.
+IMAGENETTE = {
+    "n01440764": "tench",
+    "n02102040": "English springer",
+    "n02979186": "cassette player",
+    "n03000684": "chain saw",
+    "n03028079": "church",
+    "n03394916": "French horn",
+    "n03417042": "garbage truck",
+    "n03425413": "gas pump",
+    "n03445777": "golf ball",
+    "n03888257": "parachute",
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,9 +57,12 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def __repr__(self) -> str:
+        return f"Photographs({len(self)} of {len(self.classes)} classes: {', '.join(self.classes)})"
+
     def __getitem__(self, chosen: Any) -> "Photographs":
-        """Those of the given indices or mask, or of a slice."""
-        indices = np.arange(len(self))[chosen]
+        """Those of the given indices or mask, of a slice, or of one index; always `Photographs`."""
+        indices = np.atleast_1d(np.arange(len(self))[chosen])
         pick = lambda values: tuple(values[i] for i in indices)  # noqa: E731
         return dataclasses.replace(
             self, sources=pick(self.sources), names=pick(self.names), labels=self.labels[indices]
@@ -60,26 +79,43 @@ class Photographs:
         return decode(tf.io.read_file(source) if isinstance(self.sources[0], str) else source)
 
     def squares(self, size: int) -> tf.data.Dataset:
-        """Their middle squares in batches, float32 [B, size, size, 3] in [0, 1], in order."""
+        """Their middle squares in batches, float32 [B, size, size, 3] in [0, 1], in order; see `middle_square`.
+
+        Raises:
+            ValueError: the size is no positive whole number.
+        """
+        if not isinstance(size, numbers.Integral) or size < 1:
+            raise ValueError(f"size must be a positive whole number of pixels, not {size!r}.")
+        if not len(self):
+            return tf.data.Dataset.from_tensor_slices(np.empty((0, size, size, 3), np.float32)).batch(_BATCH)
         order = tf.data.Dataset.range(len(self))
         squares = order.map(lambda i: middle_square(self.read(i), size), tf.data.AUTOTUNE)
         return squares.batch(_BATCH).prefetch(1)
 
     def images(self, size: int) -> np.ndarray:
-        """All middle squares at once, float32 [N, size, size, 3] in [0, 1]; 12·size² bytes each."""
+        """All middle squares at once, float32 [N, size, size, 3] in [0, 1], as of `squares`; 12·size² bytes each."""
+        squares = self.squares(size)
         found = np.empty((len(self), size, size, 3), np.float32)
         first = 0
-        for batch in self.squares(size).as_numpy_iterator():
+        for batch in squares.as_numpy_iterator():
             found[first : first + len(batch)] = batch
             first += len(batch)
         return found
 
+    @functools.cached_property
     def sha256(self) -> str:
-        """The SHA-256 of all their files' bytes, in order."""
-        digest = hashlib.sha256()
+        """The SHA-256 of all their files' bytes, in order, as they are when it is first asked for."""
+        return self._digests[0]
+
+    @functools.cached_property
+    def _digests(self) -> tuple[str, list[bytes]]:
+        """The SHA-256 of all files together, and of each."""
+        whole, each = hashlib.sha256(), []
         for source in self.sources:
-            digest.update(Path(source).read_bytes() if isinstance(source, str) else source)
-        return digest.hexdigest()
+            content = Path(source).read_bytes() if isinstance(source, str) else source
+            whole.update(content)
+            each.append(hashlib.sha256(content).digest())
+        return whole.hexdigest(), each
 
 
 def load(
@@ -93,24 +129,58 @@ def load(
 
     Args:
         folder: photographs of one's own: `folder/CLASS/*.jpg` (or .jpeg, .png), or `folder/SPLIT/CLASS/*.jpg`. Grey
-            and CMYK files are turned to RGB. By default Imagenette (`imagenette/160px-v2` of
-            tensorflow-datasets, downloaded if there is a network).
-        split: `"train"` or `"val"`; of no effect for a folder without such folders in it.
+            and CMYK files are turned to RGB; transparency and EXIF's orientation are ignored; files of other suffixes and
+            in folders further down are left out. By default Imagenette (`imagenette/160px-v2` of tensorflow-datasets,
+            downloaded if there is a network).
+        split: `"train"` or `"val"`; of no effect for a folder without such folders in it. Every folder below either is
+            a class.
         data_dir: of prepared TFDS data, where no folder is given; by default `TFDS_DATA_DIR` or `~/tensorflow_datasets`.
-        skip_unreadable: leave out files that cannot be decoded, with a warning that names them.
+        skip_unreadable: leave out files that cannot be read or decoded, with a warning that names them.
 
     Returns:
         The photographs, in an order that is shuffled but always the same.
 
     Raises:
-        ValueError: unknown split, fewer than two classes, a class without images, or files that cannot be decoded,
-            which are named.
+        ValueError: unknown split, fewer than two classes, a class without images that can be used, or files that cannot
+            be read or decoded, which are named.
         FileNotFoundError: no such folder, it holds no images, or Imagenette is not prepared and cannot be downloaded.
     """
     if split not in SPLITS:
         raise ValueError(f"Unknown split {split!r}. Known: {', '.join(SPLITS)}.")
-    found = _imagenette(split, data_dir) if folder is None else _folder(Path(folder).expanduser(), split)
-    return _readable(found, skip_unreadable)
+    if folder is None:
+        where: Path | str = _TFDS
+        found = _imagenette(split, data_dir)
+    else:
+        where = Path(folder).expanduser()
+        found = _folder(where, split)
+        where = where / split if (where / split).is_dir() else where
+    _require_all_classes(found, where)
+    found = _readable(found, skip_unreadable)
+    _require_all_classes(found, where)
+    return found
+
+
+def require_apart(images: Photographs, validation: Photographs) -> None:
+    """Refuses photographs to train on and to validate on that have not the same classes, or share files.
+
+    Raises:
+        ValueError: the classes differ, or files are in both sets, under whatever name.
+    """
+    if images.classes != validation.classes:
+        raise ValueError(
+            f"The classes to train on ({', '.join(images.classes)}) are not those to validate on "
+            f"({', '.join(validation.classes)})."
+        )
+    known = set(images._digests[1])
+    shared = [
+        name for name, digest in zip(validation.names, validation._digests[1], strict=True) if digest in known
+    ]
+    if shared:
+        listed = ", ".join(shared[:5]) + (", …" if len(shared) > 5 else "")
+        raise ValueError(
+            f"{len(shared)} of the photographs to validate on are also among those to train on: {listed}. The folder needs "
+            "two in it, train and val, each with the classes' folders and with other photographs."
+        )
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
@@ -136,7 +206,7 @@ def _folder(folder: Path, split: str) -> Photographs:
         return _from_builder(tfds.ImageFolder(str(folder)), split, folder)
     other = [name for name in SPLITS if (folder / name).is_dir()]
     if other:
-        raise FileNotFoundError(f"{folder} holds a folder {other[0]} but no {split}; both are needed.")
+        raise FileNotFoundError(f"{folder} holds a folder {other[0]} but no {split}.")
     # ImageFolder wants a level of splits above the classes
     with tempfile.TemporaryDirectory() as above:
         (Path(above) / split).symlink_to(folder.resolve(), target_is_directory=True)
@@ -158,30 +228,45 @@ def _from_builder(builder: Any, split: str, where: Path | str) -> Photographs:
     """
     import tensorflow_datasets as tfds
 
-    classes = tuple(builder.info.features["label"].names)
+    listed = builder.info.features["label"].names
+    classes = tuple(name for name in listed if not name.startswith("."))  # others are what programs hide
     if len(classes) < 2:
         raise ValueError(
-            f"{where} holds {len(classes)} folders of classes, but at least two are needed, "
+            f"{where} holds {len(classes) or 'no'} folder{'s' * (len(classes) != 1)} of a class, but at least two are needed, "
             "each with its photographs: FOLDER/CLASS/*.jpg or FOLDER/{train,val}/CLASS/*.jpg."
         )
     sources, names, labels = [], [], []
     if split in builder.info.splits:
         encoded = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
-        try:
-            for i, example in enumerate(encoded.as_numpy_iterator()):
-                path = example.get("image/filename", b"").decode()
-                sources.append(path or example["image"])
-                names.append(
-                    os.path.relpath(path, builder.data_dir) if path else f"{builder.name} {split} {i}"
-                )
-                labels.append(example["label"])
-        except tf.errors.OpError as error:
-            raise FileNotFoundError(f"A file in {where} cannot be read: {error.message}") from error
-    counts = np.bincount(np.array(labels, int), minlength=len(classes))
-    empty = [name for name, count in zip(classes, counts, strict=True) if not count]
-    if empty:
-        raise ValueError(f"There are no photographs (.jpg, .jpeg, .png) of {', '.join(empty)} in {where}.")
+        # files that cannot be read are left out here
+        for i, example in enumerate(encoded.ignore_errors().as_numpy_iterator()):
+            name = listed[example["label"]]
+            if name not in classes:
+                continue
+            path = example.get("image/filename", b"").decode()
+            sources.append(path or example["image"])
+            names.append(os.path.relpath(path, builder.data_dir) if path else f"{builder.name} {split} {i}")
+            labels.append(classes.index(name))
+        if len(sources) < builder.info.splits[split].num_examples:
+            if not isinstance(builder, tfds.ImageFolder):
+                raise OSError(f"Records of {where} in {builder.data_dir} cannot be read; prepare it anew.")
+            # appended to be found, with all that cannot be decoded
+            files = (p for p in Path(builder.data_dir, split).glob("*/*") if p.suffix.lower() in _SUFFIXES)
+            lost = sorted({str(path) for path in files if path.parent.name in classes} - set(sources))
+            sources += lost
+            names += [os.path.relpath(path, builder.data_dir) for path in lost]
+            labels += [classes.index(Path(path).parent.name) for path in lost]
     return Photographs(tuple(sources), tuple(names), np.array(labels, np.int32), classes)
+
+
+def _require_all_classes(found: Photographs, where: Path | str) -> None:
+    counts = np.bincount(found.labels, minlength=len(found.classes))
+    empty = [name for name, count in zip(found.classes, counts, strict=True) if not count]
+    if empty:
+        raise ValueError(
+            f"There are no photographs ({', '.join(_SUFFIXES)}) that can be used of {', '.join(empty)} in {where}. "
+            "Every folder in it, or in the one beside it, is taken for a class."
+        )
 
 
 def _readable(found: Photographs, skip: bool) -> Photographs:
@@ -202,8 +287,11 @@ def _readable(found: Photographs, skip: bool) -> Photographs:
     listed = "\n  ".join(broken[:20] + ([f"and {len(broken) - 20} more"] if len(broken) > 20 else []))
     if not skip:
         raise ValueError(
-            f"{len(broken)} of {len(found)} photographs cannot be decoded (truncated, damaged or no images):\n  {listed}\n"
+            f"{len(broken)} of {len(found)} photographs cannot be read or decoded (damaged, no images, no permission):\n"
+            f"  {listed}\n"
             "Repair or remove them, or pass skip_unreadable=True (--skip-unreadable)."
         )
-    warnings.warn(f"Left out {len(broken)} photographs that cannot be decoded:\n  {listed}", stacklevel=3)
+    warnings.warn(
+        f"Left out {len(broken)} photographs that cannot be read or decoded:\n  {listed}", stacklevel=3
+    )
     return found[kept]

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_intriguing import checkpoints, optimize, reconstruction_ica
 from keras_intriguing.detection import best_thresholds, detection
 from keras_intriguing.models import QuocNet
-from keras_intriguing.photographs import Photographs
+from keras_intriguing.photographs import Photographs, require_apart
 from keras_intriguing.quoc_recipe import QuocRecipe
 
 _BATCH = 128
@@ -41,7 +41,7 @@ def make(
         checkpoint: a file that is written after every round of L-BFGS on the filters, and from which the run goes on.
         on_progress: told of every round: its stage, the progress, and the most iterations.
         images: to train on; the classifier alone sees their labels.
-        validation: to measure on; nothing is decided by it.
+        validation: to measure on; nothing here is decided by it.
 
     Returns:
         Errors and counts, the `stages`, and `detection`: how well, as balanced accuracy (`value`) with its interval, a
@@ -49,8 +49,8 @@ def make(
         those of random filters and by the pixels.
 
     Raises:
-        ValueError: the photographs lack the class, the two sets' classes differ, the options do not fit the model, or
-            the checkpoint belongs to another recipe, seed or data set.
+        ValueError: the photographs lack the class, the two sets' classes differ or they share files, the options do not
+            fit the model, or the checkpoint belongs to another recipe, seed or data set.
     """
     _check(model, recipe, images, validation)
     stages = learn_filters(model, images, recipe, checkpoint, on_progress)
@@ -78,7 +78,7 @@ def make(
         "test_images": len(validation),
         "positives": {"train": int(labels[0].sum()), "val": int(labels[1].sum())},
         "detection": found,
-        "images_sha256": {"train": images.sha256(), "val": validation.sha256()},
+        "images_sha256": {"train": images.sha256, "val": validation.sha256},
         "stages": [*stages, {"stage": "classifier", **progress._asdict()}],
     }
 
@@ -98,7 +98,7 @@ def learn_filters(
         For every stage its name and its progress.
     """
     options = recipe.filters
-    settings = {**recipe.record(), "config": model.get_config()}
+    settings = {**recipe.record(), "config": model.get_config(), "images": images.sha256}
     belongs_to = checkpoints.fingerprint(settings, np.array(images.names), images.labels)
     kernels = [v for filters, _, _ in model.stages for v in filters.weights]
     done: list[dict[str, Any]] = []
@@ -237,11 +237,7 @@ def _unlearned(recipe: QuocRecipe) -> QuocRecipe:
 
 
 def _check(model: QuocNet, recipe: QuocRecipe, images: Photographs, validation: Photographs) -> None:
-    if images.classes != validation.classes:
-        raise ValueError(
-            f"The classes to train on ({', '.join(images.classes)}) are not those to validate on "
-            f"({', '.join(validation.classes)})."
-        )
+    require_apart(images, validation)
     if recipe.positive not in images.classes:
         raise ValueError(
             f"The photographs have no class {recipe.positive!r}, which is to be told from the rest; they have "

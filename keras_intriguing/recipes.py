@@ -268,10 +268,11 @@ _SEED_0 = {
         "AlexNetSmall",
         PhotographTraining(epochs=80, weight_decay=0.3, smallest_crop=0.25, mixup=0.3),
         "AlexNet's design, small enough for two cores. Mixup and the strong weight decay were added after a first run "
-        "without them had overfitted.",
+        "without them had overfitted, which the validation photographs showed.",
     ),
     "quocnet_imagenette": GARBAGE_TRUCK,
 }
+NAMES = tuple(_SEED_0)
 SEEDS = (0, 1, 2)
 
 
@@ -294,5 +295,7 @@ def get(preset: str) -> Recipe | MinibatchRecipe | PhotographRecipe | QuocRecipe
         ValueError: no recipe of that name; the message lists the known ones.
     """
     if preset not in RECIPES:
-        raise ValueError(f"No recipe for a preset {preset!r}. Known: {', '.join(RECIPES)}.")
+        raise ValueError(
+            f"No recipe for a preset {preset!r}. Known: {', '.join(NAMES)}; each also with _seed1 and _seed2."
+        )
     return RECIPES[preset]

@@ -82,18 +82,22 @@ def train_preset(
         )
     else:
         train = functools.partial(_on_digits, data_dir=data_dir)
-    started = time.monotonic()
+    started, resumed = time.monotonic(), (folder / CHECKPOINT).exists()
     model = getattr(models, recipe.model)(name=recipe.model.lower())
     initialize(model, recipe.seed)
     measured = train(model, recipe, folder / CHECKPOINT, on_progress)
+    command = ["keras-intriguing", "train", preset, "--seed", str(recipe.seed)]
+    command += ["--images", str(images)] if images is not None else []
+    command += ["--skip-unreadable"] if skip_unreadable else []
     metrics = {
         "preset": preset,
         "recipe": recipe.record(),
         "seed": recipe.seed,
         **measured,
         "seconds": round(time.monotonic() - started),
+        "resumed": resumed,
         "versions": presets.versions(),
-        "command": f"keras-intriguing train {preset} --seed {recipe.seed}",
+        "command": " ".join(command),
     }
     presets.save_to_preset(model, folder, metrics, cards.card(metrics))
     (folder / CHECKPOINT).unlink()
@@ -146,7 +150,7 @@ def _on_photographs(
         "test_error": photograph_training.error(model, validation),
         "test_images": len(validation),
         "classes": list(validation.classes),
-        "images_sha256": {"train": images.sha256(), "val": validation.sha256()},
+        "images_sha256": {"train": images.sha256, "val": validation.sha256},
         "stages": [{"stage": "minibatches", **progress._asdict()}],
     }
 
@@ -180,7 +184,7 @@ def _other_half(model: keras.Model, recipe: Recipe | MinibatchRecipe, data_dir: 
 
 
 def initialize(model: keras.Model, seed: int) -> None:
-    """Draws Glorot's uniform kernels and sets biases to zero; the same for the same seed and architecture."""
+    """Draws Glorot's uniform kernels and sets vectors, as biases are, to zero; the same for the same seed and architecture."""
     for i, weight in enumerate(model.weights):
         if len(weight.shape) > 1:
             weight.assign(keras.initializers.GlorotUniform(seed=1000 * seed + i)(weight.shape))

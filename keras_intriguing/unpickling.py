@@ -61,12 +61,14 @@ def load(file: BinaryIO, known: Mapping[str, Any], storage: Callable[[Any], Any]
 
     Raises:
         Refused: the pickle names something else, or alters a stand-in. Nothing in it was run.
-        ValueError: it is damaged.
+        ValueError: it is damaged, or asks for more memory than there is.
     """
     try:
         return _Unpickler(file, known, storage).load()
-    except (Refused, MemoryError):
+    except Refused:
         raise
+    except MemoryError as error:  # a damaged length, as a rule
+        raise ValueError("its pickle is damaged, or asks for more memory than there is") from error
     except Exception as error:  # of a damaged pickle nearly every kind
         raise ValueError(f"its pickle is damaged ({error})") from error
 

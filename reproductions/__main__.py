@@ -31,8 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, ArithmeticError, OSError, ImportError, MemoryError, RuntimeError) as error:
+        print(f"error: {str(error) or type(error).__name__}", file=sys.stderr)
         return 2
     print(f"Open {page} in a browser; {page.parent / 'REPORT.md'} has the same as text.")
     return 0

@@ -1,6 +1,7 @@
 """What Figures 3 to 6 share: the validation photographs, their classes in words, and records that rest on them."""
 
 import functools
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -8,25 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 import keras_intriguing as ki
-from keras_intriguing.photographs import Photographs
+from keras_intriguing.photographs import IMAGENETTE, Photographs
 from reproductions.run import Run
 
 ALEXNET = "alexnet_small_imagenette"
 QUOCNET = "quocnet_imagenette"
-
-# Imagenette's folders are named by WordNet
-_WORDS = {
-    "n01440764": "tench",
-    "n02102040": "English springer",
-    "n02979186": "cassette player",
-    "n03000684": "chain saw",
-    "n03028079": "church",
-    "n03394916": "French horn",
-    "n03417042": "garbage truck",
-    "n03425413": "gas pump",
-    "n03445777": "golf ball",
-    "n03888257": "parachute",
-}
 
 
 @functools.cache
@@ -50,18 +37,26 @@ def validation(run: Run) -> Photographs:
 
 def words(run: Run) -> list[str]:
     """The classes, in words, by label."""
-    return [_WORDS.get(name, name) for name in validation(run).classes]
+    return [IMAGENETTE.get(name, name) for name in validation(run).classes]
 
 
 @functools.cache
 def images_hash(run: Run) -> str:
-    """Of the photographs' files."""
-    return validation(run).sha256()
+    """Of the photographs' files and their labels."""
+    found = validation(run)
+    return hashlib.sha256(bytes.fromhex(found.sha256) + found.labels.tobytes()).hexdigest()
 
 
 def described(run: Run) -> str:
-    """The photographs, in words."""
-    return f"the {len(validation(run)):,} validation photographs of Imagenette"
+    """The photographs, in words: validation ones only where they are known to be."""
+    found = validation(run)
+    recorded = ki.presets.load_metrics(ALEXNET)["images_sha256"]["val"]
+    if run.photographs is None or found.sha256 == recorded:
+        return f"the {len(found):,} validation photographs of Imagenette"
+    return (
+        f"the {len(found):,} photographs of {run.photographs.name} (not the validation photographs that the nets' "
+        "errors were measured on; the nets may have been trained on them)"
+    )
 
 
 def record(

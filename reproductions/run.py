@@ -4,6 +4,8 @@ import dataclasses
 import functools
 import hashlib
 import json
+import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -160,29 +162,42 @@ class Run:
         self, kind: str, preset: str, x: np.ndarray, target: Any, method: str, **settings: Any
     ) -> "Examples":
         """The attack's result on images x, out of its file or now made; `settings` are further ones of the record."""
+        settings |= {"method": method, "attacked_sha256": hashlib.sha256(np.ascontiguousarray(x)).hexdigest()}
         path = self.out / "examples" / f"{kind}.npz"
 
         def attack() -> dict[str, Any]:
             result = ki.minimal_distortion(self.model(preset), x, target=target, method=method)
             arrays = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
             files.write_arrays(path, **arrays)
-            return {"file": path.name, "file_sha256": files.sha256(path)}
+            return {"file": path.name, "file_sha256": files.sha256(path), "peak_mib": _peak_mib()}
 
-        settings["method"] = method
         values = self.record(f"examples/{kind}", [preset], attack, **settings)
         if not path.exists() or files.sha256(path) != values["file_sha256"]:
             # The record came without its arrays (they are not kept under version control).
             (self.out / "records" / "examples" / f"{kind}.json").unlink()
             values = self.record(f"examples/{kind}", [preset], attack, **settings)
         with np.load(path) as stored:
-            return Examples({name: stored[name] for name in stored.files}, values["file_sha256"])
+            arrays = {name: stored[name] for name in stored.files}
+        return Examples(arrays, values["file_sha256"], values["peak_mib"])
 
 
 class Examples(NamedTuple):
-    """The fields of a `ki.Result` as arrays, and the hash of the file that keeps them."""
+    """The fields of a `ki.Result` as arrays.
+
+    Attributes:
+        arrays: by field.
+        sha256: of the file that keeps them.
+        peak_mib: the most memory, in MiB, that the process which made them had held by then.
+    """
 
     arrays: dict[str, np.ndarray]
     sha256: str
+    peak_mib: int
+
+
+def _peak_mib() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
 @functools.cache

@@ -1,7 +1,5 @@
 """What becomes of adversarial photographs in files: rounded to 8 bits, compressed as JPEG."""
 
-import resource
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +11,7 @@ from reproductions import statistics
 from reproductions.cells import percent
 from reproductions.run import Examples, Run
 
-STRETCHES = (1.0, 1.1, 1.5, 2.0)  # the change as it was found, and longer
+STRETCHES = (0.0, 1.0, 1.1, 1.5, 2.0)  # none of the change, as it was found, and longer
 
 
 def _rounded(x: np.ndarray) -> np.ndarray:
@@ -37,12 +35,6 @@ STORED = {
     "JPEG, quality 95": _jpeg(95),
     "JPEG, quality 75": _jpeg(75),
 }
-
-
-def peak_mib() -> int:
-    """The most memory that the process has held, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
 def survival(
@@ -75,9 +67,10 @@ def survival(
 
 def rows(values: dict[str, dict[str, Any]], name: str, which: Sequence[str]) -> list[tuple[str, list[Any]]]:
     """Rows of a table, one a factor, with the shares that `survival` gave under the keys `which`."""
+    names = {0.0: f"{name}: originals", 1.0: name}
     return [
         (
-            name if stretch == 1 else f"{name}, change ×{stretch:g}",
+            names.get(stretch, f"{name}, change ×{stretch:g}"),
             [percent(values[key][f"{stretch:g}"][stored]) for key in which for stored in STORED],
         )
         for stretch in STRETCHES

@@ -230,3 +230,17 @@ def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, mo
     monkeypatch.setattr(minimal, "search", never)
     with pytest.warns(UserWarning, match="batches of"), pytest.raises(MemoryError, match="single image"):
         ki.minimal_distortion(dense, x)
+
+
+def test_a_model_of_the_package_takes_pixels_between_0_and_1():
+    model = ki.models.FC10()
+    with pytest.raises(ValueError, match=r"takes pixels in \[0, 1\], but bounds are \(0, 255\)"):
+        ki.minimal_distortion(model, np.full((2, 28, 28, 1), 128.0), bounds=(0, 255))
+
+
+def test_photographs_are_not_their_pixels(dense):
+    photographs = ki.photographs.Photographs((b"",), ("one",), np.zeros(1, np.int32), ("a", "b"))
+    with pytest.raises(TypeError, match=r"pass photographs\.images\(size\)"):
+        ki.minimal_distortion(dense, photographs)
+    with pytest.raises(ValueError, match=r"photographs\.images\(size\)"):
+        ki.directions.top_images(dense, dense.layers[-1].name, photographs, np.eye(3), 1)

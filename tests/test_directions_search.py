@@ -388,3 +388,10 @@ def test_bad_input_is_named(change: dict[str, Any], message: str, identity, inte
         directions.top_images(
             model, change.get("layer", "same"), images, change.get("directions", np.eye(6)), **rest
         )
+
+
+def test_a_model_of_the_package_takes_pixels_between_0_and_1() -> None:
+    images = np.full((3, 28, 28, 1), 200, np.uint8)
+    model = ki.models.FC100_100_10()
+    with pytest.raises(ValueError, match=r"takes pixels in \[0, 1\], but a batch ranges from 200 to 200"):
+        directions.top_images(model, "hidden1", images, np.eye(100), 1)

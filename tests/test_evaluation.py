@@ -47,3 +47,15 @@ def test_an_evaluated_model_can_be_forgotten(digits):
     del model
     gc.collect()
     assert reference() is None
+
+
+def test_batches_of_large_images_are_small() -> None:
+    sizes = []
+
+    def model(x):
+        sizes.append(len(x))
+        return x[:, 0, :2, 0]
+
+    assert evaluation.labels(model, np.zeros((50, 400, 400, 3), np.float32)).shape == (50,)
+    assert sum(sizes) == 50
+    assert max(sizes) * 400 * 400 * 12 <= 2**24

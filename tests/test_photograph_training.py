@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import math
+import shutil
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
+from scipy import stats
 
 import keras_intriguing as ki
 from keras_intriguing import models, photograph_training, photographs, recipes, training
@@ -94,6 +98,68 @@ def test_the_checkpoint_of_another_training_is_refused(folder: Path, tmp_path: P
     train(folder, options=short, checkpoint=checkpoint)
     with pytest.raises(ValueError, match="belongs to another"):
         train(folder, options=dataclasses.replace(short, learning_rate=0.1), checkpoint=checkpoint)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    shutil.copy(other / "val" / "red" / "0.png", other / "train" / "red" / "0.png")
+    (other / "val" / "red" / "0.png").unlink()
+    with pytest.raises(ValueError, match="belongs to another"):
+        train(other, options=short, checkpoint=checkpoint)
+
+
+def test_a_photograph_that_is_gone_is_said(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+
+    def remove(progress: photograph_training.Progress, steps: int) -> None:
+        for path in (other / "train").rglob("*.png"):
+            path.unlink()
+
+    with pytest.raises(FileNotFoundError, match="A photograph is gone"):
+        train(other, on_epoch=remove)
+
+
+def test_mixup_mixes_images_and_labels_alike(folder: Path) -> None:
+    """Every image is one-hot where its label is, so that a mixture of images says what its label must be."""
+    labels = np.eye(5, dtype=np.float32)
+    images = labels[:, None, None, :] * np.ones((1, 4, 4, 1), np.float32)
+    x, y = photograph_training._mixed_up(tf.constant(images), tf.constant(labels), 0.5, tf.constant([1, 2]))
+    np.testing.assert_allclose(x, np.broadcast_to(np.asarray(y)[:, None, None], x.shape), atol=1e-6)
+    np.testing.assert_allclose(np.sum(y, axis=1), 1, atol=1e-6)
+    own = np.diag(np.asarray(y))
+    assert own[2] == pytest.approx(1)  # the middle one's other is itself
+    np.testing.assert_allclose(
+        np.diag(np.asarray(y)[:, ::-1])[[0, 1, 3, 4]], 1 - own[[0, 1, 3, 4]], atol=1e-6
+    )
+    assert np.ptp(own) > 0.1
+
+
+def test_the_parts_of_mixup_have_their_distribution() -> None:
+    y = tf.eye(2, batch_shape=(500,))
+    parts = [
+        photograph_training._mixed_up(tf.zeros((2, 1, 1, 3)), one, 0.3, tf.constant([0, i]))[1][0, 0]
+        for i, one in enumerate(y)
+    ]
+    assert stats.kstest(np.array(parts), stats.beta(0.3, 0.3).cdf).pvalue > 0.01
+
+
+def test_a_minibatch_is_the_same_whenever_it_is_made(folder: Path) -> None:
+    found, options = photographs.load(folder, "train"), dataclasses.replace(OPTIONS, mixup=0.3)
+    whole = list(photograph_training._minibatches(found, 16, options, 3, 0, 5))
+    later = list(photograph_training._minibatches(found, 16, options, 3, 4, 5))
+    assert (len(whole), len(later)) == (30, 10)
+    for (x, y), (again, label) in zip(whole[20:], later, strict=True):
+        assert x.shape == (8, 16, 16, 3)
+        np.testing.assert_array_equal(x, again)
+        np.testing.assert_array_equal(y, label)
+
+
+def test_large_photographs_are_made_smaller_without_aliasing() -> None:
+    noise = np.random.default_rng(0).random((300, 500, 3)).astype(np.float32)
+    small = photograph_training._shrunk(tf.constant(noise), 20)
+    assert small.shape == (20, 33, 3)
+    assert np.std(small) < 0.03  # of sampled pixels it would be 0.29
+    same = tf.constant(noise[:20])
+    np.testing.assert_array_equal(photograph_training._shrunk(same, 20), same)
 
 
 def test_sets_that_do_not_fit_are_refused(folder: Path) -> None:
@@ -103,7 +169,9 @@ def test_sets_that_do_not_fit_are_refused(folder: Path) -> None:
     other = dataclasses.replace(sets[1], classes=("a", "b"))
     with pytest.raises(ValueError, match=r"classes to train on \(blue, red\) are not those"):
         photograph_training.train(Tiny(), sets[0], other, OPTIONS)
-    with pytest.raises(ValueError, match="40 of the photographs to train on are also those to validate on"):
+    with pytest.raises(
+        ValueError, match="40 of the photographs to validate on are also among those to train on"
+    ):
         photograph_training.train(Tiny(), sets[0], sets[0], OPTIONS)
     three = [dataclasses.replace(one, classes=("a", "b", "c")) for one in sets]
     with pytest.raises(ValueError, match="have 3 classes, tiny has 2 logits"):
@@ -117,6 +185,7 @@ def test_sets_that_do_not_fit_are_refused(folder: Path) -> None:
         ({"warmup": 6}, "warmup is 6 of 6 epochs"),
         ({"learning_rate": 0.0}, "learning_rate must be a positive number"),
         ({"weight_decay": -1.0}, "weight_decay must be a number of at least 0"),
+        ({"mixup": math.nan}, "mixup must be a number of at least 0"),
         ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1"),
         ({"smallest_crop": 0.0}, "smallest_crop must be above 0 and at most 1"),
     ],
@@ -129,7 +198,7 @@ def test_options_that_make_no_sense_are_refused(change: dict, message: str) -> N
 def test_a_preset_is_made_with_its_card(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = PhotographRecipe("Tiny", OPTIONS, "A note.")
+    recipe = PhotographRecipe("Tiny", dataclasses.replace(OPTIONS, mixup=0.2), "A note.")
     monkeypatch.setitem(recipes.RECIPES, "tiny_imagenette", recipe)
     monkeypatch.setattr(models, "Tiny", Tiny, raising=False)
     made = training.train_preset("tiny_imagenette", tmp_path / "preset", images=folder)
@@ -137,10 +206,15 @@ def test_a_preset_is_made_with_its_card(
     metrics = json.loads((made / "metrics.json").read_text())
     assert metrics["test_error"] == photograph_training.error(model, photographs.load(folder, "val"))
     assert metrics["classes"] == ["blue", "red"]
-    assert metrics["images_sha256"]["val"] == photographs.load(folder, "val").sha256()
+    assert metrics["images_sha256"]["val"] == photographs.load(folder, "val").sha256
     assert not (made / training.CHECKPOINT).exists()
     card = (made / "README.md").read_text()
     assert "| 6 | " in card
     assert "validation error, 12 images" in card
+    assert "40 photographs of a folder of 2 classes" in card
+    assert "mixup, α = 0.2" in card
+    assert "error on mixed crops" in card
+    assert metrics["command"] == f"keras-intriguing train tiny_imagenette --seed 0 --images {folder}"
+    assert metrics["resumed"] is False
     with pytest.raises(ValueError, match="not on photographs"):
         training.train_preset("fc10_mnist_decay1", tmp_path / "other", images=folder)

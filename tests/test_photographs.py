@@ -47,7 +47,7 @@ def test_splits_are_read_apart_and_in_the_same_order_every_time(tmp_path: Path) 
     train = photographs.load(tmp_path, "train")
     assert len(train) == 10
     assert photographs.load(tmp_path, "train").names == train.names
-    assert photographs.load(tmp_path, "train").sha256() == train.sha256()
+    assert photographs.load(tmp_path, "train").sha256 == train.sha256
     assert len(photographs.load(tmp_path, "val")) == 4
 
 
@@ -59,6 +59,29 @@ def test_a_part_of_them(folder: Path) -> None:
     assert np.array_equal(part.images(8), found.images(8)[[4, 1]])
     assert len(found[found.labels == 0]) == 3
     assert len(found[:2]) == 2
+    assert found[4].names == (found.names[4],)
+    assert repr(found[[4, 1]]) == "Photographs(2 of 2 classes: blue, red)"
+    assert found[:0].images(8).shape == (0, 8, 8, 3)
+
+
+@pytest.mark.parametrize("size", [0, 8.5])
+def test_a_size_that_is_none_is_refused(folder: Path, size: float) -> None:
+    with pytest.raises(ValueError, match="size must be a positive whole number of pixels"):
+        photographs.load(folder).images(size)
+
+
+def test_hidden_folders_are_no_classes(folder: Path) -> None:
+    write(folder / ".cache" / "0.png", (0, 255, 0))
+    (folder / "_empty").mkdir()
+    with pytest.raises(ValueError, match=r"no photographs .* of _empty in"):
+        photographs.load(folder)
+    (folder / "_empty").rmdir()
+    found = photographs.load(folder)
+    assert found.classes == ("blue", "red")
+    assert np.array_equal(found.labels, [name.startswith("red") for name in found.names])
+    (folder / "blue" / "link.jpg").symlink_to(folder / "nowhere.jpg")
+    with pytest.raises(ValueError, match="1 of 7 photographs"):
+        photographs.load(folder)
 
 
 def test_the_middle_square_is_the_middle(tmp_path: Path) -> None:
@@ -92,13 +115,50 @@ def test_files_that_cannot_be_decoded_are_named_and_skipped_on_request(folder: P
     content = (folder / "red/x.jpg").read_bytes()
     broken = {"truncated": content[: len(content) // 2], "empty": b"", "text": b"no image"}[damage]
     (folder / "red/x.jpg").write_bytes(broken)
-    with pytest.raises(ValueError, match=r"1 of 7 photographs cannot be decoded[^$]*red/x\.jpg") as error:
+    with pytest.raises(
+        ValueError, match=r"1 of 7 photographs cannot be read or decoded[^$]*red/x\.jpg"
+    ) as error:
         photographs.load(folder)
     assert "--skip-unreadable" in str(error.value)
     with pytest.warns(UserWarning, match=r"red/x\.jpg"):
         found = photographs.load(folder, skip_unreadable=True)
     assert len(found) == 6
     assert "red/x.jpg" not in found.names
+
+
+def test_all_files_that_cannot_be_read_are_named_with_those_that_cannot_be_decoded(folder: Path) -> None:
+    (folder / "red" / "link.jpg").symlink_to(folder / "nowhere.jpg")
+    (folder / "blue" / "gone.png").symlink_to(folder / "nowhere.png")
+    (folder / "blue" / "junk.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"3 of 9 photographs cannot be read or decoded") as error:
+        photographs.load(folder)
+    for name in ("red/link.jpg", "blue/gone.png", "blue/junk.png"):
+        assert str(folder / name) in str(error.value)
+    with pytest.warns(UserWarning, match="Left out 3 photographs"):
+        found = photographs.load(folder, skip_unreadable=True)
+    assert sorted(found.names) == [f"blue/{i}.JPEG" for i in range(3)] + [f"red/{i}.png" for i in range(3)]
+    assert np.array_equal(found.labels, [name.startswith("red") for name in found.names])
+
+
+def test_a_class_of_which_nothing_is_left_is_named(folder: Path) -> None:
+    for path in (folder / "red").iterdir():
+        path.write_bytes(b"no image")
+    with (
+        pytest.warns(UserWarning, match="Left out 3"),
+        pytest.raises(ValueError, match=r"no photographs .* of red in"),
+    ):
+        photographs.load(folder, skip_unreadable=True)
+
+
+def test_a_copy_of_a_photograph_under_another_name_is_found(folder: Path, tmp_path: Path) -> None:
+    ours = photographs.load(folder)
+    other = tmp_path / "other"
+    for i, name in enumerate(("red", "blue")):
+        write(other / name / "0.png", (i, 0, 9))
+    photographs.require_apart(ours, photographs.load(other))
+    (other / "red" / "copy.png").write_bytes((folder / "red" / "0.png").read_bytes())
+    with pytest.raises(ValueError, match=r"1 of the photographs to validate on .* red/copy\.png"):
+        photographs.require_apart(ours, photographs.load(other))
 
 
 def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
@@ -108,11 +168,11 @@ def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
         photographs.load(tmp_path, "test")
 
 
-@pytest.mark.parametrize("classes", [0, 1])
-def test_less_than_two_classes_are_refused(tmp_path: Path, classes: int) -> None:
+@pytest.mark.parametrize(("classes", "what"), [(0, "no folders"), (1, "1 folder")])
+def test_less_than_two_classes_are_refused(tmp_path: Path, classes: int, what: str) -> None:
     if classes:
         write(tmp_path / "only" / "0.png", (0, 0, 0))
-    with pytest.raises(ValueError, match=f"holds {classes} folders of classes, but at least two are needed"):
+    with pytest.raises(ValueError, match=f"holds {what} of a class, but at least two are needed"):
         photographs.load(tmp_path)
 
 
@@ -135,7 +195,7 @@ def test_photographs_that_are_no_files_are_read_from_memory(folder: Path) -> Non
     encoded = tuple(Path(source).read_bytes() for source in found.sources)
     held = photographs.Photographs(encoded, found.names, found.labels, found.classes)
     assert np.array_equal(held.images(8), found.images(8))
-    assert held.sha256() == found.sha256()
+    assert held.sha256 == found.sha256
 
 
 def test_no_imagenette_and_no_network_names_the_ways_out(

@@ -262,6 +262,16 @@ def test_its_interval_covers_as_often_as_it_says() -> None:
     assert scipy.stats.binomtest(sum(covered), 300, 0.95).pvalue > 0.01
 
 
+@pytest.mark.parametrize("positive_is_larger", [True, False])
+def test_a_threshold_between_neighbouring_numbers_parts_them(positive_is_larger: bool) -> None:
+    one = np.float32(1.0000001)
+    values = np.array([one, np.nextafter(one, np.float32(2))] * 2)[:, None]
+    positive = (np.arange(4) % 2 == 1) == positive_is_larger
+    rules = best_thresholds(values, positive)
+    assert rules.balanced_accuracy == 1
+    assert np.array_equal(rules.scores(values)[:, 0] > 0, positive)
+
+
 def test_the_best_threshold_is_that_of_all() -> None:
     random = np.random.default_rng(0)
     values = np.round(random.normal(size=(60, 5)), 1).astype(np.float32)

@@ -1,5 +1,6 @@
 """The main job on real digits, and what its verdicts say of planted numbers."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -306,3 +307,19 @@ def test_presets_of_a_class_share_one_model_object(tmp_path: Path) -> None:
         model = run.model(preset)
         np.testing.assert_array_equal(model(x), ki.from_preset(preset)(x))
     assert model is run.model("fc10_mnist_decay1e-2")
+
+
+def test_examples_of_other_images_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclasses.dataclass
+    class Result:
+        adversarial: np.ndarray
+
+    def attack(model: Any, x: np.ndarray, **settings: Any) -> Result:
+        return Result(x + 1)
+
+    monkeypatch.setattr(ki, "minimal_distortion", attack)
+    run = Run("mnist5k", 4, 0, 1, tmp_path, None, "")
+    for x in (np.zeros((2, 28, 28, 1)), np.ones((2, 28, 28, 1)), np.zeros((2, 28, 28, 1))):
+        made = run.kept_examples("kind", "fc10_mnist_decay1", x, None, "direct")
+        np.testing.assert_array_equal(made.arrays["adversarial"], x + 1)
+    assert made.peak_mib > 100

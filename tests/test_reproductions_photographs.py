@@ -1,5 +1,6 @@
 """Figures 3 to 5, with a small net on small pictures of ten colours."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from reproductions import (
     storing,
 )
 
-_CLASSES = tuple(sorted(imagenette._WORDS))
+_CLASSES = tuple(sorted(photographs.IMAGENETTE))
 _COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
                      [0, 1, 1], [1, 1, 1], [0, 0, 0], [1, 0.5, 0], [0, 0.5, 1]])  # fmt: skip
 
@@ -65,7 +66,12 @@ def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for seed in (0, 1):
         model = trained(Colours(), found.images(12), found.labels, seed)
         preset = tmp_path_factory.mktemp("zoo") / f"colours{seed}"
-        presets.save_to_preset(model, preset, {"classes": list(_CLASSES), "recipe": {}}, "a card")
+        presets.save_to_preset(
+            model,
+            preset,
+            {"classes": list(_CLASSES), "recipe": {}, "images_sha256": {"val": "other"}},
+            "a card",
+        )
         made.append(str(preset))
     assert error(model, found) < 0.1
     return made
@@ -121,7 +127,12 @@ def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, 
     values, key = record["values"], record["key"]
     assert key["dataset"] == "imagenette"
     assert key["images"] == 80
-    assert key["images_sha256"] == photographs.load(folder).sha256()
+    found = photographs.load(folder)
+    assert (
+        key["images_sha256"]
+        == hashlib.sha256(bytes.fromhex(found.sha256) + found.labels.tobytes()).hexdigest()
+    )
+    assert f"the 80 photographs of {folder.name} (not the validation photographs" in text
     assert values["success"]["value"] == 1
     assert values["peak_mib"] > 100
     # what was measured is so of the very images that were kept

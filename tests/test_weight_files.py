@@ -180,8 +180,9 @@ def of_dtype(code: str, order: str, data: bytes, shape: tuple[int, ...] = (1,)) 
         b"",
         program(call(name("_codecs", "encode"), text("x"), text("rot13"))),
         program(text("storage"), b"Q"),
+        b"\x80\x04\x8d" + (1 << 61).to_bytes(8, "little"),  # a string longer than any memory
     ],
-    ids=["pointer", "short", "negative", "type", "list", "numbers", "end", "protocol", "empty", "codec", "reference"],
+    ids=["pointer", "short", "negative", "type", "list", "numbers", "end", "protocol", "empty", "codec", "reference", "length"],
 )  # fmt: skip
 def test_damaged_npy_files_are_named(pickled: bytes, tmp_path: Path) -> None:
     path = write.write_npy(tmp_path / "w.npy", pickled)

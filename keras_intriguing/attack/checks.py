@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from keras_intriguing import evaluation
 from keras_intriguing.attack.logits import check_logits, check_outputs, logits_function
+from keras_intriguing.models.base import PresetModel
+from keras_intriguing.photographs import Photographs
 
 _LOOKED_AT = 16  # images on which the model is tried before work starts
 _BATCH = 128
@@ -49,6 +51,8 @@ def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch
     if batch_size is not None and (not isinstance(batch_size, numbers.Integral) or batch_size < 1):
         raise ValueError(f"batch_size must be a positive whole number or None, not {batch_size!r}.")
     lower, upper = _bounds(bounds)
+    if isinstance(model, PresetModel) and (lower < 0 or upper > 1):
+        raise ValueError(f"{model.name} takes pixels in [0, 1], but bounds are ({lower:.6g}, {upper:.6g}).")
     images = _images(model, x, lower, upper)
     classes = _classes(model, images)
     target = _labels("target", target, len(images), classes)
@@ -72,11 +76,13 @@ def _bounds(bounds: Any) -> tuple[float, float]:
 
 
 def _images(model: Callable, x: Any, lower: float, upper: float) -> np.ndarray:
+    if isinstance(x, Photographs):
+        raise TypeError("x must be the photographs' pixels: pass photographs.images(size).")
     images = np.asarray(x)
     if not _is_float(images.dtype):
         raise TypeError(
-            f"x holds {images.dtype}, and floats are needed, in the range the model takes: "
-            "x.astype('float32') with bounds (0, 255), say, or x.astype('float32') / 255 with bounds (0, 1)."
+            f"x holds {images.dtype}, and floats are needed, in the range that the model was trained on: "
+            "x.astype('float32') / 255 for [0, 1], say, or x.astype('float32') with bounds=(0, 255)."
         )
     images = images.astype(np.float32)
     if images.ndim < 2 or images.size == 0:
@@ -94,7 +100,7 @@ def _images(model: Callable, x: Any, lower: float, upper: float) -> np.ndarray:
     if images.min() < lower or images.max() > upper:
         raise ValueError(
             f"x ranges from {images.min():.6g} to {images.max():.6g}, outside the bounds "
-            f"({lower:.6g}, {upper:.6g}). Pass the range of your pixels as bounds, or clip x to it."
+            f"({lower:.6g}, {upper:.6g}). Bring x into the range that the model was trained on, and pass that as bounds."
         )
     return images
 

@@ -37,7 +37,9 @@ class Result:
 
     def __repr__(self) -> str:
         count, reached = len(self.success), int(self.success.sum())
-        mean = f", mean distortion {self.distortion[self.success].mean():.4g}" if reached else ""
         already = int((self.distortion == 0).sum())
-        note = f" ({already} were already what is asked)" if already else ""
+        note = f" ({already} already what is asked)" if already else ""
+        others = " of the others" if already else ""
+        changed = self.distortion[self.success & (self.distortion > 0)]
+        mean = f", mean distortion{others} {changed.mean():.4g}" if len(changed) else ""
         return f"Result({count} images, {reached} succeeded{note}{mean})"

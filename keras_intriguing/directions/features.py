@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.directions.bases import Moments
+from keras_intriguing.models.base import PresetModel
+from keras_intriguing.photographs import Photographs
 
 _CHUNK = 4_000_000  # values of a chunk of images, or of what the layer makes of it
 _MOST = 1000  # images in a chunk
@@ -65,7 +67,7 @@ def activations(model: keras.Model, layer: str | keras.layers.Layer, images: Any
 
     Raises:
         ValueError: unknown layer (the message lists the model's), no images or what holds none, a data set that
-            never ends, or activations that are not finite.
+            never ends, pixels outside [0, 1] for a model of this package, or activations that are not finite.
     """
     return np.concatenate([chunk.outputs[: chunk.count].numpy() for chunk in stream(model, layer, images)])
 
@@ -178,6 +180,10 @@ def _outputs(model: keras.Model, layer: keras.layers.Layer, image_shape: tuple[i
 
 def _batches(model: keras.Model, images: Any) -> Iterator[np.ndarray]:
     """The images [B, …] of every batch."""
+    if isinstance(images, Photographs):
+        raise ValueError(
+            "Pass the photographs' pixels: photographs.images(size) or photographs.squares(size)."
+        )
     if isinstance(images, tuple):
         raise ValueError(
             "A tuple is read as one batch with its labels: pass its images alone, or a list of batches."
@@ -195,6 +201,10 @@ def _batches(model: keras.Model, images: Any) -> Iterator[np.ndarray]:
         if array.ndim < 2 or _is_of_one(array.shape, shape):
             raise ValueError(
                 f"A batch of shape {array.shape} holds no images [B, …]. A tf.data.Dataset has to be batched."
+            )
+        if isinstance(model, PresetModel) and array.size and not 0 <= array.min() <= array.max() <= 1:
+            raise ValueError(
+                f"{model.name} takes pixels in [0, 1], but a batch ranges from {array.min():.6g} to {array.max():.6g}."
             )
         yield array
 

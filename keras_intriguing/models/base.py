@@ -11,7 +11,7 @@ class PresetModel(keras.Model):
     """A functional Keras model that gives logits and can be saved to and loaded from a preset.
 
     A subclass builds its graph in `__init__` and passes `inputs` and `outputs` on. Its configuration is what
-    its constructor takes; weights are no part of it.
+    its constructor takes; weights are no part of it. All take pixels in [0, 1].
     """
 
     def get_config(self) -> dict[str, Any]:
