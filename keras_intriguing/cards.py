@@ -155,10 +155,15 @@ def _photographs(metrics: dict[str, Any]) -> tuple[str, str, str]:
     options, (stage,) = metrics["recipe"]["training"], metrics["stages"]
     source = _source(metrics["classes"])
     whence = f"Figures 3 to 5, trained on the {metrics['train_images']:,} photographs of {source} by AdamW on minibatches"
+    averaged = (
+        f", in the last {options['averaged']} epochs {options['averaged_rate']:g}, over which weights are averaged"
+        if options["averaged"]
+        else ""
+    )
     mixup = f", mixed with one another (mixup, α = {options['mixup']:g})" if options["mixup"] else ""
     settings = (
         f"{options['epochs']} epochs of minibatches of {options['batch_size']}, learning rate "
-        f"{options['learning_rate']:g} falling along a cosine after {options['warmup']} of warm-up, weight decay "
+        f"{options['learning_rate']:g} falling along a cosine after {options['warmup']} of warm-up{averaged}, weight decay "
         f"{options['weight_decay']:g}, labels smoothed by {options['label_smoothing']:g}; random crops of at least "
         f"{options['smallest_crop']:.0%} of the area, mirrored, with colours changed by up to {options['colours']:.0%}{mixup}. "
         f"Classes, in order: {', '.join(metrics['classes'])}."
@@ -169,7 +174,8 @@ def _photographs(metrics: dict[str, Any]) -> tuple[str, str, str]:
         if validation is not None
     ]
     seen = "error on mixed crops (larger part's class)" if mixup else "error on crops"
-    head = f"| epoch | objective | {seen}, with dropout | validation error |\n|---|---|---|---|"
+    of = "validation error before averaging" if averaged else "validation error"
+    head = f"| epoch | objective | {seen}, with dropout | {of} |\n|---|---|---|---|"
     return whence, settings, "\n".join(["Learning curve:", "", head, *rows])
 
 

@@ -17,6 +17,7 @@ from keras_intriguing.recipes import PhotographTraining
 _SAVED_EVERY = 2  # epochs
 _VALIDATED_EVERY = 4
 _ASPECTS = (3 / 4, 4 / 3)
+_EMA = 0.9995  # a step's factor on the average of the weights so far
 _READ_AT = 1.25  # of the size of the crops: larger photographs are made smaller first
 
 
@@ -28,7 +29,8 @@ class Progress(NamedTuple):
         iterations: steps of the optimizer so far, one a minibatch.
         objective: mean over the epoch of the cross-entropy with smoothed labels.
         curve: of every epoch the objective, the error on its augmented training images under dropout (where images are
-            mixed, of the larger part's class), and, every few epochs, the validation error (else None).
+            mixed, of the larger part's class), and, every few epochs, the validation error (else None), of the weights
+            as they are, not averaged.
     """
 
     epochs: int
@@ -122,6 +124,8 @@ def train(
             )
         except tf.errors.NotFoundError as gone:
             raise FileNotFoundError(f"A photograph is gone since the beginning: {gone.message}") from gone
+    if options.averaged:
+        optimizer.finalize_variable_values(fast.trainable_variables)
     model.set_weights(fast.get_weights())
     return progress
 
@@ -167,13 +171,28 @@ def _in_bfloat16(model: keras.Model, seed: int) -> keras.Model:
 
 
 def _optimizer(options: PhotographTraining, steps: int) -> keras.optimizers.Optimizer:
-    warmup = options.warmup * steps
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, options.epochs * steps - warmup, warmup_target=options.learning_rate, warmup_steps=warmup
+    optimizer = keras.optimizers.AdamW(
+        _Schedule(options, steps),
+        weight_decay=options.weight_decay,
+        use_ema=options.averaged > 0,
+        ema_momentum=_EMA,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     return optimizer
+
+
+class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A warm-up, a fall to zero along a cosine, and the constant rate of the epochs whose weights are averaged."""
+
+    def __init__(self, options: PhotographTraining, steps: int) -> None:
+        warmup, self._falls_until = options.warmup * steps, (options.epochs - options.averaged) * steps
+        self._cosine = keras.optimizers.schedules.CosineDecay(
+            0.0, self._falls_until - warmup, warmup_target=options.learning_rate, warmup_steps=warmup
+        )
+        self._rate = options.averaged_rate
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        return tf.where(step < self._falls_until, self._cosine(step), self._rate)
 
 
 def _minibatches(

@@ -87,6 +87,34 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(folder: Path, tmp_path: 
     np.testing.assert_allclose(again.objective, progress.objective, rtol=1e-3)
 
 
+def test_the_learning_rate_rises_falls_and_stays() -> None:
+    options = PhotographTraining(epochs=10, warmup=2, learning_rate=0.1, averaged=3, averaged_rate=0.02)
+    rate = photograph_training._Schedule(options, steps=50)
+    steps = np.array([0, 50, 100, 225, 349, 350, 499])
+    expected = [0, 0.05, 0.1, 0.05, 0, 0.02, 0.02]
+    np.testing.assert_allclose([rate(tf.constant(step)) for step in steps], expected, atol=1e-4)
+
+
+def test_the_last_epochs_weights_are_averaged(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a rate of nearly zero weights stay, and so does their average; at another it lags behind them."""
+    monkeypatch.setattr(photograph_training, "_EMA", 0.3)
+    plain, _ = train(folder, options=dataclasses.replace(OPTIONS, epochs=3))
+    averaged = dataclasses.replace(OPTIONS, epochs=5, averaged=2, averaged_rate=1e-12)
+    stayed, _ = train(folder, options=averaged)
+    for a, b in zip(plain.get_weights(), stayed.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3)
+    # what is read back after the last epoch is averaged too
+    moving, checkpoint = dataclasses.replace(averaged, averaged_rate=0.02), tmp_path / "checkpoint.npz"
+    once, _ = train(folder, options=moving, checkpoint=checkpoint)
+    again, _ = train(folder, options=moving, checkpoint=checkpoint)
+    for a, b in zip(once.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with np.load(checkpoint) as stored:
+        assert not np.allclose(stored["variable0"], once.get_weights()[0], atol=1e-4)
+
+
 def test_another_seed_gives_another_model(folder: Path) -> None:
     one, other = (train(folder, options=dataclasses.replace(OPTIONS, epochs=2), seed=s)[0] for s in (0, 1))
     assert not np.allclose(one.get_weights()[0], other.get_weights()[0], atol=1e-4)
@@ -182,7 +210,8 @@ def test_sets_that_do_not_fit_are_refused(folder: Path) -> None:
     ("change", "message"),
     [
         ({"epochs": 0}, "epochs must be a whole number of at least 1"),
-        ({"warmup": 6}, "warmup is 6 of 6 epochs"),
+        ({"warmup": 4, "averaged": 2}, "warmup and averaged are 4 and 2 of 6 epochs"),
+        ({"averaged_rate": math.inf}, "averaged_rate must be a positive number"),
         ({"learning_rate": 0.0}, "learning_rate must be a positive number"),
         ({"weight_decay": -1.0}, "weight_decay must be a number of at least 0"),
         ({"mixup": math.nan}, "mixup must be a number of at least 0"),
