@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import keras_intriguing as ki
 from reproductions import __main__ as reproductions
 from reproductions import asymmetry, claims, cross, statistics, table1, table2, table4
 from reproductions.run import PAPER, Run
+
+certify = table1._certified
 
 
 def test_wilson_interval_agrees_with_scipy() -> None:
@@ -104,12 +107,15 @@ def test_an_asymmetry_compares_the_same_two_training_runs() -> None:
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The main job, small: all that attacks images, on 16 of mnist5k, first interrupted."""
     folder = tmp_path_factory.mktemp("report")
+    planted = {"distortion": statistics.mean(np.full((1, 16), 0.01))}  # certificates take half of the time
     attacking = ["table1", "table2", "table3", "table4", "figure7", "adversarial"]
     arguments = [*attacking, "--attacked", "16", "--out", str(folder)]
     original, calls = Run.record, []
+    patch = pytest.MonkeyPatch()
+    patch.setattr(table1, "_certified", lambda run, preset: planted)
 
     def interrupting(self: Run, name: str, *args: Any, **settings: Any) -> dict[str, Any]:
         calls.append(name)
@@ -117,15 +123,22 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
             raise KeyboardInterrupt
         return original(self, name, *args, **settings)
 
-    Run.record = interrupting
-    try:
+    with pytest.MonkeyPatch.context() as interrupted:
+        interrupted.setattr(Run, "record", interrupting)
         assert reproductions.main(arguments) == 130
-    finally:
-        Run.record = original
     assert (folder / "records").is_dir()
     assert not (folder / "report.html").exists()
     assert reproductions.main(arguments) == 0
-    return folder
+    yield folder
+    patch.undo()
+
+
+def test_table_1_certifies_less_than_it_finds(tmp_path: Path) -> None:
+    run = Run("mnist5k", 16, 0, 1, tmp_path, None, "")
+    certified = certify(run, "fc10_mnist_decay1")["distortion"]
+    found = table1.distortions(run, "found", "fc10_mnist_decay1", "direct", False)["distortion"]
+    assert certified["n"] == 16
+    assert 0 < certified["value"] <= found["value"] * (1 + 1e-5)
 
 
 def test_report_has_everything_and_names_the_way_here(out: Path) -> None:
