@@ -23,9 +23,6 @@ def add_to(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    presets.require_vacant(options.out)
-    if not options.weights.exists():  # said before TensorFlow is loaded
-        raise FileNotFoundError(f"There is no file {options.weights}.")
     from keras_intriguing import conversion
 
     conversion.convert(options.weights, options.out)
