@@ -264,9 +264,8 @@ def _mixed_up(x: tf.Tensor, y: tf.Tensor, alpha: float, seed: tf.Tensor) -> tupl
         return x, y
     ours, theirs = tf.unstack(tf.random.stateless_gamma((2, tf.shape(x)[0]), seed, alpha))
     own = ours / (ours + theirs)
-    parts = tf.linalg.diag(own) + tf.reverse(
-        tf.linalg.diag(1 - own), [1]
-    )  # a product is faster than sums of images
+    # a product is faster than sums of images
+    parts = tf.linalg.diag(own) + tf.reverse(tf.linalg.diag(1 - own), [1])
     mixed = tf.matmul(parts, tf.reshape(x, (tf.shape(x)[0], -1)))
     return tf.reshape(mixed, tf.shape(x)), tf.matmul(parts, y)
 

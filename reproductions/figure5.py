@@ -113,8 +113,8 @@ def section(run: Run, values: dict[str, Any]) -> Section:
     survival = (
         f"Share of the examples that are still taken for {target}, and that are taken for anything wrong, after rounding to "
         "256 levels and after a JPEG file. The smallest change ends on the decision boundary, where rounding decides; "
-        "longer ones (clipped to [0, 1]) lie further along the same line, mostly beyond it, some in a third class. Originals "
-        "are the photographs themselves."
+        "longer ones (clipped to [0, 1]) lie further along the same line. Originals are the photographs "
+        "themselves."
     )
     return Section(
         f"Figure 5: photographs that all become “{target}”",
