@@ -10,7 +10,6 @@ from typing import Any
 from keras_intriguing import (
     cli_convert,
     cli_model,
-    cli_progress,
     cli_spectral,
     cli_zoo,
     files,
@@ -95,8 +94,9 @@ def _train(options: argparse.Namespace) -> None:
     folder = options.out or Path("training", options.preset)
     files.require_writable(folder / presets.METRICS)
     from keras_intriguing import training
+    from keras_intriguing.cli_progress import Bar
 
-    with cli_progress.bar() as progress:
+    with Bar() as progress:
         tasks: dict[str, Any] = {}
 
         def on_progress(stage: str, state: Any, most: int) -> None:
@@ -130,8 +130,9 @@ def _attack(options: argparse.Namespace) -> None:
     import numpy as np
 
     from keras_intriguing.attack import minimal_distortion
+    from keras_intriguing.cli_progress import Bar
 
-    with cli_progress.bar() as progress:
+    with Bar() as progress:
         task = progress.add_task(f"attacking {options.model}", total=len(arrays["x"]))
         result = minimal_distortion(
             model,

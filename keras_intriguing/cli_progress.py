@@ -2,16 +2,36 @@
 
 from typing import Any
 
+from rich import progress
 
-def bar(**settings: Any) -> Any:
-    """A `rich.progress.Progress` with an estimate of the time that is left; settings are its own."""
-    from rich import progress
+_LINE_EVERY = 60.0  # seconds
+_ESTIMATED_OVER = 600.0  # seconds; rich's 30 are shorter than some steps
 
-    return progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-        progress.TimeElapsedColumn(),
-        **settings,
-    )
+
+class Bar(progress.Progress):
+    """A bar with the time that has passed and an estimate of what is left.
+
+    Where output is no terminal, as in the log of a batch job, a line a minute takes its place.
+
+    Args:
+        **settings: those of `rich.progress.Progress`.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            speed_estimate_period=_ESTIMATED_OVER,
+            **settings,
+        )
+        self._said = self.get_time()
+
+    def update(self, task_id: progress.TaskID, **changes: Any) -> None:
+        """As rich's; and says so, at most once a minute, where there is no terminal."""
+        super().update(task_id, **changes)
+        if not self.console.is_terminal and self.get_time() - self._said >= _LINE_EVERY:
+            self._said = self.get_time()
+            self.console.print(self.get_renderable())

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from keras_intriguing import cli_model, cli_progress, presets
+from keras_intriguing import cli_model, presets
 
 
 def add_to(commands: Any) -> None:
@@ -21,8 +21,9 @@ def _spectral(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from keras_intriguing import spectral
+    from keras_intriguing.cli_progress import Bar
 
-    with cli_progress.bar(console=Console(stderr=True), transient=True) as progress:
+    with Bar(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=_count(model) + 1)
 
         def on_stage(name: str) -> None:

@@ -105,9 +105,8 @@ def _reproduce(options: argparse.Namespace) -> Path:
             f"There is no preset folder {options.alexnet}. Make one: keras-intriguing convert WEIGHTS --out FOLDER."
         )
     print("Loading TensorFlow …")
-    from rich import progress
-
     import keras_intriguing as ki
+    from keras_intriguing.cli_progress import Bar
     from reproductions import (
         adversarial,
         claims,
@@ -164,14 +163,7 @@ def _reproduce(options: argparse.Namespace) -> Path:
                 ki.presets.find(name)  # fetched now, if it must be
     if set(PHOTOGRAPHIC) & set(chosen):
         imagenette.validation(run)
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns) as bar:
+    with Bar() as bar:
         task = bar.add_task("", total=sum(module.steps(run) for module, _ in chosen.values()))
         run.advance = lambda description: bar.update(task, advance=1, description=description)
         for what, (module, claims_of) in chosen.items():

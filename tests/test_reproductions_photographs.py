@@ -190,6 +190,24 @@ def test_too_few_that_are_classified_rightly_are_said(
     assert "500 are needed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("success", "low", "high", "verdict"),
+    [
+        (1, 0.5, 1.9, "holds"),
+        (1, 1.9, 2.1, "undecided"),
+        (1, 2.1, 3, "does not hold"),
+        (0.9, 0.5, 1.9, "does not hold"),
+    ],
+)
+def test_examples_are_close_below_two_grey_levels(
+    success: float, low: float, high: float, verdict: str
+) -> None:
+    size = {"value": (low + high) / 510, "low": low / 255, "high": high / 255}
+    method = {"success": {"value": success, "n": 64}, "distortion": size}
+    (claim,) = figure5.claims_of({"penalty": method, "direct": method})
+    assert claim.verdict == verdict
+
+
 @pytest.mark.usefixtures("small")
 def test_figure_6_is_measured_and_reported(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
