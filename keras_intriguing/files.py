@@ -73,13 +73,15 @@ def sha256(path: Path | str) -> str:
 
 
 def require_writable(path: Path | str) -> None:
-    """Checks that a file can be made at `path`, before the work whose result it will hold.
+    """Checks that a file can be made at `path`, before the work whose result it will hold; leaves nothing there.
 
     Raises:
         OSError: it cannot; the message names the path and the cause.
     """
     path = Path(path)
+    missing: list[Path] = []
     try:
+        missing = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-"):
             pass
@@ -87,3 +89,7 @@ def require_writable(path: Path | str) -> None:
             raise IsADirectoryError("it is a folder")
     except OSError as error:
         raise OSError(f"Cannot write {path}: {error}. Choose another place.") from error
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # was not made, or another has begun to use it
+                folder.rmdir()

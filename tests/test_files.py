@@ -76,8 +76,9 @@ def test_sha256_is_that_of_the_bytes(tmp_path: Path):
 
 
 def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path):
-    files.require_writable(tmp_path / "value.txt")
-    assert list(tmp_path.iterdir()) == []
+    for path in (tmp_path / "value.txt", tmp_path / "folder" / "another" / "value.txt"):
+        files.require_writable(path)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
