@@ -17,7 +17,9 @@ def validation() -> photographs.Photographs:
 
 
 @pytest.mark.imagenette
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    "preset", [pytest.param(name, marks=pytest.mark.slow) if "_seed" in name else name for name in PRESETS]
+)
 def test_the_error_is_the_recorded_one(preset: str, validation: photographs.Photographs) -> None:
     metrics = ki.presets.load_metrics(preset)
     assert list(validation.classes) == metrics["classes"]
