@@ -6,21 +6,24 @@ Public names load their modules, and so TensorFlow, when they are first used.
 import importlib
 from typing import Any
 
-_MODULES = (
-    "adversarial_training",
-    "conversion",
-    "data",
-    "directions",
-    "evaluation",
-    "models",
-    "photographs",
-    "presets",
-    "spectral",
-    "training",
-    "transfer",
-)
+# public name: the module that it is, or of which it is an attribute
+_MODULES = {
+    "adversarial_training": "training.minibatches",
+    "conversion": "conversion",
+    "data": "data",
+    "directions": "directions",
+    "evaluation": "classifiers.evaluation",
+    "models": "models",
+    "photographs": "data.photographs",
+    "presets": "presets",
+    "spectral": "spectral",
+    "training": "training",
+    "transfer": "transfer",
+}
 _NAMES = {
+    "Certificate": "certificates",
     "Result": "attack",
+    "certified_distortion": "certificates",
     "from_preset": "presets",
     "list_presets": "presets",
     "minimal_distortion": "attack",
@@ -31,7 +34,7 @@ __all__ = [*_MODULES, *_NAMES]
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"keras_intriguing.{name}")
+        return importlib.import_module(f"keras_intriguing.{_MODULES[name]}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"keras_intriguing.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'keras_intriguing' has no attribute {name!r}")

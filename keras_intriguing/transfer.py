@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_intriguing import evaluation
+from keras_intriguing.classifiers import evaluation
 
 
 def error_table(

@@ -106,8 +106,8 @@ def _reproduce(options: argparse.Namespace) -> Path:
         )
     print("Loading TensorFlow …")
     import keras_intriguing as ki
-    from keras_intriguing.cli_progress import Bar
-    from reproductions import (
+    from keras_intriguing.cli.progress import Bar
+    from reproductions.chapters import (
         adversarial,
         claims,
         directions,
@@ -118,14 +118,14 @@ def _reproduce(options: argparse.Namespace) -> Path:
         figure5,
         figure6,
         figure7,
-        imagenette,
         table1,
         table2,
         table3,
         table4,
         table5,
     )
-    from reproductions.run import Run
+    from reproductions.shared import imagenette
+    from reproductions.shared.run import Run
 
     modules = {
         "figure1": (figure1, figure1.claims_of),
@@ -192,8 +192,8 @@ def _keep(run: Any, what: str, section: Any, claims: list[Any], models: list[str
 
 def _write(run: Any, options: argparse.Namespace) -> Path:
     from keras_intriguing import report
-    from reproductions import deviations
-    from reproductions.run import PAPER
+    from reproductions.chapters import deviations
+    from reproductions.shared.run import PAPER
 
     mnist5k = options.dataset == "mnist5k"
     paths = [path for what in WHAT if (path := run.out / "sections" / f"{what}.json").exists()]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from keras_intriguing import registry
+from keras_intriguing.presets import registry
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,7 +18,7 @@ def test_checkpoints_travel_with_the_package(tmp_path: Path) -> None:
         "socket.socket.connect = offline\n"
         "import keras_intriguing as ki\n"
         "assert all(getattr(ki, name) for name in ki.__all__)\n"
-        "from keras_intriguing import registry\n"
+        "from keras_intriguing.presets import registry\n"
         "assert 'fc100_100_10_mnist' in registry.packaged()\n"
         "for name in registry.packaged():\n"
         "    assert ki.from_preset(name)(np.zeros((2, 28, 28, 1), 'float32')).shape == (2, 10)\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import keras_intriguing as ki
-from keras_intriguing import registry
+from keras_intriguing.presets import registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.checks import Request
-from keras_intriguing.attack.logits import logits_function
 from keras_intriguing.attack.workers import Workers
+from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.classifiers.request import Request
 
 _SUPPORTED = (
     tf.distribute.OneDeviceStrategy,

@@ -11,12 +11,12 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
-from keras_intriguing import evaluation
-from keras_intriguing.attack.checks import Request, checked
+from keras_intriguing.attack.batch import METHODS, search
 from keras_intriguing.attack.distribute import Replicas
-from keras_intriguing.attack.logits import logits_function
 from keras_intriguing.attack.result import Result
-from keras_intriguing.attack.search import METHODS, search
+from keras_intriguing.classifiers import evaluation
+from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.classifiers.request import Request, checked
 
 _WORKING_MEMORY = 2**30  # bytes
 _COPIES = 84  # float32 copies of an image, at most, that the work on it takes

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_intriguing.data.photographs import Photographs
 from keras_intriguing.directions.bases import Moments
 from keras_intriguing.models.base import PresetModel
-from keras_intriguing.photographs import Photographs
 
 _CHUNK = 4_000_000  # values of a chunk of images, or of what the layer makes of it
 _MOST = 1000  # images in a chunk

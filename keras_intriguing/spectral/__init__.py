@@ -1,7 +1,6 @@
-"""Certified operator norms of layers, Lipschitz bounds of networks, certificates for images (paper §4.3)."""
+"""Certified operator norms of layers, Lipschitz bounds of networks (paper §4.3)."""
 
 from keras_intriguing.spectral.bounds import NormBounds
-from keras_intriguing.spectral.certificate import Certificate, certified_distortion
 from keras_intriguing.spectral.layers import (
     frequency_norms,
     frequency_supremum,
@@ -12,13 +11,11 @@ from keras_intriguing.spectral.layers import (
 from keras_intriguing.spectral.network import LayerBounds, NetworkBounds, analyze, analyze_layer
 
 __all__ = [
-    "Certificate",
     "LayerBounds",
     "NetworkBounds",
     "NormBounds",
     "analyze",
     "analyze_layer",
-    "certified_distortion",
     "frequency_norms",
     "frequency_supremum",
     "operator_norm",

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from keras_intriguing.spectral.rounding import gamma
+from keras_intriguing.spectral.numerics.rounding import gamma
 
 _STEPS = 300
 _RATE = 0.03

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing import evaluation
+from keras_intriguing.classifiers import evaluation
 
 _STARTS = 16
 _STEPS = 60

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_intriguing.spectral.convolution import Convolution
+from keras_intriguing.spectral.convolutions.convolution import Convolution
 
 
 def named(layer: Any) -> str:

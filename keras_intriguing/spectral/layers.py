@@ -9,19 +9,12 @@ import numpy as np
 
 from keras_intriguing.models.local import L2Pooling, LocalContrastNormalization, LocalFilters
 from keras_intriguing.models.normalization import LocalResponseNormalization
-from keras_intriguing.spectral import (
-    einsum,
-    elementwise,
-    keras_layers,
-    linear,
-    local,
-    normalization,
-    pooling,
-    slopes,
-)
+from keras_intriguing.spectral import keras_layers
 from keras_intriguing.spectral.bounds import NormBounds
-from keras_intriguing.spectral.convolution import Convolution
-from keras_intriguing.spectral.symbol import Symbol, supremum
+from keras_intriguing.spectral.convolutions.convolution import Convolution
+from keras_intriguing.spectral.convolutions.symbol import Symbol, supremum
+from keras_intriguing.spectral.numerics import slopes
+from keras_intriguing.spectral.rules import einsum, elementwise, linear, local, normalization, pooling
 
 L = keras.layers
 Rule = Callable[[Any, tuple[int, ...]], NormBounds]

@@ -9,11 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.spectral import chain, keras_layers, slopes
+from keras_intriguing.spectral import chain, keras_layers
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.graph import dense_chain, in_order
 from keras_intriguing.spectral.jacobian import steepest
 from keras_intriguing.spectral.layers import frequency_supremum, is_convolution, operator_norm
+from keras_intriguing.spectral.numerics import slopes
 
 _ONE_BIT = 1 + 2.0**-50  # for every factor of a product
 _ELEMENTWISE = ("Add", "Subtract", "Average", "Maximum", "Minimum")  # which broadcast their inputs

@@ -194,6 +194,10 @@ def _values(
 def code_hash() -> str:
     """Of all sources on which a measurement rests: the attack, the peers' wrappers, the judge and the clock."""
     package, bench = Path(ki.__file__).parent, Path(__file__).parent
-    sources = [*sorted(package.glob("attack/*.py")), package / "optimize.py", package / "evaluation.py"]
+    sources = [
+        *sorted(package.glob("attack/*.py")),
+        package / "optimize.py",
+        package / "classifiers" / "evaluation.py",
+    ]
     sources += [path for path in sorted(bench.glob("*.py")) if "table" not in path.stem]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

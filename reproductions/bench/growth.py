@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 import keras_intriguing as ki
-from keras_intriguing.attack.logits import logits_function
 from keras_intriguing.attack.program import CLASS_PENALTY, Bounds, Program, Task, margin_of, unit_of
+from keras_intriguing.classifiers.logits import logits_function
 from reproductions.bench.cost import measured
 
 HIDDEN = 32  # units; few, so that the attack's own work is most of what is measured

@@ -37,7 +37,10 @@ ALL = "all eight"
 _TERMS = 64
 _POWER_ITERATIONS = 100
 _SVDS_TOLERANCE = 1e-6
-_OWN_SOURCES = ("linear", "matrix", "convolution", "symbol", "krylov", "rounding")
+_OWN_SOURCES = (
+    *("rules/linear", "convolutions/convolution", "convolutions/symbol"),
+    *("numerics/matrix", "numerics/krylov", "numerics/rounding"),
+)
 
 
 class Tool(NamedTuple):

@@ -1,0 +1,1 @@
+"""The command `keras-intriguing`, one file a subcommand. TensorFlow is imported only by those that compute."""

@@ -1,0 +1,1 @@
+"""Convolutions as operators: their geometry, and their symbol over frequencies."""

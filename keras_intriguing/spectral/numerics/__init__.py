@@ -1,0 +1,1 @@
+"""Numerical tools that the bounds rest on, with rounding accounted for."""

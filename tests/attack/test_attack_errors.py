@@ -1,0 +1,246 @@
+"""What the attack refuses, and what it says then."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import psutil
+import pytest
+import tensorflow as tf
+
+import keras_intriguing as ki
+from keras_intriguing.classifiers.logits import logits_function
+
+X = np.full((3, 2, 2, 1), 0.5, np.float32)
+
+
+def logits(x: tf.Tensor) -> tf.Tensor:
+    """Three classes of images of four values."""
+    return tf.reshape(x, (-1, 4))[:, :3] * [1.0, 2.0, 3.0]
+
+
+def changed(value: float) -> np.ndarray:
+    """The images with another value in the second one."""
+    x = X.copy()
+    x[1, 0, 0, 0] = value
+    return x
+
+
+@pytest.fixture(scope="module")
+def dense() -> keras.Model:
+    return keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (X.astype(np.uint8), TypeError, r"x holds uint8, and floats are needed.*astype\('float32'\)"),
+        (np.array([[True]]), TypeError, "x holds bool"),
+        (changed(np.nan), ValueError, "x has NaN or infinite values in 1 of 3 images, first in image 1"),
+        (changed(-np.inf), ValueError, "x has NaN or infinite values in 1 of 3 images, first in image 1"),
+        (changed(1.5), ValueError, r"x ranges from 0\.5 to 1\.5, outside the bounds \(0, 1\)"),
+        (changed(-0.1), ValueError, r"x ranges from -0\.1 to 0\.5, outside the bounds \(0, 1\)"),
+        (X[:0], ValueError, r"at least one image.*\(0, 2, 2, 1\)"),
+        (X[:, :0], ValueError, r"at least one image.*\(3, 0, 2, 1\)"),
+        (X[0, 0, :, 0], ValueError, r"at least one image.*\(2,\)"),
+        (np.float32(0.5), ValueError, r"at least one image.*\(\)"),
+    ],
+)
+def test_images_that_cannot_be_attacked(x, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        ki.minimal_distortion(logits, x)
+
+
+def test_an_image_without_its_batch_axis(dense):
+    with pytest.raises(
+        ValueError, match=r"shape \(None, 2, 2, 1\), but x has shape \(2, 2, 1\).*pass x\[None\]"
+    ):
+        ki.minimal_distortion(dense, X[0])
+
+
+def test_images_of_another_shape_than_the_models(dense):
+    with pytest.raises(ValueError, match=r"but x has shape \(3, 2, 1, 1\)\.$"):
+        ki.minimal_distortion(dense, X[:, :, :1])
+
+
+@pytest.mark.parametrize("name", ["target", "label"])
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        (3, ValueError, "holds 3, but the model has 3 classes, 0 to 2"),
+        ([0, 1, -1], ValueError, "holds -1, but the model has 3 classes, 0 to 2"),
+        ([0.0, 1.0, 2.0], TypeError, "must hold whole numbers, class indices; it holds float64"),
+        ([True, False, True], TypeError, "must hold whole numbers, class indices; it holds bool"),
+        (["a", "b", "c"], TypeError, "must hold whole numbers"),
+        ([0, 1], ValueError, r"must hold one class for each of 3 images; its shape is \(2,\)"),
+        ([[0], [1], [2]], ValueError, r"must hold one class for each of 3 images; its shape is \(3, 1\)"),
+    ],
+)
+def test_classes_that_cannot_be_asked_for(name: str, values, error: type[Exception], message: str):
+    with pytest.raises(error, match=f"^{name} {message}"):
+        ki.minimal_distortion(logits, X, **{name: values})
+
+
+def test_a_class_to_leave_and_to_reach():
+    with pytest.raises(ValueError, match="Image 1 is to leave class 2 and to reach it"):
+        ki.minimal_distortion(logits, X, target=2, label=[0, 2, 1])
+
+
+@pytest.mark.parametrize("bounds", [1.0, (0, 1, 2), ("a", "b"), None, (0.0,)])
+def test_bounds_are_two_numbers(bounds):
+    with pytest.raises(ValueError, match="bounds must be two numbers"):
+        ki.minimal_distortion(logits, X, bounds=bounds)
+
+
+@pytest.mark.parametrize("bounds", [(1, 0), (0.5, 0.5), (0, np.inf), (np.nan, 1), (0.5, 0.5 + 1e-9)])
+def test_bounds_are_finite_and_rising(bounds):
+    with pytest.raises(ValueError, match="bounds must be finite and rising"):
+        ki.minimal_distortion(logits, X, bounds=bounds)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, "4"])
+def test_a_batch_size_is_a_positive_whole_number(size):
+    with pytest.raises(ValueError, match="batch_size must be a positive whole number or None, not"):
+        ki.minimal_distortion(logits, X, batch_size=size)
+
+
+def test_an_unknown_method_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"Unknown method 'fgsm'\. Known: direct, penalty"):
+        ki.minimal_distortion(logits, X, method="fgsm")
+
+
+def test_what_is_no_model():
+    with pytest.raises(TypeError, match="model must be a Keras model or a function, not str"):
+        ki.minimal_distortion("resnet", X)
+
+
+def test_another_backend(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(RuntimeError, match="Keras runs on torch; the attack needs TensorFlow"):
+        ki.minimal_distortion(logits, X)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda x: tf.nn.softmax(logits(x)), "gives probabilities .*needs logits"),
+        (lambda x: [logits(x)], "one tensor of logits .*gave a list"),
+        (lambda x: {"logits": logits(x)}, "one tensor of logits .*gave a dict"),
+        (lambda x: None, "one tensor of logits .*gave a NoneType"),
+        (lambda x: x, r"logits \[B, K\] .*for 3 images it gave shape \(3, 2, 2, 1\)"),
+        (lambda x: logits(x)[0], r"for 3 images it gave shape \(3,\)"),
+        (lambda x: logits(x)[:, :1], r"K ≥ 2 classes; for 3 images it gave shape \(3, 1\)"),
+        (lambda x: tf.tile(logits(x), (2, 1)), r"for 3 images it gave shape \(6, 3\)"),
+        (lambda x: logits(x) / 0, "outputs are NaN or infinite for 3 of 3 images"),
+        (lambda x: tf.cast(100 * logits(x), tf.int32), "floating-point logits, but it gave .*int32"),
+        (lambda x: tf.constant(logits(x).numpy()), "cannot differentiate the model's logits"),
+        (lambda x: tf.stop_gradient(logits(x)), "cannot differentiate the model's logits"),
+        (lambda x: tf.round(logits(x)) + tf.constant([[1.0, 2.0, 4.0]]), "cannot differentiate"),
+    ],
+)
+def test_functions_that_cannot_be_attacked(model, message: str):
+    with pytest.raises(ValueError, match=message):
+        ki.minimal_distortion(model, X)
+
+
+def test_outputs_that_are_not_finite_for_a_later_image():
+    with pytest.raises(ValueError, match="outputs are NaN or infinite for 1 of 3 images"):
+        ki.minimal_distortion(lambda x: logits(tf.math.log(x)), changed(0.0))
+
+
+@pytest.mark.parametrize("activation", ["argument", "layer", "alone"])
+def test_a_keras_model_that_ends_in_sigmoid(activation: str, dense):
+    if activation == "argument":
+        last = [keras.layers.Flatten(), keras.layers.Dense(3, activation="sigmoid")]
+    elif activation == "layer":
+        last = [dense, keras.layers.Activation("sigmoid")]
+    else:
+        last = [dense, keras.Sequential([keras.layers.Dense(3, activation="sigmoid")])]
+    model = keras.Sequential([keras.Input((2, 2, 1)), *last], name="many_labels")
+    with pytest.raises(ValueError, match=r"ends in a sigmoid .*drop the sigmoid"):
+        ki.minimal_distortion(model, X)
+
+
+def test_a_keras_model_with_two_outputs():
+    image = keras.Input((4,))
+    outputs = [keras.layers.Dense(3)(image), keras.layers.Dense(2)(image)]
+    model = keras.Model(image, outputs, name="two_heads")
+    with pytest.raises(
+        ValueError, match=r"two_heads has 2 outputs.*keras\.Model\(model\.inputs, the_logits\)"
+    ):
+        logits_function(model)
+
+
+def test_a_softmax_before_the_last_layer_is_found_by_its_values(dense):
+    hidden = keras.Sequential(
+        [keras.Input((2, 2, 1)), dense, keras.layers.Softmax(), keras.layers.Activation("linear")]
+    )
+    with pytest.raises(ValueError, match="gives probabilities"):
+        ki.minimal_distortion(hidden, X)
+
+
+def test_a_model_that_cannot_be_kept():
+    class Equal:
+        __hash__ = None
+
+        def __call__(self, x: tf.Tensor) -> tf.Tensor:
+            return logits(x)
+
+    with pytest.raises(TypeError, match=r"Equal, which is not hashable.*model\.__call__"):
+        ki.minimal_distortion(Equal(), X)
+
+
+class Memory(NamedTuple):
+    """What `psutil.virtual_memory` tells."""
+
+    available: int
+
+
+def test_a_batch_that_does_not_fit_the_free_memory_is_made_smaller_and_said(dense, monkeypatch):
+    x = np.random.default_rng(0).random((8, 2, 2, 1)).astype(np.float32)
+    whole = ki.minimal_distortion(dense, x, batch_size=8)
+    an_image = 84 * 4 * 4
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(3 * an_image))
+    sizes = []
+    with pytest.warns(UserWarning, match=r"batch_size 8 takes about .* MiB.* batches of 2 instead"):
+        parts = ki.minimal_distortion(dense, x, batch_size=8, on_batch=lambda done, all_: sizes.append(done))
+    assert sizes == [2, 4, 6, 8]
+    np.testing.assert_allclose(parts.distortion, whole.distortion, rtol=1e-4)
+
+
+def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, monkeypatch):
+    from keras_intriguing.attack import minimal
+
+    x = np.random.default_rng(0).random((8, 2, 2, 1)).astype(np.float32)
+    whole, search = ki.minimal_distortion(dense, x), minimal.search
+
+    def exhausted(model, request, label, method, size):
+        if size > 2:
+            raise MemoryError(f"Out of memory for {size} images")
+        return search(model, request, label, method, size)
+
+    monkeypatch.setattr(minimal, "search", exhausted)
+    with pytest.warns(UserWarning, match="Not enough memory for 8 images at once: batches of 4 instead"):
+        halves = ki.minimal_distortion(dense, x)
+    np.testing.assert_allclose(halves.distortion, whole.distortion, rtol=1e-4)
+
+    def never(*arguments):
+        raise MemoryError("Out of memory for a single image")
+
+    monkeypatch.setattr(minimal, "search", never)
+    with pytest.warns(UserWarning, match="batches of"), pytest.raises(MemoryError, match="single image"):
+        ki.minimal_distortion(dense, x)
+
+
+def test_a_model_of_the_package_takes_pixels_between_0_and_1():
+    model = ki.models.FC10()
+    with pytest.raises(ValueError, match=r"takes pixels in \[0, 1\], but bounds are \(0, 255\)"):
+        ki.minimal_distortion(model, np.full((2, 28, 28, 1), 128.0), bounds=(0, 255))
+
+
+def test_photographs_are_not_their_pixels(dense):
+    photographs = ki.photographs.Photographs((b"",), ("one",), np.zeros(1, np.int32), ("a", "b"))
+    with pytest.raises(TypeError, match=r"pass photographs\.images\(size\)"):
+        ki.minimal_distortion(dense, photographs)
+    with pytest.raises(ValueError, match=r"photographs\.images\(size\)"):
+        ki.directions.top_images(dense, dense.layers[-1].name, photographs, np.eye(3), 1)

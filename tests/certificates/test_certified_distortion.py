@@ -1,0 +1,293 @@
+"""Certificates against what they must never exceed: exact optima, sampled images, the attack."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.optimize import minimize
+
+import keras_intriguing as ki
+from keras_intriguing import spectral
+from keras_intriguing.certificates import propagation, relaxation
+
+L = keras.layers
+
+
+def dense_net(sizes: list[int], activation: str, seed: int, **build) -> keras.Model:
+    """Random weights large enough that the units saturate."""
+    random = np.random.default_rng(seed)
+    inputs = keras.Input((sizes[0],))
+    x = inputs
+    for i, size in enumerate(sizes[1:]):
+        last = i == len(sizes) - 2
+        layer = L.Dense(size, build.get("ends_in") if last else activation)
+        x = layer(x)
+        layer.set_weights([random.normal(size=layer.kernel.shape) * 0.9, random.normal(size=size) * 0.3])
+    return keras.Model(inputs, x)
+
+
+def logits_in_float64(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    functions: dict[str, Callable] = {
+        "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+        "tanh": np.tanh,
+        "relu": lambda z: np.maximum(z, 0),
+        "linear": lambda z: z,
+    }
+    for layer in model.layers[1:]:
+        kernel, bias = (np.asarray(w, np.float64) for w in layer.weights)
+        x = functions[layer.activation.__name__](x @ kernel + bias)
+    return x
+
+
+def images(count: int, size: int, seed: int = 0) -> np.ndarray:
+    """Of which half of the pixels lie on a bound."""
+    random = np.random.default_rng(seed)
+    x = random.uniform(size=(count, size))
+    return np.where(random.uniform(size=x.shape) < 0.5, np.round(x), x).astype(np.float32)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+def test_the_lines_stay_on_their_side(activation: str) -> None:
+    random = np.random.default_rng(0)
+    ends = np.sort(random.normal(scale=3, size=(400, 1, 2)), axis=-1)
+    ends[:20, :, 1] = ends[:20, :, 0]  # points
+    ends[20:40] *= 30  # saturated
+    lower, upper = ends[:, 0, :1], ends[:, 0, 1:]
+    lines = relaxation.relaxed(activation, tf.constant(lower), tf.constant(upper))
+    z = lower[..., None] + (upper - lower)[..., None] * np.linspace(0, 1, 201)
+    values = np.asarray(getattr(keras.activations, activation)(tf.constant(z)))
+    for touching in (-50.0, -1.0, 0.0, 0.3, 2.0, 50.0):
+        points = tf.fill((400, 1, 1), tf.constant(touching, tf.float64))
+        for is_lower, side in ((True, 1), (False, -1)):
+            slope, intercept = lines.lines(tf.fill((400, 1, 1), is_lower), points)
+            assert (side * (values - (slope.numpy() * z + intercept.numpy()))).min() > -1e-12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_least_on_ball_and_box_is_scipys(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x, a = images(1, 30, seed)[0].astype(np.float64), random.normal(size=30)
+    for radius in (0.2, 1.0, 3.0, 9.0):
+        region = propagation.Region(*(tf.constant(v, tf.float64) for v in (x[None], [radius], 0.0, 1.0)))
+        bound, change = propagation._least_on(tf.constant(a[None, None]), region)
+        ball = {
+            "type": "ineq",
+            "fun": lambda r, radius=radius: radius**2 - r @ r,
+            "jac": lambda r: -2 * r,
+        }
+        exact = minimize(
+            lambda r: a @ r,
+            np.zeros(30),
+            jac=lambda r: a,
+            bounds=list(zip(-x, 1 - x, strict=True)),
+            constraints=[ball],
+            method="SLSQP",
+            options={"ftol": 1e-12, "maxiter": 500},
+        )
+        assert float(bound[0, 0]) <= exact.fun + 1e-7
+        assert float(bound[0, 0]) == pytest.approx(exact.fun, rel=2e-2)
+        assert (x + change.numpy()[0, 0] <= 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
+@pytest.mark.parametrize("hidden", [[], [8], [9, 7], [6, 5, 6]], ids=str)
+def test_no_image_within_the_certified_distortion_has_another_label(
+    activation: str, hidden: list[int]
+) -> None:
+    model = dense_net([5, *hidden, 4], activation, seed=len(hidden))
+    x = images(6, 5)
+    found = ki.certified_distortion(model, x)
+    assert (found.distortion > 0).all()
+    random = np.random.default_rng(1)
+    for i, radius in enumerate(np.minimum(found.distortion, 3) * np.sqrt(5)):
+        steps = random.normal(size=(20000, 5))
+        steps *= radius / np.linalg.norm(steps, axis=1, keepdims=True)
+        steps[::2] *= random.uniform(size=(10000, 1)) ** 0.2
+        inside = np.clip(x[i] + steps, 0, 1)
+        assert (logits_in_float64(model, inside).argmax(axis=1) == found.label[i]).all()
+
+
+def test_of_a_linear_model_the_certificate_is_the_exact_minimum() -> None:
+    model = dense_net([40, 6], "linear", seed=5)
+    x = images(12, 40)
+    found = ki.certified_distortion(model, x)
+    exact = ki.minimal_distortion(model, x).distortion  # which has its own exact tests
+    assert (found.relaxation <= exact * (1 + 1e-6)).all()
+    assert (found.relaxation >= exact * (1 - 2e-3)).all()
+    assert (found.network <= found.relaxation).all()
+
+
+def test_the_bounds_of_hidden_units_hold_for_sampled_images() -> None:
+    model = dense_net([6, 9, 8, 3], "tanh", seed=3)
+    chain = spectral.graph.dense_chain(model)
+    x = images(4, 6).astype(np.float64)
+    random = np.random.default_rng(0)
+    label = logits_in_float64(model, x).argmax(axis=1)
+    for radius in (0.05, 0.3, 1.0):
+        region = propagation.Region(*(tf.constant(v, tf.float64) for v in (x, np.full(4, radius), 0.0, 1.0)))
+        bound = propagation.margin_bounds(chain.layers)(region, tf.constant(label)).numpy()
+        for i in range(4):
+            steps = random.normal(size=(50000, 6))
+            steps *= (
+                radius * random.uniform(size=(50000, 1)) ** 0.1 / np.linalg.norm(steps, axis=1, keepdims=True)
+            )
+            steps[0] = 0
+            z = logits_in_float64(model, np.clip(x[i] + steps, 0, 1))
+            margin = z[:, label[i]] - np.delete(z, label[i], axis=1).max(axis=1)
+            assert bound[i] <= margin.min()
+            if radius == 0.05:
+                clean = z[0, label[i]] - np.delete(z[0], label[i]).max()
+                assert bound[i] >= clean - 1.5 * (clean - margin.min())
+
+
+def test_rescaled_pixels_have_rescaled_certificates() -> None:
+    model = dense_net([5, 8, 4], "sigmoid", seed=1)
+    inputs = keras.Input((5,))
+    rescaled = keras.Model(inputs, model.layers[2](model.layers[1](L.Rescaling(1 / 255)(inputs))))
+    x = images(5, 5)
+    plain = ki.certified_distortion(model, x)
+    large = ki.certified_distortion(rescaled, 255 * x, bounds=(0, 255))
+    np.testing.assert_allclose(large.relaxation, 255 * plain.relaxation, rtol=3e-3)
+
+
+def test_activations_in_layers_of_their_own_and_a_softmax_change_nothing() -> None:
+    model = dense_net([5, 8, 4], "relu", seed=1, ends_in="softmax")
+    inputs = keras.Input((5,))
+    apart = [L.Flatten(), L.Dense(8), L.ReLU(), L.Dropout(0.3), L.Dense(4), L.Softmax()]
+    x = inputs
+    for layer in apart:
+        x = layer(x)
+    twin = keras.Model(inputs, x)
+    twin.set_weights(model.get_weights())
+    of_model, of_twin = (ki.certified_distortion(m, images(5, 5)) for m in (model, twin))
+    np.testing.assert_array_equal(of_model.relaxation, of_twin.relaxation)
+    assert (of_model.relaxation > of_model.network).all()
+
+
+def test_a_convolutional_model_has_the_networks_certificate() -> None:
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), L.Conv2D(3, 3, activation="relu"), L.Flatten(), L.Dense(3)]
+    )
+    x = np.random.default_rng(0).uniform(size=(6, 6, 6, 1)).astype(np.float32)
+    found = ki.certified_distortion(model, x)
+    assert np.isnan(found.relaxation).all()
+    assert (found.distortion == found.network).all()
+    assert (found.distortion <= ki.minimal_distortion(model, x).distortion).all()
+
+
+def test_another_label_than_the_models_has_no_certificate_and_a_constant_model_an_infinite_one() -> None:
+    model = dense_net([5, 8, 4], "tanh", seed=1)
+    x = images(3, 5)
+    label = np.asarray(model(x)).argmax(axis=1)
+    wrong = ki.certified_distortion(model, x, label=(label + 1) % 4)
+    assert (wrong.distortion == 0).all()
+    assert (ki.certified_distortion(model, x, label=label).distortion > 0).all()
+    constant = dense_net([5, 3, 4], "relu", seed=1)
+    constant.set_weights([0 * w for w in constant.get_weights()[:-1]] + [np.array([0, 3.0, 1, 2])])
+    assert np.isinf(ki.certified_distortion(constant, x).distortion).all()
+
+
+def test_no_more_is_certified_than_found_on_digits(digits) -> None:
+    x, seen = digits[0][::25], []
+    model = ki.from_preset("fc100_100_10_mnist")
+    certified = ki.certified_distortion(model, x, on_batch=lambda *done: seen.append(done))
+    found = ki.minimal_distortion(model, x).distortion
+    assert (certified.distortion <= found).all()
+    assert certified.distortion.mean() > 0.5 * found.mean()
+    assert seen[-1] == (len(x), len(x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", [p for p in ki.list_presets() if "mnist" in p and "seed" not in p])
+def test_no_more_is_certified_than_found_of_any_preset(preset: str, mnist5k) -> None:
+    x = mnist5k[0][::25]
+    model = ki.from_preset(preset)
+    certified = ki.certified_distortion(model, x).distortion
+    found = ki.minimal_distortion(model, x)
+    assert (certified[found.success] <= found.distortion[found.success]).all()
+
+
+def test_a_softmax_over_a_part_of_the_classes_is_none_over_all() -> None:
+    inputs = keras.Input((2,))
+    dense = L.Dense(4)
+    model = keras.Model(inputs, L.Flatten()(L.Softmax()(L.Reshape((2, 2))(dense(inputs)))))
+    dense.set_weights([np.array([[0, 0, 20, -20], [0, 0, 0, 0.0]]), np.array([5, 4, -10, 10.0])])
+    x = np.full((1, 2), 0.5, np.float32)
+    found = ki.certified_distortion(model, x)
+    assert np.isnan(found.relaxation).all()
+    assert found.distortion <= ki.minimal_distortion(model, x).distortion
+
+
+def test_steep_and_tiny_weights_are_evaluated_in_float64() -> None:
+    """The label changes at x = 0.3333 in exact arithmetic, which float32 would miss by rounding 2²⁴ + 1."""
+    inputs = keras.Input((1,))
+    first, second = L.Dense(2), L.Dense(2)
+    model = keras.Model(inputs, second(first(inputs)))
+    first.set_weights([np.array([[3.0, -3.0]]), np.array([2.0**24, 2.0**24 + 2])])
+    second.set_weights([np.eye(2), np.full(2, -(2.0**24))])
+    found = ki.certified_distortion(model, np.array([[0.325]], np.float32))
+    assert found.distortion[0] <= 1 / 3 - 0.325 + 1e-6
+    assert found.network[0] <= found.relaxation[0] * (1 + 2e-3)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("at", [0.3, 0.45, 0.6])
+def test_units_that_hardly_vary_keep_their_lines(activation: str, at: float) -> None:
+    tiny = 1e-12
+    inputs = keras.Input((1,))
+    first, second = L.Dense(1, activation), L.Dense(2)
+    model = keras.Model(inputs, second(first(inputs)))
+    first.set_weights([np.array([[tiny]]), np.array([-0.5 * tiny])])
+    second.set_weights([np.array([[0, 1 / tiny]]), np.array([0.2, 0.0])])
+    found = ki.certified_distortion(model, np.array([[at]], np.float32)).distortion[0]
+    assert found <= abs(0.7 - at) + 1e-3  # relu(x − ½) and, to the last digit, tanh are 0.2 there
+
+
+def test_what_only_has_a_known_name_is_not_known() -> None:
+    def sigmoid(t: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(20 * t)
+
+    model = dense_net([5, 8, 4], "tanh", seed=1)
+    model.layers[1].activation = sigmoid
+    with pytest.raises(ValueError, match="No slope bound is known for the activation 'sigmoid'"):
+        ki.certified_distortion(model, images(3, 5))
+
+
+def test_a_model_with_a_call_of_its_own_is_refused() -> None:
+    class Normalized(keras.Model):
+        def call(self, x: tf.Tensor, **settings: bool) -> tf.Tensor:
+            return super().call((x - 0.5) * 50, **settings)
+
+    inputs = keras.Input((5,))
+    with pytest.raises(ValueError, match="whose own call"):
+        ki.certified_distortion(Normalized(inputs, L.Dense(3)(inputs)), images(3, 5))
+
+
+def test_half_precision_is_refused() -> None:
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, L.Dense(3, dtype="mixed_bfloat16")(inputs))
+    with pytest.raises(ValueError, match="computes in bfloat16"):
+        ki.certified_distortion(model, images(3, 5))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: {"x": np.where(x > 0.5, np.nan, x)}, "NaN"),
+        (lambda x: {"x": 2 * x}, "outside the bounds"),
+        (lambda x: {"x": x[:, :4]}, "takes images of shape"),
+        (lambda x: {"x": x, "label": 4}, "has 4 classes"),
+        (lambda x: {"x": x, "bounds": (1, 0)}, "rising"),
+    ],
+)
+def test_bad_input_is_named(change: Callable, message: str) -> None:
+    model = dense_net([5, 8, 4], "tanh", seed=1)
+    with pytest.raises(ValueError, match=message):
+        ki.certified_distortion(model, **change(images(3, 5) + 0.0))
+
+
+def test_a_function_has_no_layers() -> None:
+    with pytest.raises(TypeError, match="needs the model's layers"):
+        ki.certified_distortion(lambda x: x, images(3, 5))

@@ -1,0 +1,65 @@
+import gc
+import weakref
+
+import keras
+import numpy as np
+
+from keras_intriguing import models
+from keras_intriguing.classifiers import evaluation
+from keras_intriguing.training import full_batch as training
+
+
+def make() -> keras.Model:
+    model = models.FC10()
+    training.initialize(model, 0)
+    return model
+
+
+def test_labels_are_the_classes_of_the_largest_logits(mnist5k):
+    model, (x, _) = make(), mnist5k
+    labels = evaluation.labels(model, x[:2300])
+    kernel, bias = (w.astype(np.float64) for w in model.get_weights())
+    assert labels.dtype == np.int32
+    assert np.array_equal(labels, np.argmax(x[:2300].reshape(-1, 784) @ kernel + bias, axis=1))
+
+
+def test_the_error_is_the_share_of_wrong_labels(digits):
+    model, (x, _) = make(), digits
+    y = evaluation.labels(model, x)
+    y[:100] = (y[:100] + 1) % 10
+    assert evaluation.error(model, x, y) == 100 / len(x)
+
+
+def test_no_images_have_no_labels(digits):
+    assert evaluation.labels(make(), digits[0][:0]).shape == (0,)
+
+
+def test_labels_follow_new_weights(digits):
+    model, (x, _) = make(), digits
+    evaluation.labels(model, x)
+    kernel, bias = model.get_weights()
+    model.set_weights([0 * kernel, bias + np.eye(10)[7]])
+    assert np.all(evaluation.labels(model, x) == 7)
+
+
+def test_an_evaluated_model_can_be_forgotten(digits):
+    gc.freeze()  # what other tests have left takes long to collect
+    model = make()
+    evaluation.labels(model, digits[0][:5])
+    reference = weakref.ref(model)
+    del model
+    gc.collect()
+    gc.unfreeze()
+    assert reference() is None
+
+
+def test_batches_of_large_images_are_small() -> None:
+    sizes = []
+
+    def model(x):
+        sizes.append(len(x))
+        return x[:, 0, :2, 0]
+
+    assert evaluation.labels(model, np.zeros((50, 400, 400, 3), np.float32)).shape == (50,)
+    assert sum(sizes) == 50
+    assert max(sizes) * 400 * 400 * 12 <= 2**24

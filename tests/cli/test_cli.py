@@ -1,0 +1,234 @@
+"""The command, on real digits."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_intriguing as ki
+from keras_intriguing import files, presets
+from keras_intriguing.cli import main as cli
+from keras_intriguing.presets import download, registry
+from keras_intriguing.training import full_batch as training
+from keras_intriguing.training import recipes
+
+PRESET = "fc10_mnist_decay1e-2"
+
+
+@pytest.fixture
+def images(tmp_path: Path, mnist5k: tuple[np.ndarray, np.ndarray]) -> Path:
+    x, y = mnist5k
+    np.savez(tmp_path / "images.npz", x=x[::500], digits=y[::500])
+    return tmp_path / "images.npz"
+
+
+def test_help_and_import_do_not_load_tensorflow() -> None:
+    script = (
+        "import sys, contextlib, keras_intriguing as ki; from keras_intriguing.cli import main as cli\n"
+        "with contextlib.suppress(SystemExit): cli.main(['--help'])\n"
+        "assert ki.__all__ and not {'tensorflow', 'keras', 'numpy', 'matplotlib', 'rich'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_list_names_every_preset(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["zoo", "list"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ki.list_presets())
+
+
+@pytest.fixture
+def other_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A preset that did not come with the package; the mirror with it is a local folder, the cache is empty."""
+    name = f"{PRESET}_seed1"
+    package, zoo = tmp_path / "package", tmp_path / "zoo"
+    shutil.copytree(registry.ZOO / PRESET, zoo / name)
+    shutil.copytree(registry.ZOO / PRESET, zoo / PRESET)
+    shutil.copytree(registry.ZOO / PRESET, package / PRESET)
+    files.write_json(package / registry.REGISTRY, registry.build(zoo))
+    monkeypatch.setattr(registry, "ZOO", package)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv(download.MIRROR, str(zoo))
+    return name
+
+
+def test_list_tells_where_a_preset_is(other_seed: str, capsys: pytest.CaptureFixture) -> None:
+    def where() -> list[str]:
+        assert cli.main(["zoo", "list"]) == 0
+        return re.findall(r" (package|cache|to fetch) *$", capsys.readouterr().out, re.MULTILINE)
+
+    assert where() == ["package", "to fetch"]
+    cached = download.cache() / other_seed
+    shutil.copytree(registry.ZOO / PRESET, cached)
+    assert where() == ["package", "cache"]
+    (cached / "README.md").write_text("another card")
+    assert where() == ["package", "to fetch"]
+
+
+def test_fetch_and_show_get_what_is_not_here(other_seed: str, capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["zoo", "fetch", PRESET, other_seed]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{name}: {presets.find(name)}" for name in (PRESET, other_seed)]
+    assert cli.main(["zoo", "show", other_seed]) == 0
+    assert f"# {PRESET}" in capsys.readouterr().out
+
+
+def test_fetch_shows_how_far_it_is(
+    other_seed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def slowly(preset: str, on_bytes: download.OnBytes) -> Path:
+        on_bytes(48_000, 48_000)
+        return registry.ZOO / PRESET
+
+    monkeypatch.setattr(download, "obtain", slowly)
+    assert cli.main(["zoo", "fetch", PRESET, other_seed]) == 0
+    shown = capsys.readouterr().err.strip().splitlines()
+    assert len(shown) == 1  # nothing for the one that was here
+    assert re.match(rf"{other_seed} .* 48.0/48.0 kB", shown[0])
+
+
+def test_interrupting_a_fetch_is_no_traceback(
+    other_seed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(download, "obtain", interrupt)
+    assert cli.main(["zoo", "fetch", other_seed]) == cli.INTERRUPTED
+    assert capsys.readouterr().err.endswith("Interrupted. What was fetched whole is kept, nothing else.\n")
+
+
+def test_verify_tells_what_is_wrong(other_seed: str, capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["zoo", "verify"]) == 0
+    assert capsys.readouterr().out == f"{PRESET} (package): ok\n"
+    assert cli.main(["zoo", "verify", other_seed]) == cli.FAILED
+    assert capsys.readouterr().out == f"{other_seed} (nowhere): not there\n"
+    cached = download.cache() / other_seed
+    shutil.copytree(registry.ZOO / PRESET, cached)
+    assert cli.main(["zoo", "verify", other_seed]) == 0
+    (cached / "README.md").unlink()
+    capsys.readouterr()
+    assert cli.main(["zoo", "verify"]) == cli.FAILED
+    out, error = capsys.readouterr()
+    assert out == f"{PRESET} (package): ok\n{other_seed} (cache): README.md is missing\n"
+    assert error.startswith("error: 1 of these are not as registered.")
+    shutil.rmtree(cached)
+    shutil.rmtree(registry.ZOO / PRESET)
+    assert cli.main(["zoo", "verify"]) == cli.FAILED
+    assert capsys.readouterr().out == f"{PRESET} (nowhere): not there\n"
+
+
+def test_show_prints_the_card_and_the_hash(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["zoo", "show", PRESET]) == 0
+    printed = capsys.readouterr().out
+    assert f"# {PRESET}" in printed
+    assert ki.presets.load_metrics(PRESET)["sha256"] in printed
+
+
+def test_attack_writes_the_result(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "new folder" / "result.npz"
+    assert cli.main(["attack", PRESET, str(images), "--out", str(out), "--target", "3"]) == 0
+    with np.load(images) as given, np.load(out) as result:
+        reached = np.argmax(ki.from_preset(PRESET)(result["adversarial"]), axis=1)
+        assert result["success"].all()
+        assert (reached == 3).all()
+        change = (result["adversarial"] - given["x"]).reshape(len(reached), -1)
+        np.testing.assert_allclose(result["distortion"], np.sqrt(np.mean(change**2, axis=1)), rtol=1e-4)
+        provenance = json.loads(str(result["provenance"]))
+    assert provenance["model"] == PRESET
+    assert str(out) in capsys.readouterr().out
+
+
+def test_attack_takes_a_saved_model_and_targets_from_the_file(images: Path, tmp_path: Path) -> None:
+    model = ki.from_preset(PRESET)
+    keras.Sequential([model, keras.layers.Softmax()]).save(tmp_path / "own.keras")
+    with np.load(images) as given:
+        np.savez(tmp_path / "targets.npz", x=given["x"], target=(given["digits"] + 1) % 10)
+    arguments = [
+        "attack",
+        str(tmp_path / "own.keras"),
+        str(tmp_path / "targets.npz"),
+        "--out",
+        str(tmp_path / "r.npz"),
+    ]
+    assert cli.main(arguments) == 0
+    with np.load(images) as given, np.load(tmp_path / "r.npz") as result:
+        np.testing.assert_array_equal(result["label_after"], (given["digits"] + 1) % 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["zoo", "show", "fc11"], "Unknown preset 'fc11'. Known: ae400_10_mnist"),
+        (["zoo", "fetch", PRESET, "fc11"], "Unknown preset 'fc11'"),
+        (["zoo", "verify", "../zoo"], "Unknown preset '../zoo'"),
+        (["train", "fc11"], "No recipe for a preset 'fc11'. Known: fc10_mnist_decay1e-4"),
+        (["attack", "fc11", "{images}", "--out", "{out}"], "Unknown preset 'fc11'"),
+        (["attack", "missing.keras", "{images}", "--out", "{out}"], "There is no model file missing.keras"),
+        (["attack", PRESET, "missing.npz", "--out", "{out}"], "There is no file missing.npz"),
+        (["attack", PRESET, "{text}", "--out", "{out}"], "is not a NumPy .npz file of plain arrays"),
+        (["attack", PRESET, "{unnamed}", "--out", "{out}"], "holds no array named x; it holds images"),
+        (["attack", "{text}", "{images}", "--out", "{out}"], "could not be loaded as a saved Keras model"),
+        (["attack", PRESET, "{images}", "--out", "{folder}"], "Cannot write .*it is a folder"),
+        (
+            ["attack", PRESET, "{images}", "--out", "{out}", "--target", "10"],
+            "target holds 10, but the model has 10",
+        ),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: list[str], message: str, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "text.npz").write_text("no arrays")
+    np.savez(tmp_path / "unnamed.npz", images=np.zeros(3))
+    places = {
+        "images": images,
+        "out": tmp_path / "out.npz",
+        "text": tmp_path / "text.npz",
+        "unnamed": tmp_path / "unnamed.npz",
+        "folder": tmp_path,
+    }
+    assert cli.main([a.format(**places) for a in arguments]) == cli.FAILED
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert re.search(message, error)
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_train_makes_a_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    x, y = ki.data.load("mnist5k", "train")
+    monkeypatch.setattr(training.data, "load", lambda name, split, data_dir: (x[::10], y[::10]))
+    out = tmp_path / PRESET
+    assert cli.main(["train", PRESET, "--out", str(out), "--seed", "3"]) == 0
+    metrics = ki.presets.load_metrics(out)
+    assert metrics["seed"] == 3
+    assert metrics["train_error"] == ki.evaluation.error(ki.from_preset(out), x[::10], y[::10])
+    assert (
+        f"| training error, 500 images | {100 * metrics['train_error']:.2f}% | 10% |"
+        in capsys.readouterr().out
+    )
+    assert cli.main(["train", PRESET, "--out", str(out)]) == cli.FAILED
+    assert "already holds a finished preset" in capsys.readouterr().err
+
+
+def test_interrupting_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train_preset", interrupt)
+    assert cli.main(["train", PRESET, "--out", str(tmp_path / "out")]) == cli.INTERRUPTED
+    assert "goes on from the last finished round" in capsys.readouterr().err
+
+
+def test_every_shipped_preset_has_a_recipe() -> None:
+    assert set(ki.list_presets()) <= set(recipes.RECIPES)

@@ -1,0 +1,299 @@
+"""Figures 1 and 2 and the measurement on real digits, small; and what verdicts say of planted numbers."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+import keras_intriguing as ki
+from keras_intriguing import files
+from keras_intriguing.directions import MEASURES, Coherence, Judge, Moments, Reference
+from reproductions import __main__ as reproductions
+from reproductions.coherence import claims as directions_claims
+from reproductions.coherence import comparisons, kinds
+from reproductions.coherence import measure as coherence
+from reproductions.coherence.contrasts import Estimate
+from reproductions.coherence.kinds import (
+    KINDS,
+    LEARNING,
+    OF_RANDOM,
+    OF_UNITS,
+    OFF_MEAN,
+    OFF_MEAN_UNITS,
+    PAIRS,
+    PRINCIPAL,
+    RANDOM,
+    ROTATED,
+    UNITS,
+    WHITE,
+    WHITE_UNITS,
+)
+from reproductions.coherence.measure import OVERALL, SCORES, Layer, Measured
+from reproductions.shared.run import Run
+
+SMALL = ["fc10_mnist_decay1", "fc100_100_10_mnist", "fc100_100_10_mnist_p1"]
+
+
+@pytest.fixture(scope="module")
+def out(digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The three sections on few images, presets, directions and exchanges."""
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ki.data, "load", lambda *_: digits)
+        patch.setattr(coherence, "PRESETS", SMALL)
+        patch.setattr(kinds, "RANDOM_COUNT", 150)
+        patch.setattr(comparisons, "DRAWS", 200)
+        patch.setattr(comparisons, "PERMUTATIONS", 400)
+        assert reproductions.main(["figure1", "figure2", "directions", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_report_has_figures_tables_and_verdicts(out: Path) -> None:
+    text = (out / "REPORT.md").read_text(encoding="utf-8")
+    for part in (
+        "Figure 1: images that maximize a unit",
+        "Figure 2: images that maximize a random direction",
+        "figures/figure1-units.png",
+        "figures/figure2-random-directions.png",
+        "figures/directions-coherence.png",
+        "fc100_100_10_mnist_p1, hidden2 (100)",
+        "no distinction between individual high level units",
+        "all 417 MNIST training images",
+        "similarity of features",
+        "| last, dense classifiers (2) |",
+        "| first of several (2) |",
+    ):
+        assert part in text, part
+    assert "256 MNIST" not in text  # the images that other sections attack
+
+
+def test_every_layer_is_measured_once_and_starting_weights_are_shared(out: Path) -> None:
+    keys = {path.stem for path in (out / "records" / "directions").iterdir()}
+    nets = ("fc100_100_10_mnist", "fc100_100_10_mnist_p1", "untrained-FC100_100_10")
+    assert keys == {f"{net}-hidden{i}" for net in nets for i in (1, 2)}
+    record = files.read_json(out / "records" / "directions" / "fc100_100_10_mnist-hidden1.json")
+    values = record["values"]
+    assert record["key"]["images"] == 417
+    assert set(values["kinds"]) == set(KINDS)
+    assert len(values["comparisons"]) == len(PAIRS) + len(LEARNING)
+    assert values["untrained"] == "untrained-FC100_100_10-hidden1"
+    for kind in (*OF_UNITS, *OF_RANDOM):
+        scores = comparisons.scores_of(values, kind)
+        assert len(scores) == values["kinds"][kind]["count"]
+        assert scores.mean() == pytest.approx(values["kinds"][kind]["scores"][OVERALL], abs=1e-5)
+    for comparison in values["comparisons"].values():
+        for score in SCORES:
+            found = comparison[score]
+            assert found["low"] <= found["difference"] <= found["high"]
+            assert 1 / 401 <= found["p"] <= 1
+            assert -1 <= found["delta"] <= 1
+
+
+def test_figure_1_shows_the_units_that_it_names(out: Path, digits) -> None:
+    (path,) = (out / "records" / "figure1").iterdir()
+    values = files.read_json(path)["values"]
+    model, x = ki.from_preset("convnet_mnist"), digits[0]
+    order = np.random.default_rng(0).permutation(len(x))
+    activations = ki.directions.activations(model, values["layer"], x[order])
+    assert len(values["names"]) == 4
+    for unit, indices in zip(values["names"], values["indices"], strict=True):
+        largest = np.sort(activations[:, unit])[::-1][:10]
+        np.testing.assert_allclose(activations[indices, unit], largest, rtol=1e-5)
+
+
+def test_images_are_in_random_order_and_all_there(
+    tmp_path: Path, mnist5k, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ki.data, "load", lambda *_: mnist5k)
+    run = Run("mnist5k", 256, 0, 1, tmp_path, None, "")
+    x, y = coherence.images(run)
+    assert np.array_equal(np.sort(y), np.sort(mnist5k[1]))
+    assert len(set(y[:50])) == 10
+    np.testing.assert_allclose(x.mean(), mnist5k[0].mean(), rtol=1e-5)
+
+
+def test_untrained_nets_have_their_recipes_starting_weights(tmp_path: Path) -> None:
+    run = Run("mnist5k", 256, 0, 1, tmp_path, None, "")
+    start = ki.models.FC100_100_10()
+    ki.training.initialize(start, 0)
+    net = coherence.model(run, Layer("fc100_100_10_mnist_p2", "hidden1", trained=False))
+    assert all(np.array_equal(a, b) for a, b in zip(net.get_weights(), start.get_weights(), strict=True))
+    trained = run.model("fc100_100_10_mnist_p2").get_weights()
+    assert not np.array_equal(trained[0], start.get_weights()[0])
+
+
+def test_kinds_of_directions_are_what_they_say() -> None:
+    moments = Moments(np.array([1.0, 0, 5, 0]), np.diag([4.0, 1, 0, 2]))
+    found = kinds.directions_of(moments, np.array([True, True, False, True]), seed=0)
+    assert set(found) == set(KINDS)
+    assert np.array_equal(found[UNITS], np.eye(4)[[0, 1, 3]])
+    np.testing.assert_allclose(found[WHITE_UNITS], np.diag([0.5, 1, 0, 0.5**0.5])[[0, 1, 3]], atol=1e-6)
+    # only the first component goes along with the mean activation
+    np.testing.assert_allclose(found[OFF_MEAN_UNITS][:, 0], 0, atol=1e-6)
+    np.testing.assert_allclose(found[OFF_MEAN][:, 0], 0, atol=1e-6)
+    np.testing.assert_allclose(found[OFF_MEAN][:, [1, 3]], found[RANDOM][:, [1, 3]])
+    assert {len(found[kind]) for kind in (RANDOM, OFF_MEAN, WHITE, ROTATED)} == {1000}
+    assert len(found[PRINCIPAL]) == 3
+
+
+def net_with_rare_units() -> tuple[keras.Model, np.ndarray]:
+    """Of six units one is dead, one says the same of all images, one fires for one image in 5,000 and weakly."""
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(6, "relu", name="hidden")(inputs))
+    kernel = np.zeros((4, 6), np.float32)
+    kernel[0, 0], kernel[1, 1], kernel[2, 2], kernel[3, 5] = 1, 1, -1, 1e-3
+    model.get_layer("hidden").set_weights([kernel, np.array([0, 0, -1, 0.7, 0, 0])])
+    images = np.random.default_rng(0).random((5000, 4), np.float32)
+    images[:, 3] = np.arange(5000) == 77
+    return model, images
+
+
+def test_exactly_the_units_that_are_the_same_for_all_images_are_left_out() -> None:
+    model, images = net_with_rare_units()
+    found = coherence.directions_of(model, "hidden", images, 0)
+    assert found[UNITS].argmax(axis=1).tolist() == [0, 1, 5]
+    judging = Judge(np.arange(5000) % 10, images, None, 3)
+    measured = coherence.of_net(model, "hidden", images, judging, 3, 0)
+    assert measured.alive.tolist() == [True, True, False, False, False, True]
+
+
+def test_a_layer_whose_units_are_all_dead_is_an_error() -> None:
+    model, images = net_with_rare_units()
+    model.get_layer("hidden").set_weights([np.zeros((4, 6)), np.ones(6)])
+    with pytest.raises(ValueError, match="Of the units of 'hidden', 0 differ between images"):
+        coherence.directions_of(model, "hidden", images[:50], 0)
+
+
+def planted_coherence(level: dict[str, float], seed: int = 0) -> Measured:
+    """60 units of 62, and 200 directions of every other kind."""
+    random = np.random.default_rng(seed)
+    references = {m: Reference(0.0, 1.0, 1.0) for m in MEASURES}
+
+    def scores(kind: str) -> np.ndarray:
+        return random.normal(level.get(kind, 0.3), 0.1, 60 if kind in OF_UNITS else 200)
+
+    found = {kind: Coherence({m: scores(kind) for m in MEASURES}, references) for kind in KINDS}
+    return Measured(found, dict.fromkeys(KINDS, 0.0), ~np.isin(np.arange(62), (3, 40)))
+
+
+def test_comparisons_find_planted_differences() -> None:
+    found = planted_coherence({UNITS: 0.5, ROTATED: 0.8})
+    groups = {f"{a} − {b}": (found.scores(a), found.scores(b)) for a, b in PAIRS}
+    results = comparisons.compared(groups, seed=0)
+    assert list(results) == list(groups)
+    for rival, expected in ((RANDOM, 0.2), (ROTATED, -0.3), (PRINCIPAL, 0.2)):
+        for score in SCORES:
+            one = results[f"{UNITS} − {rival}"][score]
+            assert one["difference"] == pytest.approx(expected, abs=0.05)
+            assert one["low"] < one["difference"] < one["high"]
+            assert one["delta"] * np.sign(expected) > 0.5
+            assert one["p"] < 1e-3
+    assert results[f"{WHITE_UNITS} − {WHITE}"][OVERALL]["p"] > 1e-3
+    assert found.scores(UNITS)[:, -1] == pytest.approx(found.scores(UNITS)[:, :4].mean(axis=1))
+
+
+def test_a_record_keeps_every_directions_score() -> None:
+    found = planted_coherence({})
+    record = comparisons.values_of(Layer("convnet_mnist", "hidden", trained=False), found, seed=0)
+    assert record["dead"] == 2
+    own = comparisons.scores_of(record, UNITS)
+    assert np.flatnonzero(np.isnan(own)).tolist() == [3, 40]
+    np.testing.assert_allclose(own[found.alive], found.scores(UNITS)[:, -1], atol=5.1e-5)
+    np.testing.assert_allclose(comparisons.scores_of(record, WHITE), found.scores(WHITE)[:, -1], atol=5.1e-5)
+
+
+def planted(level: dict[str, float], spread: float, last: dict[str, float] | None = None) -> dict[str, Any]:
+    """Records of two nets with two layers each, before and after training, out of kinds' mean scores.
+
+    `level` gives those of trained layers, 0.3 where it does not; `last` those of the last ones instead.
+    """
+    random = np.random.default_rng(0)
+
+    def packed(mean: float, count: int) -> str:
+        scores = stats.norm.ppf(random.permutation(np.linspace(0, 1, count + 2)[1:-1]), mean, spread)
+        return " ".join(str(round(1e4 * score)) for score in scores)
+
+    values: dict[str, Any] = {}
+    for trained, preset, layer in itertools.product(
+        (True, False), ("convnet_mnist", "fc100_100_10_mnist"), "12"
+    ):
+        levels = (last if last and layer == "2" else level) if trained else {}
+        values[f"{trained}{preset}{layer}"] = {
+            "trained": trained,
+            "untrained": f"False{preset}{layer}" if trained else None,
+            "preset": preset,
+            "scores": {
+                kind: packed(levels.get(kind, 0.3), 150 if kind in OF_UNITS else 400)
+                for kind in (*OF_UNITS, *OF_RANDOM)
+            },
+        }
+    return values
+
+
+# last, first and all layers, the convolutional net; without the mean last, first; whitened likewise; before training
+# raw, whitened; learned whitened, raw
+HOLDS, DOES_NOT, OPEN = "holds", "does not hold", "undecided"
+
+
+@pytest.mark.parametrize(
+    ("level", "last", "spread", "expected"),
+    [
+        ({}, None, 0.1, [HOLDS] * 10 + [DOES_NOT] * 2),
+        ({UNITS: 0.1}, None, 0.1, [HOLDS] * 10 + [DOES_NOT] * 2),
+        ({UNITS: 0.5}, None, 0.1, [DOES_NOT] * 4 + [HOLDS] * 6 + [DOES_NOT] * 2),
+        ({UNITS: 0.5}, {UNITS: 0.1}, 0.1, [HOLDS, DOES_NOT, OPEN, OPEN] + [HOLDS] * 6 + [DOES_NOT] * 2),
+        ({UNITS: 0.6}, {UNITS: 0.4}, 0.1, [DOES_NOT] * 4 + [HOLDS] * 6 + [DOES_NOT] * 2),
+        ({OFF_MEAN_UNITS: 0.5}, None, 0.1, [HOLDS] * 4 + [DOES_NOT] * 2 + [HOLDS] * 4 + [DOES_NOT] * 2),
+        ({WHITE_UNITS: 0.5}, None, 0.1, [HOLDS] * 6 + [DOES_NOT] * 2 + [HOLDS] * 3 + [DOES_NOT]),
+        ({UNITS: 0.7, RANDOM: 0.6}, None, 0.9, [OPEN] * 11 + [HOLDS]),
+    ],
+)
+def test_verdicts_can_go_either_way(
+    level: dict[str, float], last: dict[str, float] | None, spread: float, expected: list[str]
+) -> None:
+    claims = directions_claims.claims_of(planted(level, spread, last))
+    assert [claim.verdict for claim in claims] == expected
+
+
+def test_layers_that_differ_are_said_to() -> None:
+    by_depth = planted({UNITS: 0.5}, 0.1, {UNITS: 0.1})
+    pooled = directions_claims.claims_of(by_depth)[2]
+    assert "intervals above 0 in 2 of the layers, below in 2; layers differ: Q" in pooled.evidence
+    assert "on 3 df, p < 0.001" in pooled.evidence
+    alike = directions_claims.claims_of(planted({}, 0.1))[2]
+    assert "layers differ no more than by luck: Q 0 on 3 df, p 1" in alike.evidence
+
+
+def test_claims_on_photographs_go_by_the_same_rules() -> None:
+    values = planted({WHITE_UNITS: 0.5, RANDOM: 0.6, UNITS: 0.6}, 0.1)
+    claims = directions_claims.claims_on_photographs(values)
+    assert [claim.verdict for claim in claims] == [HOLDS, HOLDS, DOES_NOT, HOLDS, HOLDS]
+    assert all("False" not in claim.statement for claim in claims)  # no untrained layer
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "p", "expected"),
+    [
+        (0.01, 0.02, 1e-9, "alike"),  # real but too small to matter
+        (0.1, 0.02, 1e-3, "more"),
+        (-0.1, 0.02, 1e-3, "less"),
+        (0.1, 0.09, 0.2, "undecided"),
+        (0.0, 0.2, 1.0, "undecided"),
+        (float("nan"), 0.1, float("nan"), "undecided"),
+    ],
+)
+def test_a_layers_verdict(value: float, half: float, p: float, expected: str) -> None:
+    assert Estimate(value, value - half, value + half, p).verdict == expected
+
+
+def test_p_values_are_corrected_for_all_tests() -> None:
+    one = {"difference": 0.1, "low": 0.0, "high": 0.2, "delta": 0.3, "p": 1e-4}
+    record = {"comparisons": {f"{a} − {b}": dict.fromkeys(SCORES, one) for a, b in PAIRS}}
+    found = directions_claims.Differences({"a": record, "b": record})
+    tests = 2 * len(PAIRS) * len(SCORES)
+    assert found.tests == tests
+    assert found.of("b", f"{UNITS} − {RANDOM}").p == pytest.approx(tests * 1e-4)

@@ -1,0 +1,238 @@
+"""Figures 3 to 5, with a small net on small pictures of ten colours."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import keras_intriguing as ki
+import reproductions.__main__ as reproductions
+from keras_intriguing import presets
+from keras_intriguing.data import photographs
+from keras_intriguing.models.base import PresetModel
+from keras_intriguing.training import full_batch as training
+from keras_intriguing.training.photographs import error
+from reproductions.chapters import figure5, figure6
+from reproductions.coherence import comparisons, kinds
+from reproductions.coherence import measure as coherence
+from reproductions.coherence import photographs as photograph_directions
+from reproductions.shared import imagenette, storing
+
+_CLASSES = tuple(sorted(photographs.IMAGENETTE))
+_COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
+                     [0, 1, 1], [1, 1, 1], [0, 0, 0], [1, 0.5, 0], [0, 0.5, 1]])  # fmt: skip
+
+
+@keras.saving.register_keras_serializable(package="keras_intriguing")
+class Colours(PresetModel):
+    """Some classes of images of 12×12."""
+
+    def __init__(self, classes: int = 10, name: str | None = None, **kwargs: object) -> None:
+        inputs = keras.Input((12, 12, 3))
+        x = keras.layers.Conv2D(8, 3, 2, activation="relu", name="conv5")(inputs)
+        x = keras.layers.Dense(16, "relu", name="fc2")(keras.layers.Flatten()(x))
+        outputs = keras.layers.Dense(classes, name="fc3")(x)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        self.classes = classes
+
+    def get_config(self) -> dict:
+        return {"classes": self.classes, **super().get_config()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for name, colour in zip(_CLASSES, _COLOURS, strict=True):
+        (made / name).mkdir()
+        for i in range(8):
+            pixels = 255 * (0.15 + 0.7 * colour) + random.normal(0, 25, (20, 20, 3))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(made / name / f"{i}.png")
+    return made
+
+
+@pytest.fixture(scope="module")
+def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two presets of the net, trained from two seeds."""
+    found = photographs.load(folder)
+    made = []
+    for seed in (0, 1):
+        model = trained(Colours(), found.images(12), found.labels, seed)
+        preset = tmp_path_factory.mktemp("zoo") / f"colours{seed}"
+        presets.save_to_preset(
+            model,
+            preset,
+            {"classes": list(_CLASSES), "recipe": {}, "images_sha256": {"val": "other"}},
+            "a card",
+        )
+        made.append(str(preset))
+    assert error(model, found) < 0.1
+    return made
+
+
+def trained(model: keras.Model, x: np.ndarray, y: np.ndarray, seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    training.initialize(model, seed)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, y, epochs=60, batch_size=16, verbose=0)
+    return model
+
+
+@pytest.fixture
+def small(zoo: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of the small net, with fewer images and tests."""
+    monkeypatch.setattr(imagenette, "ALEXNET", zoo[0])
+    monkeypatch.setattr(photograph_directions, "PRESETS", zoo)
+    monkeypatch.setattr(photograph_directions, "_JUDGES_LAYER", "fc2")
+    for module in (reproductions, figure5):
+        monkeypatch.setattr(module, "PRESETS", zoo[:1], raising=False)
+    from reproductions.chapters import figure3, figure4
+
+    for module in (figure3, figure4):
+        monkeypatch.setattr(module, "PRESETS", zoo)
+    monkeypatch.setattr(figure5, "IMAGES", 6)
+    monkeypatch.setattr(figure5, "_SHOWN", 4)
+    monkeypatch.setattr(kinds, "RANDOM_COUNT", 40)
+    monkeypatch.setattr(comparisons, "DRAWS", 50)
+    monkeypatch.setattr(comparisons, "PERMUTATIONS", 200)
+    monkeypatch.setattr(ki, "list_presets", lambda: zoo)
+    monkeypatch.setattr(coherence.recipes, "get", lambda preset: type("Recipe", (), {"seed": 0}))
+
+
+@pytest.mark.usefixtures("small")
+def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, zoo: list[str]) -> None:
+    arguments = ["figure3", "figure4", "figure5", "--images", str(folder), "--out", str(tmp_path)]
+    assert reproductions.main(arguments) == 0
+    text = (tmp_path / "REPORT.md").read_text(encoding="utf-8")
+    for part in (
+        "Figure 3: photographs",
+        "Figure 4: photographs",
+        "0.006508",
+        "JPEG, quality 75",
+        "fc2 (",
+        "conv5 (",
+    ):
+        assert part in text, part
+    for name in ("figure3", "figure4", "figure5-examples"):
+        assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5_000
+
+    record = json.loads((tmp_path / "records/figure5/direct.json").read_text())
+    values, key = record["values"], record["key"]
+    assert key["dataset"] == "imagenette"
+    assert key["images"] == 80
+    found = photographs.load(folder)
+    assert (
+        key["images_sha256"]
+        == hashlib.sha256(bytes.fromhex(found.sha256) + found.labels.tobytes()).hexdigest()
+    )
+    assert f"the 80 photographs of {folder.name} (not the validation photographs" in text
+    assert values["success"]["value"] == 1
+    assert values["peak_mib"] > 100
+    # what was measured is so of the very images that were kept
+    (path,) = (tmp_path / "examples").rglob("*direct.npz")
+    kept = np.load(path)
+    net = ki.from_preset(zoo[0])
+    targets = set(kept["target"].tolist())
+    assert len(targets) == 1
+    assert set(np.argmax(net(kept["adversarial"]), -1).tolist()) == targets
+    survive = values["target"]["1"]
+    rounded = np.rint(kept["adversarial"] * 255) / 255
+    share = float(np.mean(np.argmax(net(rounded.astype(np.float32)), -1) == kept["target"]))
+    assert survive["8 bits"]["value"] == pytest.approx(share)
+    assert survive["as computed"]["value"] == 1
+    assert values["wrong"]["2"]["as computed"]["value"] >= 0.5
+
+    assert "What units are ahead by in the whitened space is learned" in text
+    layer = json.loads((tmp_path / "records/figures34/fc2.json").read_text())["values"]
+    assert layer["untrained"] == "untrained-fc2"
+    shown = layer["panels"]["units"]
+    features = ki.directions.activations(net, "fc2", photographs.load(folder).images(12))
+    for unit, indices in zip(shown["names"], shown["indices"], strict=True):
+        assert features[indices, unit] == pytest.approx(np.sort(features[:, unit])[::-1][:5])
+
+
+def test_jpeg_is_what_a_file_would_hold() -> None:
+    image = np.random.default_rng(0).random((1, 16, 16, 3)).astype(np.float32)
+    (stored,) = storing.STORED["JPEG, quality 75"](image)
+    encoded = tf.io.encode_jpeg(np.rint(image[0] * 255).astype(np.uint8), quality=75).numpy()
+    import io
+
+    decoded = np.asarray(Image.open(io.BytesIO(encoded)))
+    assert np.abs(stored * 255 - decoded).max() <= 3  # decoders differ by their upsampling
+    assert np.abs(stored - image[0]).max() > 0.05
+
+
+@pytest.mark.usefixtures("small")
+def test_other_classes_than_the_nets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (20, 20)).save(tmp_path / "pets" / name / "0.png")
+    status = reproductions.main(
+        ["figure5", "--images", str(tmp_path / "pets"), "--out", str(tmp_path / "out")]
+    )
+    assert status == 2
+    assert "(cat, dog) are not those that the nets were trained on" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small")
+def test_too_few_that_are_classified_rightly_are_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(figure5, "IMAGES", 500)
+    assert reproductions.main(["figure5", "--images", str(folder), "--out", str(tmp_path)]) == 2
+    assert "500 are needed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("success", "low", "high", "verdict"),
+    [
+        (1, 0.5, 1.9, "holds"),
+        (1, 1.9, 2.1, "undecided"),
+        (1, 2.1, 3, "does not hold"),
+        (0.9, 0.5, 1.9, "does not hold"),
+    ],
+)
+def test_examples_are_close_below_two_grey_levels(
+    success: float, low: float, high: float, verdict: str
+) -> None:
+    size = {"value": (low + high) / 510, "low": low / 255, "high": high / 255}
+    method = {"success": {"value": success, "n": 64}, "distortion": size}
+    (claim,) = figure5.claims_of({"penalty": method, "direct": method})
+    assert claim.verdict == verdict
+
+
+@pytest.mark.usefixtures("small")
+def test_figure_6_is_measured_and_reported(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = photographs.load(folder)
+    positive = _CLASSES[3]
+    is_one = (found.labels == 3).astype(np.int32)
+    detector = trained(Colours(2), found.images(12), is_one, 0)
+    metrics = {
+        "recipe": {"positive": positive},
+        "detection": {"classifier": {"value": 0.9, "low": 0.8, "high": 0.95}, "chance": {"value": 0.5}},
+    }
+    preset = str(tmp_path / "detector")
+    presets.save_to_preset(detector, preset, metrics, "a card")
+    monkeypatch.setattr(figure6, "PRESET", preset)
+    monkeypatch.setattr(figure6, "PRESETS", [preset])
+    out = tmp_path / "out"
+    assert reproductions.main(["figure6", "--images", str(folder), "--out", str(out)]) == 0
+    text = (out / "REPORT.md").read_text(encoding="utf-8")
+    assert "Figure 6: chain saws that become none" in text
+    assert "90.0%" in text
+    (path,) = (out / "examples").glob("figure6-direct.npz")
+    kept = np.load(path)
+    # all that show one and are recognized, and no longer are
+    recognized = np.argmax(detector(found.images(12)), -1) == 1
+    assert len(kept["adversarial"]) == (recognized & (is_one == 1)).sum() > 4
+    assert kept["success"].all()
+    assert not np.argmax(detector(kept["adversarial"]), -1).any()
+    values = json.loads((out / "records/figure6/direct.json").read_text())["values"]
+    assert values["distortion"]["value"] == pytest.approx(kept["distortion"].mean())
+    assert values["wrong"]["1"]["as computed"]["value"] == 1

@@ -1,0 +1,159 @@
+"""Table 5 on networks small enough for a test, and what it says of planted numbers."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_intriguing as ki
+from keras_intriguing import presets, report
+from keras_intriguing.models.base import PresetModel
+from reproductions import __main__ as reproductions
+from reproductions.chapters import table5
+from reproductions.shared.run import PAPER, Run
+
+L = keras.layers
+
+
+@keras.saving.register_keras_serializable(package="keras_intriguing")
+class Small(PresetModel):
+    """The first three layers of an AlexNet, on smaller images."""
+
+    def __init__(self, grouped: bool = True, name: str | None = None, **kwargs: Any) -> None:
+        inputs = keras.Input((13, 13, 2))
+        x = L.Conv2D(4, 3, 2, activation="relu", groups=1 + grouped, name="conv1")(inputs)
+        x = ki.models.LocalResponseNormalization(name="norm1")(x)
+        x = L.MaxPooling2D(3, 2, name="pool1")(x)
+        super().__init__(inputs=inputs, outputs=x, name=name, **kwargs)
+        self.grouped = grouped
+
+    def get_config(self) -> dict[str, Any]:
+        return {"grouped": self.grouped, **super().get_config()}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ki.models, "AlexNet", Small)
+    monkeypatch.setattr(table5, "_LAYERS", ("conv1", "norm1", "pool1"))
+    monkeypatch.setattr(table5, "PRESETS", [])
+
+
+def run(out: Path, weights: Path | None = None) -> Run:
+    return Run("mnist5k", 4, 0, 1, out, None, "command", alexnet=weights)
+
+
+def test_it_has_the_papers_figures_beside_both_formulas_and_the_bracket(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table5, "PRESETS", ["fc10_mnist_decay1"])
+    values = table5.measure(run(tmp_path))
+    first, norm, pool = values["alexnet"]["layers"]
+    assert first["paper"] == pytest.approx(first["supremum"] / 2)
+    assert first["lower"] <= first["upper"] <= first["supremum"] * (1 + 1e-6)
+    assert (norm["kind"], pool["upper"]) == ("LocalResponseNormalization", pytest.approx(2))
+    plane = np.array(values["alexnet"]["spectra"]["conv1"])
+    assert plane.shape == (25, 25)
+    np.testing.assert_allclose(plane, plane[::-1, ::-1])
+    assert 0.95 * first["supremum"] <= plane.max() <= first["supremum"]
+    dense = values["presets"]["fc10_mnist_decay1"]
+    kernel = np.asarray(ki.from_preset("fc10_mnist_decay1").get_weights()[0], np.float64)
+    assert dense["upper"] == pytest.approx(np.linalg.norm(kernel, 2))
+
+    section = table5.section(run(tmp_path), values)
+    name, cells = section.tables[0].rows[0]
+    shown = [cell.value for cell in cells]
+    assert name == "conv1"
+    assert shown[:3] == ["1×3×3×4", "2", "2.75"]
+    assert [float(v) for v in shown[3:]] == pytest.approx(
+        [first[key] for key in ("paper", "supremum", "lower", "upper")], rel=1e-4
+    )
+    whole = dict(section.tables[0].rows)["with normalization and pooling"]
+    product = math.prod(row["upper"] for row in values["alexnet"]["layers"])
+    assert float(whole[-1].value) == pytest.approx(product, rel=1e-3)
+    assert "NOT TRAINED" in section.tables[0].title
+    page = report.write(report.Report("t", "s", [section], []), tmp_path)
+    assert "table5-spectra.png" in (page.parent / "REPORT.md").read_text()
+
+
+def test_it_takes_up_its_records(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = table5.measure(run(tmp_path))
+
+    def fail(*args: Any) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(ki.spectral, "analyze_layer", fail)
+    monkeypatch.setattr(ki.spectral, "analyze", fail)
+    monkeypatch.setattr(ki.models, "AlexNet", fail)
+    assert table5.measure(run(tmp_path)) == values
+
+
+def test_weights_of_ones_own_are_used_and_named(small: None, tmp_path: Path) -> None:
+    model = Small(True)
+    model.get_layer("conv1").kernel.assign(np.ones((3, 3, 1, 4)))
+    presets.save_to_preset(model, tmp_path / "own", {}, "a card")
+    values = table5.measure(run(tmp_path, tmp_path / "own"))
+    expected = ki.spectral.frequency_supremum(model.get_layer("conv1")).upper
+    assert values["alexnet"]["layers"][0]["supremum"] == pytest.approx(expected)
+    assert values["alexnet"]["weights"].startswith("SHA-256 ")
+    assert values["alexnet-ungrouped"]["weights"] == "initialization, seed 0"
+    assert "NOT TRAINED" not in table5.section(run(tmp_path), values).tables[0].title
+
+
+def test_a_preset_of_another_net_is_refused(small: None, tmp_path: Path) -> None:
+    presets.save_to_preset(Small(False), tmp_path / "ungrouped", {}, "a card")
+    with pytest.raises(ValueError, match="an AlexNet without groups"):
+        table5.measure(run(tmp_path, tmp_path / "ungrouped"))
+    presets.save_to_preset(ki.models.FC10(), tmp_path / "fc10", {}, "a card")
+    with pytest.raises(ValueError, match="holds a FC10, not a Small"):
+        table5.measure(run(tmp_path, tmp_path / "fc10"))
+
+
+def test_weights_that_are_missing_are_named_before_work_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = ["table5", "--out", str(tmp_path), "--alexnet", str(tmp_path / "none")]
+    assert reproductions.main(arguments) == 2
+    assert "There is no preset folder" in capsys.readouterr().err
+
+
+def test_it_is_measured_only_when_asked_for() -> None:
+    assert "table5" not in reproductions._options([]).what
+    assert "table5" in reproductions._options(["all"]).what
+    assert reproductions._options(["table5"]).what == ["table5"]
+
+
+def test_every_layer_of_the_papers_table_is_measured() -> None:
+    assert set(PAPER["table5"]) <= set(table5._LAYERS)
+
+
+def planted(**changed: float) -> dict[str, Any]:
+    conv = {"name": "conv1", "kind": "Conv2D", "paper": 1.0, "supremum": 4.0, "lower": 3.9, "upper": 4.0}
+    pool = {
+        "name": "pool1",
+        "kind": "MaxPooling2D",
+        "paper": None,
+        "supremum": None,
+        "lower": 2.0,
+        "upper": 2.0,
+    }
+    rows = [
+        {**conv, **{k: v for k, v in changed.items() if k != "pool"}},
+        {**pool, "lower": changed.get("pool", 2.0)},
+    ]
+    return {"alexnet": {"layers": rows}, "presets": {}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdicts"),
+    [
+        ({}, ["does not hold", "holds", "does not hold"]),
+        ({"lower": 0.9}, ["holds", "holds", "does not hold"]),
+        ({"lower": 4.1, "pool": 1.0}, ["does not hold", "does not hold", "holds"]),
+        ({"paper": 4.0}, ["undecided", "holds", "does not hold"]),
+    ],
+)
+def test_verdicts_can_go_either_way(changed: dict[str, float], verdicts: list[str]) -> None:
+    assert [claim.verdict for claim in table5.claims_of(planted(**changed))] == verdicts

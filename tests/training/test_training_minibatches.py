@@ -1,0 +1,316 @@
+"""Training with pools of adversarial examples, small and on real digits."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_intriguing import models, presets
+from keras_intriguing.classifiers import evaluation
+from keras_intriguing.training import full_batch as training
+from keras_intriguing.training import minibatches as adversarial_training
+from keras_intriguing.training import pools, recipes
+from keras_intriguing.training.minibatches import Progress
+from keras_intriguing.training.recipes import AdversarialTraining, MinibatchRecipe
+
+LAYERS = ("image", "hidden1", "hidden2")
+PLAIN = AdversarialTraining(decay=(1e-5,) * 3, epochs=6, batch_size=20, learning_rate=5e-3)
+POOLS = dataclasses.replace(PLAIN, layers=("hidden1", "hidden2"), pool=8, replaced=5, warmup=3)
+SHARED = models.FC100_100_10()  # the attack is compiled once a model
+
+
+class Interrupted(Exception):
+    pass
+
+
+def fresh(seed: int = 0) -> models.FC100_100_10:
+    training.initialize(SHARED, seed)
+    return SHARED
+
+
+@pytest.fixture(scope="module")
+def trained(digits) -> models.FC100_100_10:
+    model = models.FC100_100_10()
+    training.initialize(model, 0)
+    adversarial_training.train(model, *digits, PLAIN)
+    return model
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_parts_of_a_cut_model_compose_to_the_model(layer: str, digits):
+    model = fresh()
+    below, above = pools.cut(model, layer)
+    h = below(digits[0])
+    assert h.shape[1:] == {"image": (28, 28, 1)}.get(layer, (100,))
+    np.testing.assert_allclose(above(h), model(digits[0]), rtol=1e-6, atol=1e-6)
+    model.get_layer("logits").bias.assign(np.arange(10.0))  # they share its variables
+    np.testing.assert_allclose(above(h), model(digits[0]), rtol=1e-6, atol=1e-6)
+
+
+def test_the_parts_do_not_change_the_model():
+    model = fresh()
+    before = [layer.name for layer in model.layers], len(model.variables), model.get_config()
+    pools.cut(model, "hidden1")
+    assert before == ([layer.name for layer in model.layers], len(model.variables), model.get_config())
+
+
+def test_a_layer_that_others_go_around_cannot_be_cut():
+    images = keras.Input((4,), name="image")
+    hidden = keras.layers.Dense(3, "sigmoid", name="hidden")(images)
+    both = keras.layers.Concatenate()([images, hidden])
+    model = keras.Model(images, keras.layers.Dense(2)(both))
+    with pytest.raises(ValueError, match="do not depend on 'hidden' alone"):
+        pools.cut(model, "hidden")
+
+
+@pytest.mark.parametrize("targets", ["nearest", "random"])
+@pytest.mark.parametrize("layer", [pytest.param("image", marks=pytest.mark.slow), "hidden2"])
+def test_examples_are_in_the_box_and_misclassified(layer: str, targets: str, trained, digits):
+    x, y = digits
+    parts = pools.cut(trained, layer)
+    right = np.flatnonzero(evaluation.labels(trained, x) == y)[:32]
+    made, distortion = pools.make(parts, x, y, right, targets, seed=0)
+    assert set(made.image) <= set(right)
+    assert len(made.image) == len(made.change) > 0.9 * len(right)
+    example = np.asarray(parts.below(x[made.image])) + made.change
+    assert example.min() >= -1e-6
+    assert example.max() <= 1 + 1e-6
+    # rounding x + (x' − x) may put a point that lies on the boundary back: a hair further on it never is
+    beyond = np.asarray(parts.below(x[made.image])) + 1.001 * made.change
+    assert (evaluation.labels(parts.above, beyond) != y[made.image]).all()
+    size = np.sqrt(np.mean(made.change.reshape(len(made.change), -1) ** 2, axis=1))
+    assert distortion == pytest.approx(size.mean(), rel=1e-4)
+
+
+def test_examples_of_the_last_layer_have_the_exact_size(trained, digits):
+    """Above the last hidden layer the model is linear: without the box, the distance is that to a hyperplane."""
+    x, y = digits
+    right = np.flatnonzero(evaluation.labels(trained, x) == y)[:32]
+    parts = pools.cut(trained, "hidden2")
+    made, _ = pools.make(parts, x, y, right, "nearest", seed=0)
+    h = np.asarray(parts.below(x[made.image]), np.float64)
+    kernel, bias = trained.get_layer("logits").get_weights()
+    z, own = h @ kernel + bias, y[made.image]
+    normals = kernel[:, own].T[:, :, None] - kernel[None]  # [B, 100, 10]
+    gaps = z[np.arange(len(z)), own][:, None] - z
+    distances = np.where(
+        np.eye(10)[own] == 1, np.inf, gaps / np.maximum(np.linalg.norm(normals, axis=1), 1e-12)
+    )
+    inside = ((h + made.change > 1e-4) & (h + made.change < 1 - 1e-4)).all(axis=1)
+    size = np.linalg.norm(made.change, axis=1)
+    assert (size >= distances.min(axis=1) * (1 - 1e-4)).all()
+    assert inside.any()
+    np.testing.assert_allclose(size[inside], distances.min(axis=1)[inside], rtol=1e-3)
+
+
+def test_replacing_keeps_the_size_and_replaces_as_many_as_there_are_new():
+    random = np.random.default_rng(0)
+    pool = pools.Pool(np.arange(50, dtype=np.int32), np.arange(100, dtype=np.float32).reshape(50, 2))
+    new = pools.Pool(-1 - np.arange(7, dtype=np.int32), -1 - np.arange(14, dtype=np.float32).reshape(7, 2))
+    after = pools.replaced(pool, new, random)
+    changed = after.image < 0
+    assert len(after.image) == len(after.change) == 50
+    assert sorted(after.image[changed]) == sorted(new.image)
+    assert (after.change[~changed] == pool.change[~changed]).all()
+    assert sorted(after.change[changed, 0]) == sorted(new.change[:, 0])
+    assert pool.image.min() == 0  # the old pool is as it was
+    assert (pools.replaced(pool, new, random).image != after.image).any()
+    smaller = pools.Pool(pool.image[:3], pool.change[:3])
+    assert sorted(pools.replaced(smaller, new, random).image) == sorted(new.image[:3])
+
+
+@pytest.fixture(scope="module")
+def uncut(digits, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[np.ndarray], Progress]:
+    model = fresh()
+    path = tmp_path_factory.mktemp("uncut") / "checkpoint.npz"
+    progress = adversarial_training.train(model, *digits, POOLS, seed=7, checkpoint=path)
+    return model.get_weights(), progress
+
+
+def interrupted_after(
+    epoch: int, options: AdversarialTraining, digits, path: Path, model: keras.Model | None = None
+) -> None:
+    def interrupt(progress: Progress, steps: int) -> None:
+        if progress.epochs == epoch:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        adversarial_training.train(
+            model or fresh(), *digits, options, seed=7, checkpoint=path, on_epoch=interrupt
+        )
+
+
+@pytest.mark.parametrize("epoch", [1, 5])
+def test_an_interrupted_run_goes_on_to_the_same_weights(epoch: int, uncut, digits, tmp_path: Path):
+    path = tmp_path / "checkpoint.npz"
+    interrupted_after(epoch, POOLS, digits, path)
+    assert path.exists() == (epoch == 5)
+    model, epochs = fresh(seed=3), []  # its weights come from the checkpoint
+    if epoch == 1:
+        training.initialize(model, 0)
+    progress = adversarial_training.train(
+        model, *digits, POOLS, seed=7, checkpoint=path, on_epoch=lambda p, steps: epochs.append(p.epochs)
+    )
+    assert epochs == list(range(6 if epoch == 5 else 1, 7))
+    assert progress == uncut[1]
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), uncut[0], strict=True))
+
+
+def test_a_convolutional_net_learns_and_goes_on_where_it_was_interrupted(digits, tmp_path: Path):
+    options = dataclasses.replace(PLAIN, decay=(1e-5,) * 4, learning_rate=2e-3, dropout=(0.0, 0.25))
+    path, weights = tmp_path / "checkpoint.npz", []
+    for name in ("uncut.npz", path.name):
+        model = models.MNISTConvNet()
+        training.initialize(model, 0)
+        if name == path.name:
+            first = models.MNISTConvNet()
+            training.initialize(first, 0)
+            interrupted_after(5, options, digits, path, first)
+        adversarial_training.train(model, *digits, options, seed=7, checkpoint=tmp_path / name)
+        weights.append(model.get_weights())
+    assert evaluation.error(model, *digits) < 0.05
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)  # convolutions may sum in another order
+
+
+def test_progress_tells_epochs_steps_and_sizes(uncut):
+    _, progress = uncut
+    assert (progress.epochs, progress.iterations) == (6, 6 * 20)
+    assert set(progress.distortion) == set(POOLS.layers)
+    assert all(0 < size < 1 for size in progress.distortion.values())
+
+
+def test_the_checkpoint_of_another_training_is_refused(digits, tmp_path: Path):
+    path = tmp_path / "checkpoint.npz"
+    interrupted_after(5, PLAIN, digits, path)
+    other = dataclasses.replace(PLAIN, learning_rate=1e-3)
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.npz belongs to another model, recipe, seed or data set"
+    ):
+        adversarial_training.train(fresh(), *digits, other, seed=7, checkpoint=path)
+    with pytest.raises(ValueError, match="belongs to another model"):
+        adversarial_training.train(models.FC123_456_10(), *digits, PLAIN, seed=7, checkpoint=path)
+
+
+def test_examples_train_the_layers_above_only(trained, digits):
+    """With the weight of the images' own loss, a step on examples of hidden2 moves the lower layers no further."""
+    x, y = digits
+    steps = {}
+    for weight in (1e-9, 1e3):
+        model = fresh()
+        model.set_weights(trained.get_weights())
+        options = dataclasses.replace(
+            PLAIN,
+            layers=("hidden2",),
+            pool=8,
+            replaced=1,
+            warmup=0,
+            epochs=1,
+            batch_size=len(x),
+            weight=weight,
+        )
+        adversarial_training.train(model, x, y, options)
+        steps[weight] = [np.asarray(w) for w in model.get_weights()]
+    lower = [np.allclose(a, b, atol=1e-7) for a, b in zip(*(s[:4] for s in steps.values()), strict=True)]
+    upper = [np.allclose(a, b, atol=1e-7) for a, b in zip(*(s[4:] for s in steps.values()), strict=True)]
+    assert all(lower)
+    assert not any(upper)
+
+
+def test_training_learns(trained, digits):
+    assert evaluation.error(trained, *digits) < 0.1
+
+
+def test_dropout_is_no_part_of_the_model(digits, tmp_path: Path):
+    x, y = digits
+    without, model = models.FC100_100_10(), models.FC100_100_10()
+    for net in (without, model):
+        training.initialize(net, 0)
+    adversarial_training.train(without, x, y, dataclasses.replace(PLAIN, epochs=2))
+    adversarial_training.train(model, x, y, dataclasses.replace(PLAIN, epochs=2, dropout=(0.2, 0.5)))
+    assert not np.allclose(model(x), without(x))  # it was trained otherwise
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)
+    assert len(model.variables) == len(without.variables)
+    presets.save_to_preset(model, tmp_path, {}, "")
+    assert np.array_equal(presets.from_preset(tmp_path)(x, training=True), model(x, training=False))
+
+
+def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
+    """A net of units that are one whatever comes: what the last layer sums is dropout alone."""
+    model = fresh()
+    model.set_weights([np.zeros(w.shape) for w in model.weights])
+    model.get_layer("hidden2").bias.assign(np.full(100, 50.0))
+    model.get_layer("logits").kernel.assign(np.ones((100, 10)))
+    x = tf.ones((2000, 28, 28, 1))
+    logits = adversarial_training._dropped_out(model, x, (0.0, 0.25), tf.constant([1, 2]))
+    kept = np.asarray(logits)[:, 0] * 0.75
+    np.testing.assert_allclose(kept, np.rint(kept), atol=1e-3)
+    assert kept.mean() == pytest.approx(75, abs=0.5)
+    assert kept.std() == pytest.approx(np.sqrt(100 * 0.25 * 0.75), rel=0.1)
+    again = adversarial_training._dropped_out(model, x, (0.0, 0.25), tf.constant([1, 3]))
+    assert not np.array_equal(logits, again)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"replaced": 30}, "30 examples cannot be replaced in a pool of 8"),
+        ({"layers": ("image", "image")}, "named twice"),
+        ({"targets": "far"}, "Unknown targets 'far'. Known: nearest, random"),
+        ({"warmup": 6}, "6 epochs would make no examples"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number"),
+        ({"weight": 0.0}, "weight must be a positive number"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a positive number"),
+        ({"dropout": (0.5, 1.0)}, "dropout must be two rates"),
+    ],
+)
+def test_options_that_contradict_themselves_are_named(change: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(POOLS, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layers": ("hidden3",)}, "at 'hidden3' of .*: image, hidden1, hidden2"),
+        ({"layers": ("logits",)}, "at 'logits' of .*: image, hidden1, hidden2"),
+        ({"pool": 1000}, "A pool of 1000 is larger than the training set of 417 images"),
+        ({"batch_size": 1000}, "batch_size is 1000, but there are 417 images"),
+        ({"decay": (1e-5,)}, "decay has 1 coefficients, but .* has 3 kernels"),
+        (
+            {"warmup": 0, "pool": 200},
+            "200 examples are to be made, but only .* images are classified rightly",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_named(change: dict, message: str, digits):
+    with pytest.raises(ValueError, match=message):
+        adversarial_training.train(fresh(), *digits, dataclasses.replace(POOLS, **change))
+
+
+def test_bad_data_is_named(digits):
+    x, y = digits
+    with pytest.raises(ValueError, match="x ranges from 0 to 255"):
+        adversarial_training.train(fresh(), 255 * x, y, PLAIN)
+    with pytest.raises(ValueError, match="417 images and y 416 labels"):
+        adversarial_training.train(fresh(), x, y[1:], PLAIN)
+
+
+def test_a_preset_is_made_by_its_recipe(digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    options = dataclasses.replace(POOLS, layers=("hidden2",))
+    recipe = MinibatchRecipe("FC100_100_10", options, (None, 1.2), "A note.")
+    monkeypatch.setitem(recipes.RECIPES, "short", recipe)
+    monkeypatch.setattr(training.data, "load", lambda *_: digits)
+    folder = training.train_preset("short", tmp_path, seed=3)
+    metrics = presets.load_metrics(folder)
+    assert metrics["test_error"] == evaluation.error(presets.from_preset(folder), *digits)
+    assert (metrics["seed"], metrics["recipe"]["seed"]) == (3, 3)
+    assert metrics["stages"][0]["epochs"] == options.epochs
+    card = (folder / presets.CARD).read_text()
+    assert "A note." in card
+    assert "at: hidden2; in each pool 8" in card
+    assert not (folder / training.CHECKPOINT).exists()
