@@ -1,6 +1,6 @@
 """Trained checkpoints: look-up, download, loading and saving. Knows no model class; a preset's configuration names its own."""
 
-from keras_intriguing.presets.registry import CARD, CONFIG, METRICS, WEIGHTS
+from keras_intriguing.presets.registry import CARD, CONFIG, METRICS, WEIGHTS, packaged, training_runs
 from keras_intriguing.presets.store import (
     find,
     from_preset,
@@ -20,7 +20,9 @@ __all__ = [
     "from_preset",
     "list_presets",
     "load_metrics",
+    "packaged",
     "require_vacant",
     "save_to_preset",
+    "training_runs",
     "versions",
 ]

@@ -49,6 +49,11 @@ def packaged() -> list[str]:
     return [name for name in load() if not re.search(r"_imagenette|_seed\d+$", name)]
 
 
+def training_runs(preset: str) -> list[str]:
+    """The preset, then those that were trained by the same recipe from other seeds, as far as they are known."""
+    return [preset, *(name for name in load() if re.fullmatch(rf"{re.escape(preset)}_seed\d+", name))]
+
+
 def fault(preset: str, folder: Path) -> str | None:
     """What keeps a folder from being a known preset, file by file and byte by byte; None if nothing does.
 

@@ -1,13 +1,10 @@
 """The attacks that are compared, and one's measurement on one model."""
 
-import functools
-import hashlib
 import importlib
 import os
 import statistics
 from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -18,6 +15,7 @@ import keras_intriguing as ki
 from reproductions.bench import exact, peers
 from reproductions.bench.cost import Cost, measured
 from reproductions.bench.judge import Found, judged
+from reproductions.shared.code import CODE
 
 EXACT = "exact"
 _ALL, _FEW, _NONE = None, 10, 0  # images of a first call
@@ -190,14 +188,6 @@ def _values(
     }
 
 
-@functools.cache
 def code_hash() -> str:
     """Of all sources on which a measurement rests: the attack, the peers' wrappers, the judge and the clock."""
-    package, bench = Path(ki.__file__).parent, Path(__file__).parent
-    sources = [
-        *sorted(package.glob("attack/*.py")),
-        package / "optimize.py",
-        package / "classifiers" / "evaluation.py",
-    ]
-    sources += [path for path in sorted(bench.glob("*.py")) if "table" not in path.stem]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    return CODE.hash(__name__)

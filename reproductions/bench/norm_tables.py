@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from reproductions.bench import norms
+from reproductions.bench import norm_layers, norms
 from reproductions.bench.tables import markdown
 
 GAPS = {"random": 1e-2, "trained-like": 2e-3}  # the goals: upper / lower − 1 of every layer,
@@ -28,7 +28,7 @@ def page(found: Found, seed: int) -> str:
         f"those of a periodic convolution without stride. Load of the machine ({os.cpu_count()} processors): {min(loads):.1f} to "
         f"{max(loads):.1f}; the processor's time is the steadier one.",
     ]
-    for kind, description in norms.KERNELS.items():
+    for kind, description in norm_layers.KERNELS.items():
         mine = {key[1:]: values for key, values in found.items() if key[0] == kind}
         text += [f"## Kernels: {kind}", f"{description}.", _values(mine), _costs(mine)]
         text.append("\n".join(f"- {line}" for line in goals(mine, GAPS[kind])))
@@ -40,7 +40,7 @@ def _values(found: dict[tuple[str, str], dict[str, Any]]) -> str:
     others = [tool for tool in norms.TOOLS if tool != norms.OWN]
     head = ("layer", "lower", "upper", "gap", *(f"{norms.TOOLS[tool].title} / reference" for tool in others))
     rows = []
-    for layer in norms.LAYERS:
+    for layer in norm_layers.LAYERS:
         own = found.get((layer, norms.OWN))
         if own is None:
             continue
@@ -54,7 +54,7 @@ def _values(found: dict[tuple[str, str], dict[str, Any]]) -> str:
 def _costs(found: dict[tuple[str, str], dict[str, Any]]) -> str:
     head = ("layer", *(f"{tool.title}: s / CPU s / MiB" for tool in norms.TOOLS.values()))
     rows = []
-    for layer in (*norms.LAYERS, norms.ALL):
+    for layer in (*norm_layers.LAYERS, norms.ALL):
         values = [found.get((layer, tool)) for tool in norms.TOOLS]
         cells = [
             "–" if v is None else f"{v['seconds']:.1f} / {v['cpu_seconds']:.1f} / {v['peak_mib']:.0f}"

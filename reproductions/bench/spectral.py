@@ -34,14 +34,14 @@ def _options() -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace) -> list[str]:
     """Returns what failed."""
-    from reproductions.bench import norm_tables, norms
+    from reproductions.bench import norm_layers, norm_tables, norms
     from reproductions.bench.cost import in_a_fresh_process
     from reproductions.shared import records
 
     tasks = [
         (kind, layer, tool)
-        for kind in norms.KERNELS
-        for layer in (norms.ALL, *norms.LAYERS)
+        for kind in norm_layers.KERNELS
+        for layer in (norms.ALL, *norm_layers.LAYERS)
         for tool in ([norms.OWN] if layer == norms.ALL else norms.TOOLS)
         if norms.TOOLS[tool].dense or not layer.startswith("fc")
     ]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
-from reproductions.shared import imagenette, storing
+from reproductions.shared import examples, imagenette, storing
 from reproductions.shared import intervals as statistics
 from reproductions.shared.cells import distortion, percent
 from reproductions.shared.run import PAPER, Run
@@ -60,27 +60,27 @@ def _examples(run: Run, preset: str, method: str) -> Any:
     x, _ = chosen(run)
     target = target_of(run)
     kind = f"figure5-{preset}-{method}"
-    return run.kept_examples(kind, preset, x, target, method, targets=target, **imagenette.rests_on(run))
+    return examples.kept(run, kind, preset, x, target, method, targets=target, **imagenette.rests_on(run))
 
 
 def _of_method(run: Run, method: str) -> dict[str, Any]:
     presets = run.trained(imagenette.ALEXNET)
-    examples = [_examples(run, preset, method) for preset in presets]
+    made = [_examples(run, preset, method) for preset in presets]
 
     def measure() -> dict[str, Any]:
         x, y = chosen(run)
-        success = np.stack([e.arrays["success"] for e in examples])
-        sizes = np.stack([e.arrays["distortion"] for e in examples])
+        success = np.stack([e.arrays["success"] for e in made])
+        sizes = np.stack([e.arrays["distortion"] for e in made])
         return {
             "distortion": statistics.mean(np.where(success, sizes, np.nan)),
             "success": statistics.share_of(success.astype(float)),
-            "evaluations": float(np.mean([e.arrays["evaluations"] for e in examples])),
-            "target": storing.survival(run, presets, x, examples, lambda labels: labels == target_of(run)),
-            "wrong": storing.survival(run, presets, x, examples, lambda labels: labels != y),
-            "peak_mib": max(e.peak_mib for e in examples),
+            "evaluations": float(np.mean([e.arrays["evaluations"] for e in made])),
+            "target": storing.survival(run, presets, x, made, lambda labels: labels == target_of(run)),
+            "wrong": storing.survival(run, presets, x, made, lambda labels: labels != y),
+            "peak_mib": max(e.peak_mib for e in made),
         }
 
-    hashes = [e.sha256 for e in examples]
+    hashes = [e.sha256 for e in made]
     return imagenette.record(run, f"figure5/{method}", presets, measure, examples_sha256=hashes)
 
 

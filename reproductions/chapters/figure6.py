@@ -7,10 +7,11 @@ import numpy as np
 
 import keras_intriguing as ki
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
-from reproductions.shared import imagenette, storing
+from reproductions.shared import examples, imagenette, storing
 from reproductions.shared import intervals as statistics
 from reproductions.shared.cells import distortion, percent
-from reproductions.shared.run import Examples, Run
+from reproductions.shared.examples import Examples
+from reproductions.shared.run import Run
 from reproductions.shared.storing import STORED
 
 PRESET = imagenette.QUOCNET
@@ -53,8 +54,8 @@ def chosen(run: Run) -> np.ndarray:
 
 
 def _examples(run: Run, method: str) -> Examples:
-    return run.kept_examples(
-        f"figure6-{method}", PRESET, chosen(run), 1 - _CLASS, method, **imagenette.rests_on(run)
+    return examples.kept(
+        run, f"figure6-{method}", PRESET, chosen(run), 1 - _CLASS, method, **imagenette.rests_on(run)
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import keras_intriguing as ki
 from keras_intriguing.report import Figure, Section, Table, figures
-from reproductions.shared import cross
+from reproductions.shared import cross, examples
 from reproductions.shared.cells import percent
 from reproductions.shared.run import PAPER, Run
 
@@ -77,7 +77,7 @@ def _images(run: Run, values: dict[str, dict[str, Any]]) -> Figure:
     x, _ = run.attacked
     rows = []
     for preset in _ATTACKED:
-        result = run.examples(preset, "penalty", targeted=True).arrays
+        result = examples.of_attacked(run, preset, "penalty", targeted=True).arrays
         shown = np.flatnonzero(result["success"])[:_SHOWN]
         mean = values[preset]["distortion"]["value"]
         rows.append((f"originals, {PAPER['presets'][preset]}", x[shown], result["label_before"][shown]))

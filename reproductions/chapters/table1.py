@@ -6,6 +6,7 @@ import numpy as np
 
 import keras_intriguing as ki
 from keras_intriguing.report import Cell, Figure, Section, Table, figures
+from reproductions.shared import examples
 from reproductions.shared import intervals as statistics
 from reproductions.shared.cells import distortion, percent
 from reproductions.shared.run import PAPER, Run
@@ -67,11 +68,11 @@ def errors(run: Run, name: str, preset: str, splits: tuple[str, ...]) -> dict[st
 
 def distortions(run: Run, name: str, preset: str, method: str, targeted: bool) -> dict[str, Any]:
     """The record of a model's average minimum distortion."""
-    examples = [run.examples(p, method, targeted) for p in run.trained(preset)]
+    made = [examples.of_attacked(run, p, method, targeted) for p in run.trained(preset)]
 
     def measure() -> dict[str, Any]:
         success, sizes, rounded = (
-            np.stack([e.arrays[field] for e in examples])
+            np.stack([e.arrays[field] for e in made])
             for field in ("success", "distortion", "survives_rounding")
         )
         return {
@@ -80,7 +81,7 @@ def distortions(run: Run, name: str, preset: str, method: str, targeted: bool) -
             "survives_rounding": statistics.share_of(rounded.astype(float)),
         }
 
-    hashes = [e.sha256 for e in examples]
+    hashes = [e.sha256 for e in made]
     return run.record(name, run.trained(preset), measure, examples_sha256=hashes)
 
 
@@ -136,7 +137,7 @@ def _figure(run: Run) -> Figure:
     images = run.attacked[0]
     rows = []
     for preset in PRESETS:
-        result = run.examples(preset, "direct", True).arrays
+        result = examples.of_attacked(run, preset, "direct", True).arrays
         shown = np.flatnonzero(result["success"])[:_SHOWN]
         triples = [
             figures.Triple(

@@ -15,7 +15,7 @@ from reproductions.shared.run import PAPER, Run
 
 # nets on photographs do not travel in the package: where they are at hand
 PRESETS = [
-    *registry.packaged(),
+    *ki.presets.packaged(),
     *(preset for preset in (imagenette.ALEXNET,) if (registry.ZOO / preset).is_dir()),
 ]
 VARIANTS = {"alexnet": True, "alexnet-ungrouped": False}  # name -> in groups

@@ -7,6 +7,7 @@ import numpy as np
 
 import keras_intriguing as ki
 from keras_intriguing.report import Cell
+from reproductions.shared import examples
 from reproductions.shared import intervals as statistics
 from reproductions.shared.cells import distortion, percent
 from reproductions.shared.run import PAPER, Run
@@ -35,12 +36,12 @@ class Made(NamedTuple):
 def made_for(run: Run, preset: str, method: str) -> Made:
     """The examples towards random targets for every training run of a model."""
     presets = run.trained(preset)
-    examples = [run.examples(name, method, targeted=True) for name in presets]
+    made = [examples.of_attacked(run, name, method, targeted=True) for name in presets]
     return Made(
-        np.stack([e.arrays["adversarial"] for e in examples]),
-        np.stack([e.arrays["success"] for e in examples]),
+        np.stack([e.arrays["adversarial"] for e in made]),
+        np.stack([e.arrays["success"] for e in made]),
         presets,
-        [e.sha256 for e in examples],
+        [e.sha256 for e in made],
     )
 
 

@@ -4,18 +4,16 @@ import dataclasses
 import functools
 import hashlib
 import json
-import resource
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import keras_intriguing as ki
 from keras_intriguing import files
-from keras_intriguing.training import recipes
 from reproductions.shared import records
+from reproductions.shared.code import CODE
 
 PAPER = json.loads((Path(__file__).parent.parent / "paper.json").read_text(encoding="utf-8"))
 
@@ -115,8 +113,7 @@ class Run:
 
     def trained(self, preset: str) -> list[str]:
         """The presets of a model's training runs, as many as are asked for and known."""
-        names = [recipes.seeded(preset, seed) for seed in recipes.SEEDS[: self.training_seeds]]
-        return [name for name in names if name in ki.list_presets()]
+        return ki.presets.training_runs(preset)[: self.training_seeds]
 
     def misclassified(self, preset: str, images: np.ndarray) -> np.ndarray:
         """Which images, made from the attacked ones, a model does not give their true label: bool [images]."""
@@ -130,7 +127,7 @@ class Run:
         Args:
             name: of its file, below `records`.
             presets: the models it rests on; their hashes are part of the key.
-            measure: gives the values.
+            measure: gives the values; the code that the module of this function rests on is part of the key.
             settings: whatever else decides the values.
         """
         self.advance(name)
@@ -141,69 +138,14 @@ class Run:
             "images_sha256": self.images_hash,
             "sha256": {preset: ki.presets.load_metrics(preset)["sha256"] for preset in presets},
             "versions": ki.presets.versions(),
-            "code": _code_hash(),
+            "code": CODE.hash(measure.__module__, *map(_model_module, presets)),
             **settings,
         }
         path = self.out / "records" / f"{name}.json"
         return records.keep(path, key, self.command, measure)
 
-    def examples(self, preset: str, method: str, targeted: bool) -> "Examples":
-        """The attack's result on the attacked images; its arrays are kept in a file for a later run."""
-        targets = "random" if targeted else "nearest"
-        return self.kept_examples(
-            f"{preset}-{method}-{targets}",
-            preset,
-            self.attacked[0],
-            self.targets if targeted else None,
-            method,
-            targets=targets,
-        )
-
-    def kept_examples(
-        self, kind: str, preset: str, x: np.ndarray, target: Any, method: str, **settings: Any
-    ) -> "Examples":
-        """The attack's result on images x, out of its file or now made; `settings` are further ones of the record."""
-        settings |= {"method": method, "attacked_sha256": hashlib.sha256(np.ascontiguousarray(x)).hexdigest()}
-        path = self.out / "examples" / f"{kind}.npz"
-
-        def attack() -> dict[str, Any]:
-            result = ki.minimal_distortion(self.model(preset), x, target=target, method=method)
-            arrays = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
-            files.write_arrays(path, **arrays)
-            return {"file": path.name, "file_sha256": files.sha256(path), "peak_mib": _peak_mib()}
-
-        values = self.record(f"examples/{kind}", [preset], attack, **settings)
-        if not path.exists() or files.sha256(path) != values["file_sha256"]:
-            # The record came without its arrays (they are not kept under version control).
-            (self.out / "records" / "examples" / f"{kind}.json").unlink()
-            values = self.record(f"examples/{kind}", [preset], attack, **settings)
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        return Examples(arrays, values["file_sha256"], values["peak_mib"])
-
-
-class Examples(NamedTuple):
-    """The fields of a `ki.Result` as arrays.
-
-    Attributes:
-        arrays: by field.
-        sha256: of the file that keeps them.
-        peak_mib: the most memory, in MiB, that the process which made them had held by then.
-    """
-
-    arrays: dict[str, np.ndarray]
-    sha256: str
-    peak_mib: int
-
-
-def _peak_mib() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
-
 
 @functools.cache
-def _code_hash() -> str:
-    """Of the package's and the reproductions' sources: a record of other code is measured again."""
-    folders = (Path(ki.__file__).parent, Path(__file__).parent.parent)
-    sources = sorted(path for folder in folders for path in folder.rglob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+def _model_module(preset: str) -> str:
+    """Where the class of a preset is defined: its configuration says so, no import does."""
+    return files.read_json(ki.presets.find(preset) / ki.presets.CONFIG)["module"]

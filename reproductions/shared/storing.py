@@ -9,7 +9,8 @@ import tensorflow as tf
 import keras_intriguing as ki
 from reproductions.shared import intervals as statistics
 from reproductions.shared.cells import percent
-from reproductions.shared.run import Examples, Run
+from reproductions.shared.examples import Examples
+from reproductions.shared.run import Run
 
 STRETCHES = (0.0, 1.0, 1.1, 1.5, 2.0)  # none of the change, as it was found, and longer
 

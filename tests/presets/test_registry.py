@@ -84,3 +84,9 @@ def test_metrics_of_no_trained_preset_are_not_registered(zoo: Path):
     files.write_json(zoo / PRESET / "metrics.json", metrics)
     with pytest.raises(ValueError, match=r"metrics\.json does not record 'test_error'"):
         registry.build(zoo)
+
+
+def test_training_runs_are_those_of_one_recipe() -> None:
+    runs = registry.training_runs("fc100_100_10_mnist")
+    assert runs == ["fc100_100_10_mnist", "fc100_100_10_mnist_seed1", "fc100_100_10_mnist_seed2"]
+    assert registry.training_runs("quocnet_imagenette") == ["quocnet_imagenette"]

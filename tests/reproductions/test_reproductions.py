@@ -13,7 +13,7 @@ from scipy import stats
 import keras_intriguing as ki
 from reproductions import __main__ as reproductions
 from reproductions.chapters import claims, table1, table2, table4
-from reproductions.shared import asymmetry, cross
+from reproductions.shared import asymmetry, cross, examples
 from reproductions.shared import intervals as statistics
 from reproductions.shared.run import PAPER, Run
 
@@ -335,6 +335,6 @@ def test_examples_of_other_images_are_made_anew(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(ki, "minimal_distortion", attack)
     run = Run("mnist5k", 4, 0, 1, tmp_path, None, "")
     for x in (np.zeros((2, 28, 28, 1)), np.ones((2, 28, 28, 1)), np.zeros((2, 28, 28, 1))):
-        made = run.kept_examples("kind", "fc10_mnist_decay1", x, None, "direct")
+        made = examples.kept(run, "kind", "fc10_mnist_decay1", x, None, "direct")
         np.testing.assert_array_equal(made.arrays["adversarial"], x + 1)
     assert made.peak_mib > 100

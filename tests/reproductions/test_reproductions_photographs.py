@@ -32,6 +32,8 @@ _COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
 class Colours(PresetModel):
     """Some classes of images of 12×12."""
 
+    __module__ = ki.models.AlexNet.__module__  # a preset of another module is not loaded
+
     def __init__(self, classes: int = 10, name: str | None = None, **kwargs: object) -> None:
         inputs = keras.Input((12, 12, 3))
         x = keras.layers.Conv2D(8, 3, 2, activation="relu", name="conv5")(inputs)

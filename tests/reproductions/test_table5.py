@@ -22,6 +22,8 @@ L = keras.layers
 class Small(PresetModel):
     """The first three layers of an AlexNet, on smaller images."""
 
+    __module__ = ki.models.AlexNet.__module__  # a preset of another module is not loaded
+
     def __init__(self, grouped: bool = True, name: str | None = None, **kwargs: Any) -> None:
         inputs = keras.Input((13, 13, 2))
         x = L.Conv2D(4, 3, 2, activation="relu", groups=1 + grouped, name="conv1")(inputs)

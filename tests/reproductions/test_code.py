@@ -1,0 +1,108 @@
+"""What a measurement rests on: planted packages, and the chapters' records on a changed copy of the sources."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import keras_intriguing as ki
+from reproductions import chapters
+from reproductions.shared.code import CODE, Code
+
+FILES = {
+    "pack/__init__.py": '''
+"""Lazy."""
+_NAMES = {"far": "inner", "other": "unused"}
+def __getattr__(name): ...
+''',
+    "pack/inner/__init__.py": "from pack.inner.deep import far\n",
+    "pack/inner/deep.py": "import numpy\nfrom pack import used_late\n",
+    "pack/used_late.py": "x = 1\n",
+    "pack/unused.py": "",
+    "pack/in_function.py": "",
+    "pack/typed.py": "",
+    "pack/start.py": '''"""Doc."""
+from typing import TYPE_CHECKING
+
+import pack as p
+
+if TYPE_CHECKING:
+    from pack import typed
+
+def f():
+    """Doc."""
+    from pack import in_function  # why
+    return p.far.something
+''',
+}
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path / "pack"
+
+
+def test_imports_in_functions_and_lazily_loaded_names_are_followed(planted: Path) -> None:
+    reached = Code({"pack": planted}).reached("pack.start")
+    assert reached == {
+        *("pack.start", "pack.in_function", "pack.inner", "pack.inner.deep", "pack.used_late"),
+    }
+
+
+def test_a_module_that_is_not_there_is_an_error(planted: Path) -> None:
+    with pytest.raises(ValueError, match=r"no module pack\.none"):
+        Code({"pack": planted}).hash("pack.none")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "same"),
+    [
+        ("start", '"""Doc."""', '"""Another."""', True),
+        ("start", "# why", "# because", True),
+        ("start", "    return", "\n    return", True),
+        ("start", "something", "anything", False),
+        ("used_late", "x = 1", "x = 2", False),
+        ("unused", "", "x = 1", True),
+        ("typed", "", "x = 1", True),
+    ],
+)
+def test_what_does_something_else_has_another_hash(
+    planted: Path, file: str, old: str, new: str, same: bool
+) -> None:
+    before = Code({"pack": planted}).hash("pack.start")
+    path = planted / f"{file}.py"
+    path.write_text(path.read_text().replace(old, new))
+    assert (Code({"pack": planted}).hash("pack.start") == before) is same
+
+
+PACKAGES = {"keras_intriguing": Path(ki.__file__).parent, "reproductions": Path(chapters.__file__).parents[1]}
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> dict[str, Path]:
+    for name, folder in PACKAGES.items():
+        shutil.copytree(folder, tmp_path / name, ignore=shutil.ignore_patterns("results", "__pycache__"))
+    return {name: tmp_path / name for name in PACKAGES}
+
+
+TABLE2 = ("reproductions.chapters.table2", "reproductions.shared.examples")
+TABLE5 = ("reproductions.chapters.table5",)
+
+
+def test_a_comment_changes_no_hash(copied: dict[str, Path]) -> None:
+    for folder in copied.values():
+        for path in folder.rglob("*.py"):
+            path.write_text(f"# in another word\n{path.read_text()}")
+    for module in (*TABLE2, *TABLE5):
+        assert Code(copied).hash(module) == CODE.hash(module)
+
+
+def test_a_line_of_the_attack_changes_table_2_and_not_table_5(copied: dict[str, Path]) -> None:
+    path = copied["keras_intriguing"] / "attack" / "program.py"
+    path.write_text(f"{path.read_text()}\nONE_MORE = 1\n")
+    changed = Code(copied)
+    assert all(changed.hash(module) != CODE.hash(module) for module in TABLE2)
+    assert all(changed.hash(module) == CODE.hash(module) for module in TABLE5)
