@@ -1,104 +1,123 @@
-"""The search of one batch: a start, then a method, in a program that is kept for the next batch."""
+"""One batch from its request to its result: a start, a method, and a fresh forward pass that confirms."""
 
-import functools
-import threading
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack import direct as direct_method
-from keras_intriguing.attack.direct import Found
+from keras_intriguing.attack.confirmation import (
+    as_rows,
+    confirmed,
+    failures,
+    is_adversarial,
+    survives_rounding,
+)
+from keras_intriguing.attack.direct import direct
 from keras_intriguing.attack.penalty import penalty
-from keras_intriguing.attack.program import Bounds, Program, Task, margin_of
-from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.attack.problem import Box
+from keras_intriguing.attack.programs import program_for
+from keras_intriguing.attack.result import Result
+from keras_intriguing.attack.solution import Solution
+from keras_intriguing.attack.starts import start, start_towards_nearest
 from keras_intriguing.classifiers.request import Request
 
-METHODS = {"direct": direct_method.direct, "penalty": penalty}
-_KEEPING = threading.Lock()  # replicas share the programs, whose functions are traced once for each device
+METHODS = {"direct": direct, "penalty": penalty}
 
 
-def search(
-    model: Callable, request: Request, label: np.ndarray, method: str, size: int
-) -> tuple[Found, np.ndarray]:
-    """Runs the method on a batch, filled up to `size` rows; with XLA, or without where it cannot compile the model.
+def attack_batch(model: Callable, request: Request, method: str, size: int) -> Result:
+    """Attacks the images of one batch, in halves where a device's memory does not suffice.
+
+    Args:
+        model: what is attacked.
+        request: of at most `size` images.
+        method: of `METHODS`.
+        size: images of the compiled programs.
+
+    Raises:
+        MemoryError: there is not enough for a single image.
+    """
+    try:
+        return _attack(model, request, method, size)
+    except MemoryError:
+        if size == 1:
+            raise
+    size //= 2
+    warnings.warn(
+        f"Not enough memory for {2 * size} images at once: batches of {size} instead.", stacklevel=2
+    )
+    parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
+    return Result.concatenate(attack_batch(model, part, method, size) for part in parts)
+
+
+def _attack(model: Callable, request: Request, method: str, size: int) -> Result:
+    x, before, count = request.x, request.before, len(request.x)
+    already = is_adversarial(request, before)
+    solution, target = solve(model, request, method, size)
+    has_point = np.isfinite(solution.distance[:count])
+    v = solution.v[:count].reshape(x.shape)
+    v, after = confirmed(model, request, np.where(as_rows(has_point & ~already, x), v, x))
+    success = is_adversarial(request, after)
+    adversarial = np.where(as_rows(success, x), v, x)
+    change = (adversarial.astype(np.float64) - x).reshape(count, -1)
+    return Result(
+        adversarial=adversarial,
+        success=success,
+        distortion=np.where(success, np.sqrt(np.mean(change**2, axis=1)), np.nan),
+        target=target if request.target is not None else np.where(already, before, target),
+        label_before=before,
+        label_after=np.where(success, after, before),
+        c=np.where(already | ~success, np.nan, solution.c[:count]),
+        survives_rounding=success & survives_rounding(model, request, adversarial),
+        evaluations=np.where(already, 0, solution.evaluations).astype(np.int32),
+        reason=failures(model, request, method, success, has_point),
+    )
+
+
+def solve(model: Callable, request: Request, method: str, size: int) -> tuple[Solution, np.ndarray]:
+    """Runs the method on a batch, filled up to `size` rows; without XLA where it cannot compile the model.
 
     Returns:
-        What was found, and the target classes [B].
+        The solution of all `size` rows, and the target classes [B] of the request's.
 
     Raises:
         MemoryError: the batch does not fit.
     """
 
-    def fill(rows: np.ndarray) -> tf.Tensor:
-        return tf.constant(np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)]))
+    def fill(rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
 
-    x, label = fill(request.x), fill(label)
+    x = fill(request.x)
+    label = fill(request.label_to_leave)
     target = None if request.target is None else fill(request.target)
-    shape = request.x.shape[1:]
-    with _KEEPING:
-        jit = _worth_compiling(model, shape)
-        if _is_stale(_program(model, shape, jit), model, x):
-            _program.cache_clear()
-
-    def run(jit: bool) -> tuple[Found, tf.Tensor]:
-        with _KEEPING:
-            program = _program(model, shape, jit)
-        return _search(program, x, target, label, request.bounds, method)
-
     try:
-        found, reached = run(jit)
+        solution, reached = _solve(model, x, label, target, request.bounds, method, jit=True)
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(
-            f"Out of memory for {size} images of shape {shape} at once: use a smaller model or a device with more."
+            f"Out of memory for {size} images of shape {x.shape[1:]} at once: use a smaller model or a device with "
+            "more."
         ) from error
     except tf.errors.OpError:
-        if not jit:
-            raise
         # Not every operation compiles. What was wrong for any other reason is raised again here.
-        found, reached = run(jit=False)
-    return found, reached.numpy()[: len(request.x)]
+        solution, reached = _solve(model, x, label, target, request.bounds, method, jit=False)
+    return solution, reached[: len(request.x)]
 
 
-def _search(
-    program: Program,
-    x: tf.Tensor,
-    target: tf.Tensor | None,
-    label: tf.Tensor,
+def _solve(
+    model: Callable,
+    x: np.ndarray,
+    label: np.ndarray,
+    target: np.ndarray | None,
     bounds: tuple[float, float],
     method: str,
-) -> tuple[Found, tf.Tensor]:
-    x = tf.reshape(x, (len(x), -1))
-    box = Bounds(*(tf.constant(b, tf.float32) for b in bounds))
+    jit: bool,
+) -> tuple[Solution, np.ndarray]:
+    program = program_for(model, x, jit)
+    rows = tf.constant(x.reshape(len(x), -1))
+    box = Box(*(tf.constant(b, tf.float32) for b in bounds))
     if target is None:
-        task, best, evaluations = direct_method.start_towards_nearest(program, x, label, box)
+        problem, best, evaluations = start_towards_nearest(program, rows, tf.constant(label), box)
     else:
-        logits = program.logits(x)
-        rivals = ~tf.one_hot(target, logits.shape[-1], on_value=True, off_value=False)
-        task = Task(x, target, rivals, box, margin_of(logits, target))
-        best, evaluations = direct_method.start(program, task)
-    found = METHODS[method](program, task, best)
-    return found._replace(evaluations=found.evaluations + evaluations), task.target
-
-
-def _is_stale(program: Program, model: Callable, x: tf.Tensor) -> bool:
-    """Whether the model computes something else than when it was traced: a layer was added, say."""
-    fresh = np.asarray(logits_function(model)(x))
-    traced = np.asarray(program.logits(tf.reshape(x, (len(x), -1))))
-    return fresh.shape != traced.shape or not np.allclose(fresh, traced, rtol=1e-2, atol=1e-2 * np.ptp(fresh))
-
-
-@functools.lru_cache(maxsize=8)
-def _program(model: Callable, shape: tuple[int, ...], jit: bool) -> Program:
-    return Program(logits_function(model), shape, jit)
-
-
-@functools.lru_cache(maxsize=8)
-def _worth_compiling(model: Callable, shape: tuple[int, ...]) -> bool:
-    """XLA halves the time and better, but its convolutions on a CPU are several times slower."""
-    if tf.config.list_physical_devices("GPU"):
-        return True
-    traced = tf.function(logits_function(model), autograph=False)
-    graph = traced.get_concrete_function(tf.TensorSpec((None, *shape))).graph.as_graph_def()
-    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-    return not any("Conv" in node.op for node in nodes)
+        problem, best, evaluations = start(program, rows, tf.constant(target), box)
+    solution = METHODS[method](program, problem, best)
+    return solution._replace(evaluations=solution.evaluations + evaluations), problem.target.numpy()

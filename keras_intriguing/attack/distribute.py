@@ -6,21 +6,18 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
+from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.workers import Workers
 from keras_intriguing.classifiers.logits import logits_function
-from keras_intriguing.classifiers.request import Request
+from keras_intriguing.classifiers.request import PROBE, Request
 
 _SUPPORTED = (
     tf.distribute.OneDeviceStrategy,
     tf.distribute.MirroredStrategy,
     tf.distribute.MultiWorkerMirroredStrategy,
 )
-_LOOKED_AT = 16  # images on which the model is tried before work starts
-
-Fields = tuple[np.ndarray, ...]
 
 
 class _Replica(NamedTuple):
@@ -36,7 +33,7 @@ class Replicas:
     The attack's loops look at values between compiled steps, and outside of a `tf.function` `strategy.run` runs
     one replica after the other. So every replica of this worker has a thread of its own, in the context of the
     replica, where a mirrored variable is the replica's copy, and takes the next batch when it is done with one.
-    Workers deal out the batches beforehand and exchange what they found when all are done.
+    Workers deal out the batches beforehand and exchange their results when all are done.
 
     Args:
         strategy: of one device, mirrored, or mirrored over several workers.
@@ -77,7 +74,7 @@ class Replicas:
         """
         with self._workers.telling_errors():
             request = check()
-            few = tf.constant(request.x[:_LOOKED_AT])
+            few = tf.constant(request.x[:PROBE])
             logits = logits_function(model)
             values = logits(few).numpy()
             for replica in self._local:
@@ -88,46 +85,46 @@ class Replicas:
     def attack(
         self,
         parts: list[Request],
-        attack: Callable[[Request], Fields],
-        on_done: Callable[[int, Fields], None],
+        attack: Callable[[Request], Result],
+        on_done: Callable[[int, Result], None],
     ) -> None:
         """Attacks all parts, each on one replica.
 
         Args:
             parts: the batches.
             attack: attacks one of them, on the device where it is called.
-            on_done: is given the number of a part and what was found, in any order; what other workers found
-                comes at the end.
+            on_done: is given the number of a part and its result, in any order; those of other workers come at the
+                end.
 
         Raises:
             RuntimeError: another worker raised an error.
         """
         own = {}
 
-        def keep(index: int, fields: Fields) -> None:
-            own[index] = fields
-            on_done(index, fields)
+        def keep(index: int, result: Result) -> None:
+            own[index] = result
+            on_done(index, result)
 
         with self._workers.telling_errors():
             share = {
                 index: parts[index] for index in range(self._workers.index, len(parts), self._workers.count)
             }
             self._attack_own(share, attack, keep)
-        for index, fields in self._workers.others(own).items():
-            on_done(index, fields)
+        for index, result in self._workers.exchange_results(own).items():
+            on_done(index, result)
 
     def _attack_own(
         self,
         parts: dict[int, Request],
-        attack: Callable[[Request], Fields],
-        on_done: Callable[[int, Fields], None],
+        attack: Callable[[Request], Result],
+        on_done: Callable[[int, Result], None],
     ) -> None:
         """Attacks this worker's parts, in as many threads as it has replicas."""
         free: queue.SimpleQueue[_Replica] = queue.SimpleQueue()
         for replica in self._local:
             free.put(replica)
 
-        def on_free_replica(part: Request) -> Fields:
+        def on_free_replica(part: Request) -> Result:
             replica = free.get()
             try:
                 with self._on(replica):

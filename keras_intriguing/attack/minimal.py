@@ -1,4 +1,4 @@
-"""The public attack: checks its input, cuts it into batches, believes only a fresh forward pass."""
+"""The public attack: checks its input, and cuts it into batches."""
 
 import functools
 import math
@@ -11,12 +11,10 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
-from keras_intriguing.attack.batch import METHODS, search
+from keras_intriguing.attack.batch import METHODS, attack_batch
 from keras_intriguing.attack.distribute import Replicas
 from keras_intriguing.attack.result import Result
-from keras_intriguing.classifiers import evaluation
-from keras_intriguing.classifiers.logits import logits_function
-from keras_intriguing.classifiers.request import Request, checked
+from keras_intriguing.classifiers.request import checked
 
 _WORKING_MEMORY = 2**30  # bytes
 _COPIES = 84  # float32 copies of an image, at most, that the work on it takes
@@ -48,7 +46,7 @@ def minimal_distortion(
         target: int [B] or one int, the class to reach: the result's logit of it is the largest. None: the
             nearest other class, among the nine most likely ones.
         label: int [B] or one int, the class to leave; by default the model's own prediction. An image that
-            the model does not give its label is already what is asked.
+            the model does not give its label is already adversarial.
         bounds: the smallest and the largest value a pixel may have.
         method: `"direct"` for the problem above, by an augmented Lagrangian; `"penalty"` for the paper's
             approximation, c‖r‖² + cross-entropy in the box with a search for the largest c that succeeds.
@@ -65,7 +63,7 @@ def minimal_distortion(
             done with their share; if one is killed, TensorFlow ends their wait with an `UnavailableError`.
 
     Returns:
-        A `Result`. An image that is already what is asked has distortion 0.
+        A `Result`. An image that is already adversarial has distortion 0.
 
     Raises:
         ValueError, TypeError: bad input; the message says what was wrong and what was expected.
@@ -85,12 +83,12 @@ def minimal_distortion(
     request = check() if replicas is None else replicas.agreed(model, check, (method, batch_size))
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    attack = functools.partial(_attack_in_memory, model, method=method, size=size)
-    found, done = {}, 0
+    attack = functools.partial(attack_batch, model, method=method, size=size)
+    results, done = {}, 0
 
-    def keep(index: int, fields: tuple[np.ndarray, ...]) -> None:
+    def keep(index: int, result: Result) -> None:
         nonlocal done
-        found[index] = fields
+        results[index] = result
         done += len(parts[index].x)
         if on_batch:
             on_batch(done, len(request.x))
@@ -100,11 +98,10 @@ def minimal_distortion(
             keep(index, attack(part))
     else:
         replicas.attack(parts, attack, keep)
-    ordered = (found[index] for index in range(len(parts)))
-    return Result(*(np.concatenate(field) for field in zip(*ordered, strict=True)))
+    return Result.concatenate(results[index] for index in range(len(parts)))
 
 
-def _batch_size(x: np.ndarray, asked: int | None, replicas: Replicas | None) -> int:
+def _batch_size(x: np.ndarray, given: int | None, replicas: Replicas | None) -> int:
     """A power of two, so that calls with a few images more or less share a compiled program.
 
     Replicas must agree on it, whatever is free on each of their machines.
@@ -112,8 +109,8 @@ def _batch_size(x: np.ndarray, asked: int | None, replicas: Replicas | None) -> 
     need = _COPIES * 4 * x[0].size
     free = math.inf if replicas else psutil.virtual_memory().available
     fitting = max(1, int(min(_WORKING_MEMORY, free / 2) // need))
-    most = asked or min(_LARGEST_BATCH, _power_of_two_below(fitting))
-    share = len(x) if asked or replicas is None else -(-len(x) // len(replicas))
+    most = given or min(_LARGEST_BATCH, _power_of_two_below(fitting))
+    share = len(x) if given or replicas is None else -(-len(x) // len(replicas))
     size = min(most, 2 ** (share - 1).bit_length())
     if size * need > free:
         smaller = _power_of_two_below(max(1, int(free // need)))
@@ -128,110 +125,3 @@ def _batch_size(x: np.ndarray, asked: int | None, replicas: Replicas | None) -> 
 
 def _power_of_two_below(number: int) -> int:
     return 2 ** (number.bit_length() - 1)
-
-
-def _attack_in_memory(model: Callable, request: Request, method: str, size: int) -> tuple[np.ndarray, ...]:
-    """One batch, in halves where a device's memory does not suffice."""
-    try:
-        return _attack(model, request, method, size)
-    except MemoryError:
-        if size == 1:
-            raise
-    size //= 2
-    warnings.warn(
-        f"Not enough memory for {2 * size} images at once: batches of {size} instead.", stacklevel=2
-    )
-    parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    fields = [_attack_in_memory(model, part, method, size) for part in parts]
-    return tuple(np.concatenate(field) for field in zip(*fields, strict=True))
-
-
-def _attack(model: Callable, request: Request, method: str, size: int) -> tuple[np.ndarray, ...]:
-    """One batch; the arrays of `Result` in its order."""
-    x, before, count = request.x, request.before, len(request.x)
-    label = before if request.label is None else request.label
-
-    def is_asked(labels: np.ndarray) -> np.ndarray:
-        asked = labels != label if request.target is None else labels == request.target
-        return asked & (labels >= 0)
-
-    met = is_asked(before)
-    found, target = search(model, request, label, method, size)
-    if request.target is None:
-        target = np.where(met, before, target)
-    reached = np.isfinite(found.distance[:count])
-    v = found.v[:count].reshape(x.shape)
-    v, after = _confirmed(model, x, np.where(_as_rows(reached & ~met, x), v, x), request.bounds, is_asked)
-    success = is_asked(after)
-    adversarial = np.where(_as_rows(success, x), v, x)
-    change = (adversarial.astype(np.float64) - x).reshape(count, -1)
-    return (
-        adversarial,
-        success,
-        np.where(success, np.sqrt(np.mean(change**2, axis=1)), np.nan),
-        target,
-        before,
-        np.where(success, after, before),
-        np.where(met | ~success, np.nan, found.c[:count]),
-        success & is_asked(_fresh_labels(model, _rounded(adversarial, request.bounds))),
-        np.where(met, 0, found.evaluations).astype(np.int32),
-        _reasons(model, request, method, success, reached),
-    )
-
-
-def _confirmed(
-    model: Callable, x: np.ndarray, v: np.ndarray, bounds: tuple[float, float], is_asked: Callable
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points and their labels by a fresh forward pass; those that it denies are moved on by a hair, a few times.
-
-    Called eagerly, a model may round otherwise than in the compiled program, and the points lie on the edge.
-    """
-    after = _fresh_labels(model, v)
-    for stretch in 1e-6 * 4.0 ** np.arange(9):
-        denied = ~is_asked(after)
-        if not denied.any():
-            break
-        further = np.clip(x + np.float32(1 + stretch) * (v - x), *bounds).astype(np.float32)
-        tried = np.where(_as_rows(denied, x), further, v)
-        after = _fresh_labels(model, tried)
-        v = np.where(_as_rows(is_asked(after), x), tried, v)
-    return v, after
-
-
-def _fresh_labels(model: Callable, x: np.ndarray) -> np.ndarray:
-    """The model's own labels, by calling it as its user would; −1 where an output is not finite."""
-    outputs = evaluation.call(model, x)
-    finite = tf.reduce_all(tf.math.is_finite(outputs), axis=-1)
-    return np.asarray(tf.where(finite, tf.argmax(outputs, axis=-1, output_type=tf.int32), -1))
-
-
-def _rounded(x: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
-    """The nearest of 256 equally spaced grey levels from the lower to the upper bound."""
-    lower, upper = bounds
-    levels = np.rint((x.astype(np.float64) - lower) / (upper - lower) * 255)
-    return np.clip(lower + levels / 255 * (upper - lower), lower, upper).astype(np.float32)
-
-
-def _as_rows(chosen: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Booleans [B] in a shape that applies to images [B, …]."""
-    return chosen.reshape(-1, *[1] * (x.ndim - 1))
-
-
-def _reasons(
-    model: Callable, request: Request, method: str, success: np.ndarray, reached: np.ndarray
-) -> np.ndarray:
-    """Why each image failed; empty where it did not."""
-    if success.all():
-        return np.full(len(success), "")
-    with tf.GradientTape() as tape:
-        x = tf.constant(request.x)
-        tape.watch(x)
-        logits = logits_function(model)(x)
-        spread = tf.reduce_max(logits, axis=-1) - tf.reduce_min(logits, axis=-1)
-    flat = ~np.any(np.asarray(tape.gradient(spread, x)).reshape(len(success), -1), axis=1)
-    asked = "another class" if request.target is None else "the target class"
-    lost = f"The point found gives {asked} in the compiled model but not when the model is called afresh."
-    never = f"No point of the box was found where the model gives {asked}"
-    never += "; the method 'direct' may find one." if method == "penalty" else "."
-    constant = "The gradient of the model's logits is zero at the image, and no way to change them was found."
-    return np.where(success, "", np.where(flat, constant, np.where(reached, lost, never)))

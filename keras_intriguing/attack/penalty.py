@@ -3,16 +3,46 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.direct import Found
-from keras_intriguing.attack.program import Candidate, Multipliers, Program, Task, unit_of
+from keras_intriguing.attack.problem import Candidate, Multipliers, Problem, length_scale
+from keras_intriguing.attack.program import Program
+from keras_intriguing.attack.solution import Solution
 
-SEARCH_STEPS = 16
-FIRST_C = 1.0
-FACTOR = 8.0
 _ROUNDS = 2  # of multipliers for the box, for every c
 
 
-def penalty(program: Program, task: Task, best: Candidate) -> Found:
+class WeightSearch:
+    """The line search for the largest c that succeeds, for B images side by side.
+
+    c is multiplied by 8 while it succeeds and divided by 8 while it fails; then the bracket is halved on the
+    logarithmic scale.
+
+    Args:
+        first: the first c of every image [B].
+
+    Attributes:
+        c: the next one to try [B].
+        largest: that succeeded [B]; NaN where none did.
+    """
+
+    STEPS = 16
+    _FACTOR = 8.0
+
+    def __init__(self, first: np.ndarray) -> None:
+        self.c = first
+        self.largest = np.full(len(first), np.nan)
+        self._smallest_failed = np.full(len(first), np.nan)
+
+    def update(self, succeeded: np.ndarray) -> None:
+        """Chooses the next c by whether the last one succeeded, bool [B]."""
+        self.largest = np.where(succeeded, self.c, self.largest)
+        self._smallest_failed = np.where(succeeded, self._smallest_failed, self.c)
+        never_failed, never_succeeded = np.isnan(self._smallest_failed), np.isnan(self.largest)
+        middle = np.sqrt(self.largest * self._smallest_failed)
+        smaller = np.where(never_succeeded, self._smallest_failed / self._FACTOR, middle)
+        self.c = np.where(never_failed, self.largest * self._FACTOR, smaller)
+
+
+def penalty(program: Program, problem: Problem, best: Candidate) -> Solution:
     """Penalty method of Szegedy et al. 2014, §4.1, with the line search that their "minimum c" means.
 
     A larger c gives a smaller r, so the largest c that still succeeds is sought: c starts at 1/(u − l)² for
@@ -23,57 +53,48 @@ def penalty(program: Program, task: Task, best: Candidate) -> Found:
 
     Args:
         program: of the model.
-        task: what is asked; the rivals are those that the result must beat, whatever the objective says.
-        best: from `start`.
+        problem: of the batch; its rivals are those whose logits the target's must exceed, whatever the objective says.
+        best: its start.
     """
-    found = _line_search(program, task, unit_of(task, best), task.x)
-    if np.isfinite(found.distance).all():
-        return found
-    again = _line_search(program, task, unit_of(task, best), best.v)
-    first = np.isfinite(found.distance)
-    return Found(
-        np.where(first[:, None], found.v, again.v),
-        np.where(first, found.distance, again.distance),
-        np.where(first, found.c, again.c),
-        found.evaluations + again.evaluations,
+    unit = length_scale(problem, best)
+    first = _search(program, problem, unit, problem.x)
+    succeeded = np.isfinite(first.distance)
+    if succeeded.all():
+        return first
+    second = _search(program, problem, unit, best.v)
+    return Solution(
+        np.where(succeeded[:, None], first.v, second.v),
+        np.where(succeeded, first.distance, second.distance),
+        np.where(succeeded, first.c, second.c),
+        first.evaluations + second.evaluations,
     )
 
 
-def _line_search(program: Program, task: Task, unit: tf.Tensor, start: tf.Tensor) -> Found:
-    x = task.x
+def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tensor) -> Solution:
+    x, box = problem.x, problem.box
     count = x.shape[0]
     rho = tf.ones((count, 1))
-    unconstrained = task._replace(rivals=tf.zeros_like(task.rivals))
-    no_classes = tf.zeros(task.rivals.shape, tf.float32)
+    unconstrained = problem._replace(rivals=tf.zeros_like(problem.rivals))
+    no_classes = tf.zeros(problem.rivals.shape, tf.float32)
     v, nu = start, tf.zeros_like(x)
-    found = Candidate(x, tf.fill([count], np.float32(np.inf)))
-    reach = float(task.bounds.upper - task.bounds.lower)
-    c = np.full(count, FIRST_C / reach**2)
-    succeeded, failed = np.full(count, np.nan), np.full(count, np.nan)
+    best = Candidate(x, tf.fill([count], np.float32(np.inf)))
+    search = WeightSearch(np.full(count, 1 / float(box.upper - box.lower) ** 2))
     evaluations = 0
-    for _ in range(SEARCH_STEPS):
+    for _ in range(search.STEPS):
         multipliers = Multipliers(no_classes, nu, tf.ones((count, 1)))
-        weight = tf.constant(1 / (2 * c), tf.float32)
+        weight = tf.constant(1 / (2 * search.c), tf.float32)
         moved = v
         for _ in range(_ROUNDS):
-            moved, multipliers, made = program.minimize(unconstrained, moved, unit, multipliers, rho, weight)
-            evaluations += int(made)
-        moved = task.bounds.clip(moved)
-        good = program.reached(moved, task)
+            moved, multipliers, computed = program.minimize(
+                unconstrained, moved, unit, multipliers, rho, weight
+            )
+            evaluations += int(computed)
+        moved = box.clip(moved)
+        good = program.is_adversarial(moved, problem)
         # not the shortest of all, but that of the largest c: this is what the method defines
         length = tf.norm(moved - x, axis=-1)
-        found = Candidate(tf.where(good[:, None], moved, found.v), tf.where(good, length, found.distance))
+        best = Candidate(tf.where(good[:, None], moved, best.v), tf.where(good, length, best.distance))
         v = tf.where(good[:, None], moved, v)
         nu = tf.where(good[:, None], multipliers.nu, nu)
-        succeeded = np.where(good, c, succeeded)
-        failed = np.where(good, failed, c)
-        c = next_c(succeeded, failed)
-    return Found(found.v.numpy(), found.distance.numpy(), succeeded, evaluations)
-
-
-def next_c(succeeded: np.ndarray, failed: np.ndarray) -> np.ndarray:
-    """The next c to try: beyond the only known end, else the geometric middle of both."""
-    middle = np.sqrt(succeeded * failed)
-    return np.where(
-        np.isnan(failed), succeeded * FACTOR, np.where(np.isnan(succeeded), failed / FACTOR, middle)
-    )
+        search.update(good.numpy())
+    return Solution(best.v.numpy(), best.distance.numpy(), search.largest, evaluations)

@@ -1,77 +1,20 @@
-"""The compiled pieces of the attack for one model and one shape of images.
+"""The attack's steps as compiled functions, for one model and one shape of images.
 
-The problem of one image x [n], with pixels in [lower, upper]: find the smallest ‖v − x‖ such that the target's
-logit is at least that of every rival, z_t(v) ≥ z_j(v) for j in R. Targeted, R is every other class; to leave
-a class towards a given other one, R is the class to leave.
-
-Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals R [B, K] boolean; μ [B, K].
+Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals [B, K] boolean; μ [B, K].
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from keras_intriguing import optimize
+from keras_intriguing.attack.problem import Candidate, Multipliers, Problem
 
 WALK_STEPS = 40
 PROJECTIONS = 4
 INNER_ITERATIONS = 20
-CLASS_PENALTY = 100.0  # the class constraints add a few large eigenvalues, which L-BFGS learns at once
 BOX_PENALTY = 50.0
-_NEVER = -1e30
-
-
-class Bounds(NamedTuple):
-    """The box [lower, upper] of every pixel."""
-
-    lower: tf.Tensor
-    upper: tf.Tensor
-
-    def clip(self, v: tf.Tensor) -> tf.Tensor:
-        """The nearest point of the box."""
-        return tf.clip_by_value(v, self.lower, self.upper)
-
-
-class Task(NamedTuple):
-    """What is asked of a batch: see the module's docstring.
-
-    `margin` [B, K] is by how much the target's logit must win, so that the label holds when the image is seen
-    in a batch of another size, whose sums are rounded in another order; see `margin_of`.
-    """
-
-    x: tf.Tensor
-    target: tf.Tensor
-    rivals: tf.Tensor
-    bounds: Bounds
-    margin: tf.Tensor
-
-
-class Candidate(NamedTuple):
-    """Points v [B, n] and their distances [B] from x, infinite where v is not what is asked."""
-
-    v: tf.Tensor
-    distance: tf.Tensor
-
-    def best(self, other: "Candidate") -> "Candidate":
-        """Of both, the nearer for every image."""
-        nearer = other.distance < self.distance
-        return Candidate(
-            tf.where(nearer[:, None], other.v, self.v), tf.where(nearer, other.distance, self.distance)
-        )
-
-
-class Multipliers(NamedTuple):
-    """Lagrange multipliers of the class constraints, `mu` ≥ 0, and of the box, `nu`.
-
-    `nu` is positive at the upper bound and negative at the lower. `scale` [B, 1] is the gradient norm by
-    which the class constraints are divided, so that they are distances.
-    """
-
-    mu: tf.Tensor
-    nu: tf.Tensor
-    scale: tf.Tensor
 
 
 class Program:
@@ -93,65 +36,64 @@ class Program:
             return function
 
         self.logits = compiled(self._logits, jit=False)  # also tells of models that XLA cannot compile
-        self.reached = compiled(self._reached)
+        self.is_adversarial = compiled(self._is_adversarial)
         self.walk = compiled(self._walk)
         self.approach = compiled(self._approach)
         self.linearize = compiled(self._linearize)
         self.minimize = compiled(self._minimize)
         self.shorten = compiled(self._shorten)
 
-    def _reached(self, v: tf.Tensor, task: Task) -> tf.Tensor:
-        """Whether v is what is asked [B]."""
-        return _inside(_excess(self._logits(v), task))
+    def _is_adversarial(self, v: tf.Tensor, problem: Problem) -> tf.Tensor:
+        """Whether v meets the constraints of every rival [B]."""
+        return problem.is_met(self._logits(v))
 
-    def _walk(self, task: Task, growth: tf.Tensor) -> Candidate:
+    def _walk(self, problem: Problem, growth: tf.Tensor) -> Candidate:
         """A walk along the boundary: gradient steps at a norm that shrinks inside the class and else grows.
 
         The decoupled direction and norm of Rony et al. 2019 (arXiv:1811.09600, algorithm 1). It finds the
         class even where the gradient at x says little, and ends some percent above the optimum.
         """
-        x, bounds = task.x, task.bounds
-        reach = bounds.upper - bounds.lower
+        x, box = problem.x, problem.box
+        reach = box.upper - box.lower
 
         def step(i, r, norm, best):
             v = x + r
             with tf.GradientTape() as tape:
                 tape.watch(v)
                 z = self._logits(v)
-                rivals = tf.reduce_logsumexp(tf.where(task.rivals, z, _NEVER), axis=-1)
-                loss = rivals - tf.gather(z, task.target, batch_dims=1)
+                loss = problem.loss(z)
             gradient = tape.gradient(loss, v)
-            inside = _inside(_excess(z, task))
+            inside = problem.is_met(z)
             length = tf.norm(r, axis=-1)
-            best = best.best(Candidate(v, tf.where(inside, length, np.inf)))
+            best = best.nearer(Candidate(v, tf.where(inside, length, np.inf)))
             norm = tf.where(inside, length * (1 - growth), norm * (1 + growth))
             size = reach * (0.01 + 0.495 * (1 + tf.cos(np.pi * tf.cast(i, tf.float32) / WALK_STEPS)))
             r = r - size * tf.math.l2_normalize(gradient, axis=-1, epsilon=1e-30)
             r = norm[:, None] * tf.math.l2_normalize(r, axis=-1, epsilon=1e-30)
-            return i + 1, bounds.clip(x + r) - x, norm, best
+            return i + 1, box.clip(x + r) - x, norm, best
 
         nothing = Candidate(x, tf.fill(tf.shape(x)[:1], np.float32(np.inf)))
         state = (0, tf.zeros_like(x), tf.fill(tf.shape(x)[:1], reach), nothing)
         _, r, _, best = tf.while_loop(lambda i, *_: i < WALK_STEPS, step, state)
         found = tf.math.is_finite(best.distance)
-        return self._shorten(task, tf.where(found[:, None], best.v, x + r)).best(best)
+        return self._shorten(problem, tf.where(found[:, None], best.v, x + r)).nearer(best)
 
-    def _approach(self, task: Task, start: Candidate) -> Candidate:
+    def _approach(self, problem: Problem, start: Candidate) -> Candidate:
         """Moves points of the boundary towards x: linearize there, project x, go part of the way, repeat.
 
         A step that does not bring an image nearer is undone and halved.
         """
 
         def step(i, best, part):
-            u, _ = self._linearize(task, best.v)
-            moved = self._shorten(task, best.v + part[:, None] * (u - best.v))
+            u, _ = self._linearize(problem, best.v)
+            moved = self._shorten(problem, best.v + part[:, None] * (u - best.v))
             part = tf.where(moved.distance < best.distance, part, part / 2)
-            return i + 1, best.best(moved), part
+            return i + 1, best.nearer(moved), part
 
         state = (0, start, tf.ones_like(start.distance))
         return tf.while_loop(lambda i, *_: i < PROJECTIONS, step, state)[1]
 
-    def _linearize(self, task: Task, v: tf.Tensor) -> tuple[tf.Tensor, Multipliers]:
+    def _linearize(self, problem: Problem, v: tf.Tensor) -> tuple[tf.Tensor, Multipliers]:
         """Projects x onto {linearized strongest constraint at v} ∩ box, exactly but for rounding.
 
         min ½‖u − x‖² s.t. h + a·(u − v) ≤ 0, u in the box has u = clip(x − λa) with one scalar λ ≥ 0. The
@@ -162,33 +104,33 @@ class Program:
         """
         with tf.GradientTape() as tape:
             tape.watch(v)
-            excess = _excess(self._logits(v), task)
-            h = tf.reduce_max(excess, axis=-1)
+            g = problem.constraints(self._logits(v))
+            h = tf.reduce_max(g, axis=-1)
         a = tape.gradient(h, v)
-        x, bounds = task.x, task.bounds
+        x, box = problem.x, problem.box
         offset = h - tf.reduce_sum(a * v, axis=-1)
 
         def newton(i, lam):
             w = x - lam[:, None] * a
-            residual = offset + tf.reduce_sum(a * bounds.clip(w), axis=-1)
+            residual = offset + tf.reduce_sum(a * box.clip(w), axis=-1)
             # pixels that move when λ grows: also those on a bound that they are about to leave
-            moves = ((w > bounds.lower) | ((w == bounds.lower) & (a < 0))) & (
-                (w < bounds.upper) | ((w == bounds.upper) & (a > 0))
+            moves = ((w > box.lower) | ((w == box.lower) & (a < 0))) & (
+                (w < box.upper) | ((w == box.upper) & (a > 0))
             )
             slope = tf.reduce_sum(tf.where(moves, a * a, 0.0), axis=-1)
             return i + 1, tf.maximum(lam + tf.math.divide_no_nan(residual, slope), 0.0)
 
         _, lam = tf.while_loop(lambda i, _: i < 12, newton, (0, tf.zeros_like(h)))
         w = x - lam[:, None] * a
-        u = bounds.clip(w)
+        u = box.clip(w)
         scale = tf.norm(a, axis=-1)
         scale = tf.where(scale > 0, scale, 1.0)
-        strongest = tf.one_hot(tf.argmax(excess, axis=-1), excess.shape[-1])
+        strongest = tf.one_hot(tf.argmax(g, axis=-1), g.shape[-1])
         return u, Multipliers((lam * scale)[:, None] * strongest, w - u, scale[:, None])
 
     def _minimize(
         self,
-        task: Task,
+        problem: Problem,
         v: tf.Tensor,
         unit: tf.Tensor,
         multipliers: Multipliers,
@@ -202,9 +144,9 @@ class Program:
         constraints gⱼ ≤ 0 (none where no class is a rival) with ρ = `class_penalty` [B, 1].
 
         Returns:
-            v [B, n], not yet in the box; the multipliers; the evaluations made.
+            v [B, n], not yet in the box; the multipliers; how often objective and gradient were computed.
         """
-        x, bounds = task.x, task.bounds
+        x, box = problem.x, problem.box
         mu, nu, scale = multipliers
         rho, beta = class_penalty, BOX_PENALTY
         unit_squared = unit[:, 0] ** 2
@@ -216,10 +158,10 @@ class Program:
                 v = x + unit * q
                 z = self._logits(v)
                 w = v + nu / beta
-                box = 0.5 * beta * tf.reduce_sum((w - bounds.clip(w)) ** 2, axis=-1)
-                classes = tf.reduce_sum(tf.nn.relu(mu + rho * _excess(z, task) / scale) ** 2, axis=-1)
-                entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(task.target, z)
-                lagrangian = box + classes / (2 * rho[:, 0]) + entropy_weight * entropy
+                outside = 0.5 * beta * tf.reduce_sum((w - box.clip(w)) ** 2, axis=-1)
+                classes = tf.reduce_sum(tf.nn.relu(mu + rho * problem.constraints(z) / scale) ** 2, axis=-1)
+                entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(problem.target, z)
+                lagrangian = outside + classes / (2 * rho[:, 0]) + entropy_weight * entropy
                 value = 0.5 * tf.reduce_sum(q**2, axis=-1) + lagrangian / unit_squared
             return value, tape.gradient(value, q)
 
@@ -233,22 +175,22 @@ class Program:
         )
         v = x + unit * result.position
         w = v + nu / beta
-        mu = tf.nn.relu(mu + rho * _excess(self._logits(v), task) / scale)
-        return v, Multipliers(mu, beta * (w - bounds.clip(w)), scale), result.evaluations
+        mu = tf.nn.relu(mu + rho * problem.constraints(self._logits(v)) / scale)
+        return v, Multipliers(mu, beta * (w - box.clip(w)), scale), result.evaluations
 
-    def _shorten(self, task: Task, v: tf.Tensor) -> Candidate:
-        """The nearest point to x on the ray from x through v that is what is asked, by bisection.
+    def _shorten(self, problem: Problem, v: tf.Tensor) -> Candidate:
+        """The nearest point to x on the ray from x through v that is adversarial, by bisection.
 
         Where v falls just short of the boundary, the ray is first followed beyond it.
         """
-        x, bounds = task.x, task.bounds
-        r = bounds.clip(v) - x
+        x, box = problem.x, problem.box
+        r = box.clip(v) - x
 
         def at(t: tf.Tensor) -> tf.Tensor:
-            return bounds.clip(x + t[:, None] * r)
+            return box.clip(x + t[:, None] * r)
 
         def extend(i, t, done):
-            done = done | self._reached(at(t), task)
+            done = done | self._is_adversarial(at(t), problem)
             return i + 1, tf.where(done, t, 1 + 1e-5 * 4.0 ** tf.cast(i, tf.float32)), done
 
         one = tf.ones_like(x[:, 0])
@@ -257,36 +199,10 @@ class Program:
 
         def bisect(i, outside, inside):
             middle = (outside + inside) / 2
-            good = self._reached(at(middle), task)
+            good = self._is_adversarial(at(middle), problem)
             return i + 1, tf.where(good, outside, middle), tf.where(good, middle, inside)
 
         state = (0, tf.where(t > 1, one, 0.0), t)
         _, _, t = tf.while_loop(lambda i, *_: i < 20, bisect, state)
         v = at(t)
-        return Candidate(v, tf.where(self._reached(v, task), tf.norm(v - x, axis=-1), np.inf))
-
-
-def margin_of(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """The margins [B, K] of a target [B] over every class, by the logits [B, K] at the images.
-
-    A hundred-thousandth of the pair's difference, which lengthens the way by about as little, and some units
-    in the last place of the logits.
-    """
-    wanted = tf.gather(logits, target, batch_dims=1)[:, None]
-    return 1e-5 * tf.abs(logits - wanted) + 3e-7 * tf.maximum(tf.abs(logits), tf.abs(wanted))
-
-
-def _excess(z: tf.Tensor, task: Task) -> tf.Tensor:
-    """z_j − z_t plus the margin [B, K] for the rivals j; other classes are never in the way."""
-    difference = z - tf.gather(z, task.target, batch_dims=1)[:, None]
-    return tf.where(task.rivals, difference + task.margin, _NEVER)
-
-
-def _inside(excess: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_max(excess, axis=-1) <= 0
-
-
-def unit_of(task: Task, best: Candidate) -> tf.Tensor:
-    """A length [B, 1] of the size of the answer, to measure the problem in."""
-    length = tf.where(tf.math.is_finite(best.distance), best.distance, tf.norm(best.v - task.x, axis=-1))
-    return tf.maximum(length, 1e-6 * (task.bounds.upper - task.bounds.lower))[:, None]
+        return Candidate(v, tf.where(self._is_adversarial(v, problem), tf.norm(v - x, axis=-1), np.inf))

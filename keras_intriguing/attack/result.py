@@ -1,6 +1,7 @@
 """What the attack returns."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -11,14 +12,14 @@ class Result:
 
     Attributes:
         adversarial: float32 [B, …], inside the bounds; where the attack failed, the image itself.
-        success: bool [B]: the model, called afresh on `adversarial`, gives what was asked.
+        success: bool [B]: the model, called afresh on `adversarial`, gives the target, or another label than the one to leave.
         distortion: float64 [B]: ‖r‖₂/√n, the root mean square of the change over the image's n values, in
             the units of the pixels (paper §4.1); NaN where the attack failed.
-        target: int32 [B]: the class asked for, or the nearest other class found where none was.
+        target: int32 [B]: the class to reach; where none was given, the nearest other class found.
         label_before: int32 [B]: the model's label of the image.
         label_after: int32 [B]: its label of `adversarial`.
         c: float64 [B]: the largest weight of ‖r‖² that succeeded; NaN for the method "direct".
-        survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels is still what was asked.
+        survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels is still adversarial.
         evaluations: int32 [B]: gradients of the model computed for the image; a batch stays together to its
             end, so that its images share the number.
         reason: why the attack failed, a sentence; empty where it succeeded.
@@ -35,11 +36,18 @@ class Result:
     evaluations: np.ndarray
     reason: np.ndarray
 
+    @classmethod
+    def concatenate(cls, results: Iterable["Result"]) -> "Result":
+        """The result of all images, from those of consecutive batches."""
+        parts = list(results)
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
     def __repr__(self) -> str:
-        count, reached = len(self.success), int(self.success.sum())
+        count, succeeded = len(self.success), int(self.success.sum())
         already = int((self.distortion == 0).sum())
-        note = f" ({already} already what is asked)" if already else ""
+        note = f" ({already} already adversarial)" if already else ""
         others = " of the others" if already else ""
         changed = self.distortion[self.success & (self.distortion > 0)]
         mean = f", mean distortion{others} {changed.mean():.4g}" if len(changed) else ""
-        return f"Result({count} images, {reached} succeeded{note}{mean})"
+        return f"Result({count} images, {succeeded} succeeded{note}{mean})"

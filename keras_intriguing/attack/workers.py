@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_intriguing.attack.result import Result
+
 _AT_ONCE = 2**22  # int64 values that a replica sends in one collective
 _START = "start"
-
-Found = dict[int, tuple[np.ndarray, ...]]  # by the number of the batch
 
 
 class Workers:
@@ -75,21 +75,25 @@ class Workers:
                 )
         self._moment = call
 
-    def others(self, own: Found) -> Found:
-        """What the other workers found, in exchange for what this one did.
+    def exchange_results(self, own: dict[int, Result]) -> dict[int, Result]:
+        """The results of the other workers, in exchange for this one's, by the number of their batch.
 
         Raises:
             RuntimeError: another worker raised an error.
         """
+        if self.count == 1:
+            return {}
         arrays = {
-            f"{index} {place}": field for index, fields in own.items() for place, field in enumerate(fields)
+            f"{index}.{name}": array for index, result in own.items() for name, array in vars(result).items()
         }
-        found: Found = {}
+        results = {}
         for theirs in self._exchange(arrays).values():
-            for name, field in theirs.items():
-                index = int(name.split()[0])
-                found[index] = (*found.get(index, ()), field)
-        return found
+            batches: dict[int, dict[str, np.ndarray]] = {}
+            for key, array in theirs.items():
+                index, _, name = key.partition(".")
+                batches.setdefault(int(index), {})[name] = array
+            results |= {index: Result(**fields) for index, fields in batches.items()}
+        return results
 
     def _exchange(self, arrays: dict[str, np.ndarray]) -> dict[int, dict[str, np.ndarray]]:
         """The arrays of the other workers.

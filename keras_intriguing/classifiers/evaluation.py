@@ -1,6 +1,6 @@
 """Predicted labels and error rates, in batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -15,13 +15,20 @@ def call(model: Callable, x: Any) -> Any:
     return model(x, training=False) if isinstance(model, keras.Model) else model(tf.convert_to_tensor(x))
 
 
+def in_batches(model: Callable, x: np.ndarray) -> Iterator[tuple[slice, Any]]:
+    """The rows of every batch of images x [N, …] and their outputs; memory does not grow with N."""
+    size = min(_BATCH, max(1, _BATCH_BYTES // max(1, x[:1].nbytes)))
+    for first in range(0, len(x), size):
+        rows = slice(first, first + size)
+        yield rows, call(model, x[rows])
+
+
 def labels(model: Callable, x: np.ndarray) -> np.ndarray:
     """The class with the largest logit, int32 [N], for images x [N, …]; memory does not grow with N."""
-    found = np.zeros(len(x), np.int32)
-    batch = min(_BATCH, max(1, _BATCH_BYTES // max(1, x[:1].nbytes)))
-    for first in range(0, len(x), batch):
-        found[first : first + batch] = tf.argmax(call(model, x[first : first + batch]), axis=-1)
-    return found
+    predicted = np.zeros(len(x), np.int32)
+    for rows, outputs in in_batches(model, x):
+        predicted[rows] = tf.argmax(outputs, axis=-1)
+    return predicted
 
 
 def error(model: Callable, x: np.ndarray, y: np.ndarray) -> float:

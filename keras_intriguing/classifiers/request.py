@@ -1,4 +1,4 @@
-"""Checks of the attack's input, before any work starts."""
+"""Checks of what is given with a model: images, classes and bounds, before any work starts."""
 
 import math
 import numbers
@@ -14,8 +14,7 @@ from keras_intriguing.classifiers.logits import check_logits, check_outputs, log
 from keras_intriguing.data.photographs import Photographs
 from keras_intriguing.models.base import PresetModel
 
-_LOOKED_AT = 16  # images on which the model is tried before work starts
-_BATCH = 128
+PROBE = 16  # images on which a model is tried before work starts
 
 
 class Request(NamedTuple):
@@ -26,6 +25,11 @@ class Request(NamedTuple):
     target: np.ndarray | None
     label: np.ndarray | None
     bounds: tuple[float, float]
+
+    @property
+    def label_to_leave(self) -> np.ndarray:
+        """The given labels, or else the model's own, int32 [B]."""
+        return self.before if self.label is None else self.label
 
     def rows(self, first: int, last: int) -> "Request":
         """A part of the images."""
@@ -120,7 +124,7 @@ def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
 
 def _classes(model: Callable, images: np.ndarray) -> int:
     """The number of classes, by calling the model on a few images; also checks that it can be differentiated."""
-    few = tf.constant(images[:_LOOKED_AT])
+    few = tf.constant(images[:PROBE])
     outputs = evaluation.call(model, few)
     logits_of = logits_function(model)
     check_outputs(outputs, len(few))
@@ -138,12 +142,11 @@ def _classes(model: Callable, images: np.ndarray) -> int:
 
 def _predicted(model: Callable, images: np.ndarray) -> np.ndarray:
     """The model's labels of all images, by calling it as its user would, int32 [B]."""
-    found = np.zeros(len(images), np.int32)
-    for first in range(0, len(images), _BATCH):
-        outputs = evaluation.call(model, images[first : first + _BATCH])
-        check_outputs(outputs, len(outputs))
-        found[first : first + _BATCH] = tf.argmax(outputs, axis=-1)
-    return found
+    labels = np.zeros(len(images), np.int32)
+    for rows, outputs in evaluation.in_batches(model, images):
+        check_outputs(outputs, len(images[rows]))
+        labels[rows] = tf.argmax(outputs, axis=-1)
+    return labels
 
 
 def _labels(name: str, labels: Any, count: int, classes: int) -> np.ndarray | None:

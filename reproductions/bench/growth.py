@@ -1,6 +1,5 @@
 """How the attack's time and memory grow with images, values of an image, and classes; one point of each."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_intriguing as ki
-from keras_intriguing.attack.program import CLASS_PENALTY, Bounds, Program, Task, margin_of, unit_of
-from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.attack import StepTime, step_times
 from reproductions.bench.cost import measured
 
 HIDDEN = 32  # units; few, so that the attack's own work is most of what is measured
@@ -32,30 +30,9 @@ def by_shape(shape: tuple[int, ...], classes: int, count: int, seed: int) -> dic
     return _point(net(shape, classes, seed), images(shape, count, seed))
 
 
-def steps(shape: tuple[int, ...], classes: int, count: int, seed: int) -> dict[str, tuple[float, float]]:
+def steps(shape: tuple[int, ...], classes: int, count: int, seed: int) -> dict[str, StepTime]:
     """Processor seconds of every compiled step of `direct` on a random net: of its first call, and of its second."""
-    model = net(shape, classes, seed)
-    x = tf.constant(images(shape, count, seed).reshape(count, -1))
-    program = Program(logits_function(model), shape, jit=True)
-    logits = program.logits(x)
-    targets = tf.argsort(logits, direction="DESCENDING", axis=-1)[:, 1]
-    rivals = ~tf.one_hot(targets, classes, on_value=True, off_value=False)
-    bounds = Bounds(tf.constant(0.0), tf.constant(1.0))
-    task = Task(x, targets, rivals, bounds, margin_of(logits, targets))
-    made = {}
-
-    def timed(name: str, step: Callable[[], Any]) -> Any:
-        result, first = measured(lambda: _computed(step()))
-        made[name] = (first.cpu_seconds, measured(lambda: _computed(step()))[1].cpu_seconds)
-        return result
-
-    walked = timed("walk, 40 gradients", lambda: program.walk(task, tf.constant(0.1)))
-    timed("approach, 4 projections", lambda: program.approach(task, walked))
-    _, multipliers = timed("one projection", lambda: program.linearize(task, walked.v))
-    unit, rho, zero = unit_of(task, walked), tf.fill([count, 1], CLASS_PENALTY), tf.zeros([count])
-    timed("one round of L-BFGS", lambda: program.minimize(task, walked.v, unit, multipliers, rho, zero))
-    timed("bisection along r", lambda: program.shorten(task, walked.v))
-    return made
+    return step_times(net(shape, classes, seed), images(shape, count, seed))
 
 
 def net(shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
@@ -111,14 +88,13 @@ def _point(model: keras.Model, x: np.ndarray) -> dict[str, float]:
 
 def _gradient_seconds(model: keras.Model, x: np.ndarray) -> float:
     """Of one gradient for all images x, on average over twenty in one compiled program, as the attack computes it."""
-    logits = logits_function(model)
 
     @tf.function(jit_compile=True)
     def twenty(x: tf.Tensor) -> tf.Tensor:
         def step(i, x):
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                total = tf.reduce_sum(tf.reduce_logsumexp(logits(x), axis=-1))
+                total = tf.reduce_sum(tf.reduce_logsumexp(ki.evaluation.call(model, x), axis=-1))
             return i + 1, x - 1e-3 * tape.gradient(total, x)
 
         return tf.while_loop(lambda i, _: i < 20, step, (0, x))[1]

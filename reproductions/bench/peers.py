@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import optimize
 
-from keras_intriguing.attack import penalty
+from keras_intriguing.attack import WeightSearch
 from reproductions.bench.judge import CountedGradients, Found
 
 
@@ -92,7 +92,7 @@ def art(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **setting
 
 
 def scipy_penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Found:
-    """The paper's penalty to reach `targets` [B], image by image, with the search of `attack.penalty`."""
+    """The paper's penalty to reach `targets` [B], image by image, with the package's search for c."""
     evaluations = 0
 
     @tf.function
@@ -105,10 +105,10 @@ def scipy_penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Found:
 
     def one(image: np.ndarray, target: tf.Tensor) -> np.ndarray:
         nonlocal evaluations
-        start, c, succeeded, failed = image, penalty.FIRST_C, np.nan, np.nan
-        for _ in range(penalty.SEARCH_STEPS):
+        start, search = image, WeightSearch(np.ones(1))
+        for _ in range(search.STEPS):
 
-            def objective(v: np.ndarray, c: float = c) -> tuple[float, np.ndarray]:
+            def objective(v: np.ndarray, c: float = search.c[0]) -> tuple[float, np.ndarray]:
                 value, gradient, _ = entropy(tf.constant(v), target)
                 return c * np.sum((v - image) ** 2) + float(value), 2 * c * (v - image) + gradient.numpy()
 
@@ -116,11 +116,10 @@ def scipy_penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Found:
                 objective, start, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * image.size
             )
             evaluations += found.nfev + 1
-            if int(entropy(tf.constant(found.x), target)[2]) == int(target):
-                start, succeeded = found.x, c
-            else:
-                failed = c
-            c = float(penalty.next_c(np.array(succeeded), np.array(failed)))
+            succeeded = int(entropy(tf.constant(found.x), target)[2]) == int(target)
+            if succeeded:
+                start = found.x
+            search.update(np.array([succeeded]))
         return start
 
     flat = x.reshape(len(x), -1).astype(np.float64)

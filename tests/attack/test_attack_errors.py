@@ -209,17 +209,17 @@ def test_a_batch_that_does_not_fit_the_free_memory_is_made_smaller_and_said(dens
 
 
 def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, monkeypatch):
-    from keras_intriguing.attack import minimal
+    from keras_intriguing.attack import batch
 
     x = np.random.default_rng(0).random((8, 2, 2, 1)).astype(np.float32)
-    whole, search = ki.minimal_distortion(dense, x), minimal.search
+    whole, solve = ki.minimal_distortion(dense, x), batch.solve
 
-    def exhausted(model, request, label, method, size):
+    def exhausted(model, request, method, size):
         if size > 2:
             raise MemoryError(f"Out of memory for {size} images")
-        return search(model, request, label, method, size)
+        return solve(model, request, method, size)
 
-    monkeypatch.setattr(minimal, "search", exhausted)
+    monkeypatch.setattr(batch, "solve", exhausted)
     with pytest.warns(UserWarning, match="Not enough memory for 8 images at once: batches of 4 instead"):
         halves = ki.minimal_distortion(dense, x)
     np.testing.assert_allclose(halves.distortion, whole.distortion, rtol=1e-4)
@@ -227,7 +227,7 @@ def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, mo
     def never(*arguments):
         raise MemoryError("Out of memory for a single image")
 
-    monkeypatch.setattr(minimal, "search", never)
+    monkeypatch.setattr(batch, "solve", never)
     with pytest.warns(UserWarning, match="batches of"), pytest.raises(MemoryError, match="single image"):
         ki.minimal_distortion(dense, x)
 

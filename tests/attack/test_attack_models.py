@@ -92,7 +92,7 @@ def test_a_target_already_met_and_a_label_already_left_need_no_change(net, net_i
         assert not result.evaluations.any()
         assert np.array_equal(result.target, nearest.label_before)
         assert np.array_equal(result.label_after, nearest.label_before)
-        assert repr(result) == "Result(8 images, 8 succeeded (8 already what is asked))"
+        assert repr(result) == "Result(8 images, 8 succeeded (8 already adversarial))"
 
 
 def test_one_target_for_all_is_the_target_of_each(net, net_images):

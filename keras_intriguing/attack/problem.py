@@ -1,0 +1,95 @@
+"""The problem that a batch of images poses, and points that may solve it.
+
+The problem of one image x [n], with pixels in [lower, upper]: find the smallest ‖v − x‖ such that the target's
+logit is at least that of every rival, z_t(v) ≥ z_j(v) for j in R. Targeted, R is every other class; to leave
+a class towards a given other one, R is the class to leave.
+
+Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals R [B, K] boolean; μ [B, K].
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+_NEVER = -1e30
+
+
+class Box(NamedTuple):
+    """The box [lower, upper] of every pixel."""
+
+    lower: tf.Tensor
+    upper: tf.Tensor
+
+    def clip(self, v: tf.Tensor) -> tf.Tensor:
+        """The nearest point of the box."""
+        return tf.clip_by_value(v, self.lower, self.upper)
+
+
+class Problem(NamedTuple):
+    """The problems of a batch: see the module's docstring.
+
+    `margin` [B, K] is by how much the target's logit must exceed each rival's, so that the label holds when the
+    image is seen in a batch of another size, whose sums are rounded in another order; see `margins`.
+    """
+
+    x: tf.Tensor
+    target: tf.Tensor
+    rivals: tf.Tensor
+    box: Box
+    margin: tf.Tensor
+
+    def constraints(self, z: tf.Tensor) -> tf.Tensor:
+        """g_j = z_j − z_t + margin [B, K], to be ≤ 0, for the rivals j by logits z; far below 0 for other classes."""
+        difference = z - tf.gather(z, self.target, batch_dims=1)[:, None]
+        return tf.where(self.rivals, difference + self.margin, _NEVER)
+
+    def loss(self, z: tf.Tensor) -> tf.Tensor:
+        """The log-sum-exp of the rivals' logits less the target's [B]: smooth, and at least max z_j − z_t."""
+        of_rivals = tf.reduce_logsumexp(tf.where(self.rivals, z, _NEVER), axis=-1)
+        return of_rivals - tf.gather(z, self.target, batch_dims=1)
+
+    def is_met(self, z: tf.Tensor) -> tf.Tensor:
+        """Whether points with logits z [B, K] meet the constraints of every rival, bool [B]."""
+        return tf.reduce_max(self.constraints(z), axis=-1) <= 0
+
+
+class Candidate(NamedTuple):
+    """Points v [B, n] and their distances [B] from x, infinite where v does not meet the constraints."""
+
+    v: tf.Tensor
+    distance: tf.Tensor
+
+    def nearer(self, other: "Candidate") -> "Candidate":
+        """Of both, the nearer for every image."""
+        is_nearer = other.distance < self.distance
+        return Candidate(
+            tf.where(is_nearer[:, None], other.v, self.v), tf.where(is_nearer, other.distance, self.distance)
+        )
+
+
+class Multipliers(NamedTuple):
+    """Lagrange multipliers of the class constraints, `mu` ≥ 0, and of the box, `nu`.
+
+    `nu` is positive at the upper bound and negative at the lower. `scale` [B, 1] is the gradient norm by
+    which the class constraints are divided, so that they are distances.
+    """
+
+    mu: tf.Tensor
+    nu: tf.Tensor
+    scale: tf.Tensor
+
+
+def margins(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """The margins [B, K] of a target [B] over every class, by the logits [B, K] at the images.
+
+    A hundred-thousandth of the pair's difference, which lengthens the way by about as little, and some units
+    in the last place of the logits.
+    """
+    of_target = tf.gather(logits, target, batch_dims=1)[:, None]
+    return 1e-5 * tf.abs(logits - of_target) + 3e-7 * tf.maximum(tf.abs(logits), tf.abs(of_target))
+
+
+def length_scale(problem: Problem, best: Candidate) -> tf.Tensor:
+    """A length [B, 1] of the size of the answer, to measure the problem in."""
+    length = tf.where(tf.math.is_finite(best.distance), best.distance, tf.norm(best.v - problem.x, axis=-1))
+    return tf.maximum(length, 1e-6 * (problem.box.upper - problem.box.lower))[:, None]
