@@ -25,6 +25,7 @@ def test_checkpoints_travel_with_the_package(tmp_path: Path) -> None:
         "from keras_intriguing import report\n"
         "import importlib.resources as r\n"
         "assert (r.files('keras_intriguing.report') / 'template.html').is_file()\n"
+        "assert (r.files('keras_intriguing') / 'py.typed').is_file()\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -220,7 +220,9 @@ def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, mo
         return solve(model, request, method, size)
 
     monkeypatch.setattr(batch, "solve", exhausted)
-    with pytest.warns(UserWarning, match="Not enough memory for 8 images at once: batches of 4 instead"):
+    warning = "Not enough memory for {} images at once: batches of {} instead"
+    first, second = (pytest.warns(UserWarning, match=warning.format(*sizes)) for sizes in ((8, 4), (4, 2)))
+    with first, second:
         halves = ki.minimal_distortion(dense, x)
     np.testing.assert_allclose(halves.distortion, whole.distortion, rtol=1e-4)
 

@@ -154,6 +154,7 @@ def test_no_code_in_a_pickle_runs(suffix: str, make: Callable, attempt: str, tmp
     assert not marker.exists()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # they leave files open
 def test_the_attempts_are_real(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     for attempt in ("call", "call inside a dictionary", "built-in", "instance", "on the stack"):

@@ -215,6 +215,10 @@ def test_moments_are_those_of_all_positions(convolution, small_chunks) -> None:
     np.testing.assert_allclose(found.covariance, np.cov(rows, rowvar=False, bias=True), rtol=1e-5, atol=1e-9)
 
 
+# of the layer that is not used
+pytestmark = pytest.mark.filterwarnings(r"ignore:`build\(\)` was called on layer 'subclass")
+
+
 class Subclass(keras.Model):
     """Without a graph of layers, and with a model inside."""
 

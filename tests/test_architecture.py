@@ -1,0 +1,106 @@
+"""Imports run one way, read from the sources, those in functions too."""
+
+import ast
+import graphlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+# A room imports only from itself and from the lines above its own.
+PACKAGE = """
+files  optimize
+data
+presets
+models
+classifiers
+attack  spectral
+certificates  directions  transfer
+training  conversion  report
+cli
+__main__  __init__
+"""
+
+
+def _modules(package: str) -> dict[str, ast.Module]:
+    files = sorted((ROOT / package).rglob("*.py"))
+    names = (".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files)
+    return {
+        name: ast.parse(file.read_text(encoding="utf-8")) for name, file in zip(names, files, strict=True)
+    }
+
+
+def _bound(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The names that imports bind, and what they stand for: `import a.b as c` gives c, a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                yield (one.asname, one.name) if one.asname else (one.name, one.name)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "The names of imported modules are written out."
+            for one in node.names:
+                yield one.asname or one.name, f"{node.module}.{one.name}"
+
+
+def _used(tree: ast.Module) -> Iterator[str]:
+    """What is imported, and all that is looked up in it, such as `keras_intriguing.data.load`."""
+    bound = dict(_bound(tree))
+    yield from bound.values()
+    for node in ast.walk(tree):
+        first, _, rest = ast.unparse(node).partition(".") if isinstance(node, ast.Attribute) else ("", "", "")
+        if first in bound and re.fullmatch(r"[\w.]+", rest):
+            yield f"{bound[first]}.{rest}"
+
+
+def _graph(modules: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """For every module those of the same package that it imports."""
+    return {
+        name: {module for _, dotted in _bound(tree) if (module := _module_of(dotted, modules))}
+        for name, tree in modules.items()
+    }
+
+
+def _module_of(dotted: str, modules: dict[str, ast.Module]) -> str | None:
+    """The module that a dotted name is, or in which it stands."""
+    parent = dotted.rpartition(".")[0]
+    candidates = (dotted, f"{dotted}.__init__", parent, f"{parent}.__init__")
+    return next((name for name in candidates if name in modules), None)
+
+
+def _room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def _against_the_order(package: str, order: str) -> list[str]:
+    lines = {room: line for line, rooms in enumerate(order.splitlines()) for room in rooms.split()}
+    return [
+        f"{module} imports {other}"
+        for module, others in _graph(_modules(package)).items()
+        for other in others
+        if _room(module) != _room(other) and lines[_room(other)] >= lines[_room(module)]
+    ]
+
+
+def test_the_package_imports_one_way() -> None:
+    assert _against_the_order("keras_intriguing", PACKAGE) == []
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    for package in ("keras_intriguing", "reproductions"):
+        graphlib.TopologicalSorter(
+            _graph(_modules(package))
+        ).prepare()  # raises CycleError, which names the circle
+
+
+def test_the_report_knows_nothing_of_what_it_reports() -> None:
+    graph = _graph(_modules("keras_intriguing"))
+    rooms = {
+        _room(other) for module, others in graph.items() if _room(module) == "report" for other in others
+    }
+    assert rooms == {"report", "files"}
+
+
+def test_the_package_knows_nothing_of_the_reproductions() -> None:
+    for module, tree in _modules("keras_intriguing").items():
+        assert not [name for name in _used(tree) if name.startswith("reproductions")], module
