@@ -11,8 +11,9 @@ import tensorflow as tf
 from keras_intriguing.certificates import propagation
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.classifiers.request import Request, checked
-from keras_intriguing.spectral.graph import DenseChain, dense_chain
-from keras_intriguing.spectral.network import bounds_of
+from keras_intriguing.spectral.dense_chain import DenseChain, dense_chain
+from keras_intriguing.spectral.graph import nodes
+from keras_intriguing.spectral.network import lipschitz_bound
 from keras_intriguing.spectral.numerics import slopes
 
 _TOLERANCE = 1e-3  # of the search on the radius, relative
@@ -79,16 +80,16 @@ def certified_distortion(
         raise TypeError(
             f"certified_distortion needs the model's layers: a Keras model, not {type(model).__name__}."
         )
-    _check_precision(model)
+    graph = nodes(model)
     request = checked(model, x, None, label, bounds, None)
-    _, _, lipschitz = bounds_of(model)
+    lipschitz = lipschitz_bound(model)
     label = request.before if request.label is None else request.label
-    chain = dense_chain(model)
-    if chain and propagation.takes(chain.layers):
-        lipschitz /= slopes.of_function(chain.layers[-1].activation, model.name).bound  # of the logits
-        network, relaxation = _of_chain(chain, request, label, lipschitz, on_batch)
+    chain = dense_chain(graph)
+    if chain and propagation.has_relaxation(chain.layers):
+        lipschitz /= slopes.activation_slope(chain.layers[-1].activation, model.name).bound  # of the logits
+        network, relaxation = _chain_radii(chain, request, label, lipschitz, on_batch)
     else:
-        network = _of_margins(_margins(model, request, label), lipschitz)
+        network = _lipschitz_radii(_margins(model, request, label), lipschitz)
         relaxation = np.full(len(network), np.nan)
         if on_batch:
             on_batch(len(network), len(network))
@@ -99,16 +100,7 @@ def certified_distortion(
     return Certificate(np.fmax(network, relaxation), label, network, relaxation)
 
 
-def _check_precision(model: keras.Model) -> None:
-    for layer in model._flatten_layers(include_self=False):
-        if layer.compute_dtype not in ("float32", "float64"):
-            raise ValueError(
-                f"The layer {layer.name!r} computes in {layer.compute_dtype}; certificates are for float32 and float64. "
-                "Load the weights into a model of one of these."
-            )
-
-
-def _of_margins(margin: np.ndarray, lipschitz: float) -> np.ndarray:
+def _lipschitz_radii(margin: np.ndarray, lipschitz: float) -> np.ndarray:
     """Radii [B] in L2: two outputs must meet, and their difference changes by at most √2·L a unit."""
     return (
         np.maximum(margin, 0) / (np.sqrt(2) * lipschitz) if lipschitz else np.where(margin > 0, np.inf, 0.0)
@@ -127,7 +119,7 @@ def _margins(model: keras.Model, request: Request, label: np.ndarray) -> np.ndar
     return margins
 
 
-def _of_chain(
+def _chain_radii(
     chain: DenseChain,
     request: Request,
     label: np.ndarray,
@@ -148,7 +140,7 @@ def _of_chain(
             return bound(region, tf.constant(label[rows])).numpy()
 
         clean = margins(np.zeros(size))
-        network[rows] = _of_margins(clean, lipschitz)
+        network[rows] = _lipschitz_radii(clean, lipschitz)
         farthest = np.linalg.norm(np.maximum(x[rows] - edges[0], edges[1] - x[rows]), axis=1)
         start = 2 * abs(chain.scale) * network[rows]
         relaxation[rows] = _largest_radius(margins, clean, start, farthest) / abs(chain.scale)

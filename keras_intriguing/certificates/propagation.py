@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.certificates.relaxation import KNOWN, Relaxation, relaxed
-from keras_intriguing.spectral.graph import Affine
+from keras_intriguing.spectral.dense_chain import Affine
 from keras_intriguing.spectral.numerics import slopes
 from keras_intriguing.spectral.numerics.rounding import gamma
 
@@ -48,7 +48,7 @@ class _Hidden(NamedTuple):
     start: tf.Tensor
 
 
-def takes(layers: Sequence[Affine]) -> bool:
+def has_relaxation(layers: Sequence[Affine]) -> bool:
     """Whether all activations between the layers can be relaxed, and that behind the last keeps the classes' order."""
     *between, last = [slopes.name_of(layer.activation) for layer in layers]
     return set(between) <= set(KNOWN) and last in ("linear", "softmax")

@@ -1,49 +1,80 @@
-"""The graph of a functional Keras model: its order, and the chain of dense layers that some are."""
+"""The graph of a Keras model as a list of its operations, models inside it written out."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from keras_intriguing.spectral import keras_layers
+from keras_intriguing.spectral.recognition import check_model, check_precision, check_unchanged, named
 
-L = keras.layers
-_KEEPING = (L.InputLayer, L.Identity, L.Reshape, L.Dropout, L.ActivityRegularization)
-
-
-class Affine(NamedTuple):
-    """A dense layer: x ↦ activation(x·kernel + bias)."""
-
-    kernel: np.ndarray
-    bias: np.ndarray
-    activation: Callable
+Shape = tuple[int | None, ...]
+_INFERENCE = {"training": (None, False), "mask": (None,)}  # what a graph may pass to its layers
 
 
-class DenseChain(NamedTuple):
-    """A network that is one dense layer after another, on its flattened images times `scale` plus `offset`."""
+class Node(NamedTuple):
+    """One operation of a graph, or its input.
 
-    scale: float
-    offset: float
-    layers: list[Affine]
+    Attributes:
+        operation: a layer, or an operation of `keras.ops`; None for the input.
+        operands: what it is applied to, in order: the position of another node, or a constant in float64.
+        input_shapes: of those operands that are nodes, without the batch axis.
+        shape: of the output, without the batch axis.
+    """
+
+    operation: Any
+    operands: tuple[int | np.ndarray, ...]
+    input_shapes: tuple[Shape, ...]
+    shape: Shape
+
+    @property
+    def sources(self) -> list[int]:
+        """The positions of the nodes that it is applied to."""
+        return [operand for operand in self.operands if isinstance(operand, int)]
 
 
-def in_order(model: keras.Model) -> list[Any]:
-    """A tensor of every operation of a model, those that it rests on first.
+def nodes(model: keras.Model) -> list[Node]:
+    """The operations of a model of one input and one output, those that others rest on first.
+
+    Returns:
+        First the input, last the output.
 
     Raises:
-        ValueError: the model computes something else than its graph.
+        ValueError: no built functional or sequential model, one that may compute something else than its graph, or one of
+            several inputs or outputs.
     """
-    own = [
-        kind
-        for kind in type(model).__mro__
-        if "call" in vars(kind) and not kind.__module__.startswith("keras.")
-    ]
-    if own:
+    check_model(model)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
-            f"{model.name} is a {own[0].__name__}, whose own call() may compute something else than its graph of layers. "
-            "Put what call() does into layers."
+            f"A model of one input and one output is needed, not of {len(model.inputs)} and {len(model.outputs)}."
         )
+    listed = [Node(None, (), (), tuple(model.inputs[0].shape[1:]))]
+    last = _append(model, [0], listed)[0]
+    if last != len(listed) - 1:  # the output is a tensor that others rest on too
+        listed.append(Node(keras.layers.Identity(), (last,), (listed[last].shape,), listed[last].shape))
+    return listed
+
+
+def _append(model: keras.Model, inputs: Sequence[int], listed: list[Node]) -> list[int]:
+    """Appends a model's operations; the positions of its outputs, given those of its inputs."""
+    known = {id(tensor): position for tensor, position in zip(model.inputs, inputs, strict=True)}
+    for tensor in model.inputs:
+        check_precision(tensor._keras_history[0], tensor)
+    for tensor in _in_order(model):
+        operation, index, _ = tensor._keras_history
+        call = operation._inbound_nodes[index]
+        if isinstance(operation, keras.Model):
+            check_model(operation)
+            positions = _append(operation, [known[id(source)] for source in call.input_tensors], listed)
+        else:
+            listed.append(_node(operation, call, known, listed))
+            positions = [len(listed) - 1]
+        known.update({id(output): position for output, position in zip(call.outputs, positions, strict=True)})
+    return [known[id(tensor)] for tensor in model.outputs]
+
+
+def _in_order(model: keras.Model) -> list[Any]:
+    """A tensor of every operation, those that it rests on first."""
     order: list[Any] = []
     seen = {tensor._keras_history[:2] for tensor in model.inputs}
     pending = [(tensor, False) for tensor in reversed(model.outputs)]
@@ -55,61 +86,52 @@ def in_order(model: keras.Model) -> list[Any]:
         elif key not in seen:
             seen.add(key)
             pending.append((tensor, True))
-            operation, node = key
-            pending += [(source, False) for source in operation._inbound_nodes[node].input_tensors]
+            operation, index = key
+            pending += [(source, False) for source in operation._inbound_nodes[index].input_tensors]
     return order
 
 
-def dense_chain(model: keras.Model) -> DenseChain | None:
-    """The dense layers of a model that consists of them alone, of rescaling before and activations after them.
-
-    Returns:
-        Weights in float64; None for any other model.
-
-    Raises:
-        ValueError: weights that are not finite or not float32 or float64.
-    """
-    scale, offset, layers = 1.0, 0.0, []
-    for tensor in in_order(model):
-        layer, node, _ = tensor._keras_history
-        sources = layer._inbound_nodes[node].input_tensors
-        if len(sources) != 1:
-            return None
-        if type(layer) is L.Dense and len(sources[0].shape) == 2:
-            kernel = keras_layers.weight(layer, "kernel")
-            bias = keras_layers.weight(layer, "bias") if layer.use_bias else np.zeros(kernel.shape[1])
-            layers.append(Affine(kernel, bias, layer.activation))
-        elif (
-            (applied := _activation(layer, sources[0]))
-            and layers
-            and layers[-1].activation is keras.activations.linear
-        ):
-            layers[-1] = layers[-1]._replace(activation=applied)
-        elif (
-            type(layer) is L.Rescaling and not layers and _is_number(layer.scale) and _is_number(layer.offset)
-        ):
-            scale, offset = scale * float(layer.scale), offset * float(layer.scale) + float(layer.offset)
-        elif not (type(layer) in _KEEPING or _flattens(layer)):
-            return None
-    return DenseChain(scale, offset, layers) if layers and scale else None
+def _node(operation: Any, call: Any, known: dict[int, int], listed: Sequence[Node]) -> Node:
+    check_unchanged(operation)
+    if len(call.outputs) != 1:
+        raise ValueError(f"{named(operation)} gives {len(call.outputs)} tensors; one has a rule.")
+    output = call.outputs[0]
+    check_precision(operation, output)
+    for setting, value in call.arguments.kwargs.items():
+        if not any(value is usual for usual in _INFERENCE.get(setting, ())):
+            raise ValueError(
+                f"{named(operation)} is called with {setting}={value!r}, for which there is no rule. Leave it out, or put "
+                "what it does into a layer of its own and tell of that with keras_intriguing.spectral.register."
+            )
+    operands = []
+    for argument in _flat(call.arguments.args):
+        if isinstance(argument, keras.KerasTensor):
+            operands.append(known[id(argument)])
+        else:
+            operands.append(_constant(operation, argument, output))
+    node = Node(operation, tuple(operands), (), tuple(output.shape[1:]))
+    return node._replace(input_shapes=tuple(listed[source].shape for source in node.sources))
 
 
-def _flattens(layer: Any) -> bool:
-    return type(layer) is L.Flatten and layer.data_format == "channels_last"
+def _flat(arguments: Any) -> list[Any]:
+    if isinstance(arguments, (list, tuple)):
+        return [leaf for argument in arguments for leaf in _flat(argument)]
+    return [arguments]
 
 
-def _is_number(value: Any) -> bool:
-    return np.ndim(value) == 0
-
-
-def _activation(layer: Any, source: Any) -> Callable | None:
-    """What an activation layer without settings of its own computes."""
-    applied = None
-    if type(layer) is L.Activation:
-        applied = layer.activation
-    elif type(layer) is L.ReLU and layer.max_value is None and not (layer.negative_slope or layer.threshold):
-        applied = keras.activations.relu
-    elif type(layer) is L.Softmax and layer.axis == -1:
-        applied = keras.activations.softmax
-    over_all = len(source.shape) == 2  # a softmax of a reshaped tensor is one of a part of the values
-    return None if applied is keras.activations.softmax and not over_all else applied
+def _constant(operation: Any, value: Any, output: Any) -> np.ndarray:
+    """A constant as the operation computes with it, rounded to the output's precision; without a batch axis."""
+    try:
+        constant = np.asarray(np.asarray(value).astype(str(output.dtype)), np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{named(operation)} is called with {value!r}, for which there is no rule."
+        ) from error
+    rank = len(output.shape)
+    if constant.ndim > rank or (constant.ndim == rank and constant.shape[0] != 1):
+        raise ValueError(
+            f"{named(operation)} takes a constant of shape {constant.shape}, which differs between the images of a batch."
+        )
+    if not np.isfinite(constant).all():
+        raise ValueError(f"A constant of {named(operation)} is not finite.")
+    return constant.reshape(constant.shape[1:]) if constant.ndim == rank else constant

@@ -9,8 +9,9 @@ import tensorflow as tf
 from scipy.optimize import minimize
 
 import keras_intriguing as ki
-from keras_intriguing import spectral
 from keras_intriguing.certificates import propagation, relaxation
+from keras_intriguing.spectral.dense_chain import dense_chain
+from keras_intriguing.spectral.graph import nodes
 
 L = keras.layers
 
@@ -121,7 +122,7 @@ def test_of_a_linear_model_the_certificate_is_the_exact_minimum() -> None:
 
 def test_the_bounds_of_hidden_units_hold_for_sampled_images() -> None:
     model = dense_net([6, 9, 8, 3], "tanh", seed=3)
-    chain = spectral.graph.dense_chain(model)
+    chain = dense_chain(nodes(model))
     x = images(4, 6).astype(np.float64)
     random = np.random.default_rng(0)
     label = logits_in_float64(model, x).argmax(axis=1)

@@ -20,7 +20,7 @@ def test_slopes_are_those_of_the_functions(name: str) -> None:
     ends = np.concatenate([np.linspace(-40, 40, 800_001), np.linspace(1e4, 2e5, 1000)])
     values = np.asarray(function(keras.ops.convert_to_tensor(ends, "float64")), np.float64)
     steepest = np.max(np.abs(np.diff(values)) / np.diff(ends))
-    bound = slopes.of_function(function, "").bound
+    bound = slopes.activation_slope(function, "").bound
     assert steepest <= bound * (1 + 1e-9)
     assert steepest >= bound * (1 - 1e-3)
     increasing = bool((np.diff(values) >= -1e-12).all())
@@ -54,7 +54,7 @@ LAYERS = [
     (L.Dropout(0.5), (4,), 1.0),
     (L.ZeroPadding2D(2), (3, 3, 1), 1.0),
     (L.Cropping2D(1), (5, 5, 1), 1.0),
-    (L.Rescaling(1 / 255), (4,), 1 / 255),
+    (L.Rescaling(1 / 255), (4,), float(np.float32(1 / 255))),
     (L.Rescaling([1.0, -3.0, 2.0], [0.0, 1.0, 0.0]), (2, 2, 3), 3.0),
     (L.ReLU(negative_slope=0.1), (3,), 1.0),
     (L.LeakyReLU(negative_slope=2.0), (3,), 2.0),
@@ -88,7 +88,7 @@ def test_batch_normalization_scales_by_its_largest_factor() -> None:
     layer.build((None, 4, 3))
     layer.set_weights([np.array([1.0, -6.0, 2.0]), np.ones(3), np.zeros(3), np.array([1.0, 4.0, 0.0])])
     bounds = spectral.operator_norm(layer, (4, 3))
-    expected = max(6 / np.sqrt(np.float32(4.0) + 1e-3), 2 / np.sqrt(1e-3))
+    expected = max(6 / np.sqrt(4 + float(np.float32(1e-3))), 2 / np.sqrt(float(np.float32(1e-3))))
     assert bounds.upper == pytest.approx(expected, rel=1e-9)
     assert bounds.lower == pytest.approx(expected, rel=1e-9)
 
@@ -144,18 +144,18 @@ def test_norms_grow_with_the_image_towards_the_supremum() -> None:
 def test_the_embedding_bound_holds_and_is_tight_on_larger_maps(
     strides: int, groups: int, monkeypatch
 ) -> None:
-    from keras_intriguing.spectral.rules import linear
+    from keras_intriguing.spectral.rules import convolution
 
     layer = L.Conv2D(8, 3, strides, padding="same", groups=groups)
     layer.build((None, 16, 16, 4))
     exact = spectral.operator_norm(layer, (16, 16, 4))
     assert exact.method == "dense"
-    monkeypatch.setattr(linear, "_DENSE_SIDE", 0)
+    monkeypatch.setattr(convolution, "_DENSE_SIDE", 0)
     found = spectral.operator_norm(layer, (16, 16, 4))
     assert found.method == "embedding"
     assert exact.lower * (1 - 1e-3) <= found.lower <= exact.upper
     assert exact.lower <= found.upper <= exact.upper * 1.02
-    monkeypatch.setattr(linear, "_GRID", 0)
+    monkeypatch.setattr(convolution, "_GRID", 0)
     assert exact.lower <= spectral.operator_norm(layer, (16, 16, 4)).upper <= exact.upper * 1.05
 
 
@@ -253,8 +253,8 @@ def test_a_twisted_sheared_periodic_convolution_has_its_singular_values_on_the_g
     shear: int, offsets: tuple[float, float]
 ) -> None:
     """Against the matrix itself, written out entry by entry: what the embedding bound rests on."""
+    from keras_intriguing.spectral.convolutions.layers import linear_map
     from keras_intriguing.spectral.convolutions.symbol import Symbol, grid
-    from keras_intriguing.spectral.layers import _operator
 
     layer = L.Conv2D(2, 2)
     layer.build((None, 5, 4, 3))
@@ -268,7 +268,7 @@ def test_a_twisted_sheared_periodic_convolution_has_its_singular_values_on_the_g
             phase = np.exp(2j * np.pi * (offsets[0] * turns + offsets[1] * around))
             matrix[(*p, slice(None), first - sizes[0] * turns, second)] += phase * kernel[m].T
     truth = np.linalg.svd(matrix.reshape(40, 60), compute_uv=False)[0]
-    symbol = Symbol(_operator(layer, (5, 4, 3))[0])
+    symbol = Symbol(linear_map(layer, (5, 4, 3))[0])
     assert symbol.largest(grid(sizes, offsets, shear)) == pytest.approx(truth, rel=1e-8)
 
 

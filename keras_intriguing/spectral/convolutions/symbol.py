@@ -8,7 +8,7 @@ singular value; that is the quantity of the paper's formula, whose factor Δ⁻�
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import scipy.linalg
@@ -24,6 +24,7 @@ _POWER_STEPS = 12
 _CELLS, _CELL_WORK = 2**16, 4e10  # most cells of a level: by number, and by Σ n³ of their Gram matrices
 _LARGER, _SHEARS = 2, 8  # sizes along every axis and shifts of the periodic convolutions that are compared
 _TRIED = 4  # of them, whose bound is computed
+_GROUP_GRID = 16  # frequencies along an axis, in units of the bandwidth
 _SMALL = 12  # rows of Gram matrices so small that all eigenvalues cost less than a loop over factorizations
 
 # On matrices this small the threads of a BLAS wait for each other most of the time, on a busy machine for far longer
@@ -76,12 +77,18 @@ class Symbol:
 
     def squares(self, frequencies: np.ndarray) -> np.ndarray:
         """σ₁² at frequencies [F, d], the largest of the groups: float64 [F], as computed."""
-        groups = self._taps.shape[1]
-        found = [
-            np.linalg.eigvalsh(self._grams(chunk))[:, -1].reshape(-1, groups).max(axis=1)
-            for chunk in self.chunks(frequencies)
-        ]
-        return np.concatenate(found)
+        return np.concatenate([found.max(axis=1) for found in self._group_squares(frequencies)])
+
+    def largest_squares(self, frequencies: np.ndarray) -> np.ndarray:
+        """σ₁² of every group, the largest over frequencies [F, d]: float64 [groups], as computed."""
+        return np.max([found.max(axis=0) for found in self._group_squares(frequencies)], axis=0)
+
+    def _group_squares(self, frequencies: np.ndarray) -> Iterator[np.ndarray]:
+        """σ₁² [frequencies, groups], piece by piece."""
+        for chunk in self.chunks(frequencies):
+            grams = self._grams(chunk)
+            values = grams[:, 0].real if grams.shape[-1] == 1 else np.linalg.eigvalsh(grams)
+            yield values[:, -1].reshape(len(chunk), -1)
 
     def largest(self, frequencies: np.ndarray, less_than: float = math.inf) -> float:
         """A certified upper bound, tight to rounding, of σ₁ over frequencies [F, d].
@@ -208,6 +215,18 @@ def _promising(symbol: Symbol, sizes: Sequence[int]) -> list[np.ndarray]:
         candidates.append((values[order[0]], frequencies[order]))
     candidates.sort(key=lambda candidate: candidate[0])
     return [frequencies for _, frequencies in candidates[:_TRIED]]
+
+
+def group_bounds(symbol: Symbol) -> np.ndarray:
+    """Upper bounds, within a few percent, of the supremum over frequencies of every group: [groups].
+
+    By Duffin and Schaeffer's inequality along one axis after the other, see `supremum`.
+    """
+    counts = np.maximum(1, np.ceil(_GROUP_GRID * symbol.bandwidth)).astype(int)
+    squares = symbol.largest_squares(grid(counts, [0.0] * len(counts)))
+    cosine = float(np.prod(np.cos(symbol.bandwidth * np.pi / counts)))
+    sigma = np.sqrt(np.maximum(squares, 0) * (1 + symbol.eigenvalue_error))
+    return (sigma + symbol.error) / cosine * (1 + 8 * UNIT)
 
 
 def _interpolated(symbol: Symbol, sizes: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:

@@ -85,7 +85,7 @@ def known() -> list[str]:
     return sorted(_SLOPES)
 
 
-def of_function(function: Callable, owner: str) -> Slope:
+def activation_slope(function: Callable, owner: str) -> Slope:
     """The slope of an activation function of Keras.
 
     Args:
@@ -106,17 +106,17 @@ def of_function(function: Callable, owner: str) -> Slope:
     return _SLOPES[name]
 
 
-def of_leaky(negative: float) -> Slope:
+def leaky_relu_slope(negative: float) -> Slope:
     """Slope 1 above zero and `negative` below."""
     return Slope(max(1.0, abs(negative)), 1.0 if abs(negative) <= 1 else -1.0)
 
 
-def of_elu(alpha: float) -> Slope:
+def elu_slope(alpha: float) -> Slope:
     """Slope 1 above zero and α·exp(x) below."""
     return Slope(max(1.0, abs(alpha)), 1.0 if abs(alpha) <= 1 else -2e-3)
 
 
-def of_prelu(alpha: Any) -> Slope:
+def prelu_slope(alpha: Any) -> Slope:
     """Slope 1 above zero and a learned one below, for every value."""
     return Slope(max(1.0, float(np.abs(alpha).max())), 1.0)
 
@@ -129,6 +129,5 @@ def is_increasing(function: Callable) -> bool:
 def name_of(function: Callable) -> str:
     """The name under which Keras has an activation; empty for any other function, whatever its own name."""
     name = getattr(function, "__name__", "")
-    return (
-        name if function in (getattr(keras.activations, name, None), getattr(keras.ops, name, None)) else ""
-    )
+    known = getattr(keras.activations, name, None), getattr(keras.ops, name, None)
+    return name if any(function is one for one in known) else ""

@@ -2,14 +2,22 @@
 
 import math
 import string
+from typing import Any
 
 import numpy as np
 
 from keras_intriguing.spectral.bounds import NormBounds
+from keras_intriguing.spectral.layer_settings import weight
 from keras_intriguing.spectral.numerics.matrix import matrix_norm
+from keras_intriguing.spectral.recognition import named
 
 
-def norm(equation: str, kernel: np.ndarray, input_shape: tuple[int, ...], owner: str) -> NormBounds:
+def einsum_dense(layer: Any, shape: tuple[int, ...]) -> NormBounds:
+    """Of an `EinsumDense` layer."""
+    return einsum_norm(layer.equation, weight(layer, "kernel"), shape, named(layer))
+
+
+def einsum_norm(equation: str, kernel: np.ndarray, input_shape: tuple[int, ...], owner: str) -> NormBounds:
     """Both sides of the norm of x ↦ einsum(equation, x, kernel) for one image.
 
     Indices of input, kernel and output make a block-diagonal matrix, whose norm is the largest of its blocks';

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_intriguing.spectral.bounds import NormBounds
-from keras_intriguing.spectral.keras_layers import (
+from keras_intriguing.spectral.layer_settings import (
     channels_last,
     from_channels_last,
     output_size,

@@ -1,46 +1,55 @@
-"""Keras' convolutions and dense layers as linear maps in float64."""
+"""Keras' convolution layers as linear maps in float64."""
 
-import math
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_intriguing.spectral.convolutions.convolution import Convolution
+from keras_intriguing.spectral.layer_settings import (
+    channels_last,
+    each,
+    from_shape,
+    output_size,
+    weight,
+    zeros_before,
+)
+
+L = keras.layers
+TRANSPOSED = (L.Conv1DTranspose, L.Conv2DTranspose, L.Conv3DTranspose)
+SEPARABLE = (L.SeparableConv1D, L.SeparableConv2D)
+DEPTHWISE = (L.DepthwiseConv1D, L.DepthwiseConv2D)
+CONVOLUTIONS = (L.Conv1D, L.Conv2D, L.Conv3D, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
 
 
-def named(layer: Any) -> str:
-    """A layer in a message: its name and class."""
-    return f"the layer {getattr(layer, 'name', layer)!r} of class {type(layer).__name__}"
+def linear_map(layer: Any, shape: tuple[int, ...]) -> tuple[Convolution, float]:
+    """The convolution behind a layer, or behind its adjoint where it is transposed, and a bound on its kernel's error.
 
-
-def weight(layer: Any, name: str) -> np.ndarray:
-    """A layer's weight in float64, exactly.
-
-    Raises:
-        ValueError: it is neither float32 nor float64, or not finite.
+    Args:
+        layer: of a class in `CONVOLUTIONS`.
+        shape: of its input, in its own order.
     """
-    variable = getattr(layer, name)
-    dtype = str(getattr(variable, "dtype", ""))
-    if dtype not in ("float32", "float64"):
-        raise ValueError(
-            f"The layer {layer.name!r} has a {name} of type {dtype}; norms are certified for float32 and float64."
-        )
-    values = np.asarray(variable, np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"The {name} of the layer {layer.name!r} is not finite.")
-    return values
+    last = channels_last(layer, shape)
+    if type(layer) in TRANSPOSED:
+        return transposed(layer, last), 0.0
+    if type(layer) in SEPARABLE:
+        return separable(layer, last), separable_error(layer)
+    if type(layer) in DEPTHWISE:
+        return depthwise(layer, last), 0.0
+    return convolution(layer, last), 0.0
 
 
-def channels_last(layer: Any, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape [*sizes, C] of an input in the layer's own order."""
-    if getattr(layer, "data_format", None) == "channels_first":
-        return (*input_shape[1:], input_shape[0])
-    return tuple(input_shape)
-
-
-def from_channels_last(layer: Any, x: np.ndarray) -> np.ndarray:
-    """An input [*sizes, C] in the layer's own order."""
-    return np.moveaxis(x, -1, 0) if getattr(layer, "data_format", None) == "channels_first" else x
+def any_shape(layer: Any) -> tuple[int, ...]:
+    """An input shape that the layer takes; the supremum over frequencies does not depend on it."""
+    if type(layer) in TRANSPOSED:
+        channels = layer.kernel.shape[-1]
+    elif type(layer) in SEPARABLE:
+        channels = layer.depthwise_kernel.shape[-2]
+    else:
+        channels = layer.kernel.shape[-2] * getattr(layer, "groups", 1)
+    taps = layer.kernel_size
+    sizes = [(k - 1) * d + 1 for k, d in zip(taps, each(layer.dilation_rate, len(taps)), strict=True)]
+    return from_shape(layer, (*sizes, channels))
 
 
 def convolution(layer: Any, input_shape: tuple[int, ...]) -> Convolution:
@@ -82,7 +91,7 @@ def transposed(layer: Any, input_shape: tuple[int, ...]) -> Convolution:
     if min(sizes) < 1:
         raise ValueError(f"The layer {layer.name!r} has no output for the input shape {tuple(input_shape)}.")
     before = tuple(
-        _before(layer.padding, size, n, k, s, d)
+        zeros_before(layer.padding, size, n, k, s, d)
         for size, n, k, s, d in zip(
             sizes, input_shape, kernel.shape, layer.strides, layer.dilation_rate, strict=False
         )
@@ -91,11 +100,6 @@ def transposed(layer: Any, input_shape: tuple[int, ...]) -> Convolution:
     return Convolution(
         kernel, shape, tuple(input_shape[:-1]), tuple(layer.strides), tuple(layer.dilation_rate), before
     )
-
-
-def from_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape [*sizes, C] in the layer's own order."""
-    return (shape[-1], *shape[:-1]) if getattr(layer, "data_format", None) == "channels_first" else shape
 
 
 def _forward(layer: Any, kernel: np.ndarray, input_shape: tuple[int, ...], groups: int) -> Convolution:
@@ -113,36 +117,10 @@ def _forward(layer: Any, kernel: np.ndarray, input_shape: tuple[int, ...], group
                 f"The layer {layer.name!r} has a kernel of {(k - 1) * d + 1} along an axis of {size} values."
             )
         sizes.append(n)
-        before.append(_before(layer.padding, size, n, k, s, d))
+        before.append(zeros_before(layer.padding, size, n, k, s, d))
     return Convolution(kernel, tuple(input_shape), tuple(sizes), strides, dilation, tuple(before), groups)
 
 
 def strides_of(layer: Any) -> tuple[int, ...]:
     """A convolution's strides along every axis."""
     return each(layer.strides, len(layer.kernel_size))
-
-
-def each(value: Any, rank: int) -> tuple[int, ...]:
-    """A setting for every axis, which Keras also takes as one number."""
-    return (value,) * rank if isinstance(value, int) else tuple(value)
-
-
-def output_size(padding: str, size: int, taps: int, stride: int, dilation: int = 1) -> int:
-    """How many positions a window has along an axis, by Keras' rules."""
-    reach = (taps - 1) * dilation
-    return (size - reach - 1) // stride + 1 if padding == "valid" else math.ceil(size / stride)
-
-
-def _before(padding: str, size: int, outputs: int, taps: int, stride: int, dilation: int) -> int:
-    """The zeros before an axis' first value."""
-    reach = (taps - 1) * dilation
-    if padding == "valid":
-        return 0
-    if padding == "causal":
-        return reach
-    return max((outputs - 1) * stride + reach + 1 - size, 0) // 2
-
-
-def window_before(padding: str, size: int, taps: int, stride: int) -> int:
-    """The padding before an axis' first value for a pooling window."""
-    return _before(padding, size, output_size(padding, size, taps, stride), taps, stride, 1)

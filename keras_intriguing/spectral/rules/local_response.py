@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_intriguing.spectral.bounds import NormBounds
+from keras_intriguing.spectral.layer_settings import as_computed
 
 _TOLERANCE = 1e-4
 _STEP = 1e-3  # between the two inputs of the witness, in units of √(bias/alpha)
@@ -46,12 +47,13 @@ def local_response(layer: Any, input_shape: tuple[int, ...]) -> NormBounds:
         layer: a `LocalResponseNormalization`.
         input_shape: without the batch axis.
     """
-    beta, scale = float(layer.beta), float(layer.bias) ** -float(layer.beta)
+    bias, alpha, beta = (float(as_computed(layer, n)) for n in (layer.bias, layer.alpha, layer.beta))
+    scale = bias**-beta
     window = min(layer.size, input_shape[-1])
     side = min(layer.size // 2, input_shape[-1] - 1)
     upper = np.sqrt(_largest_row(beta, window) * _largest_column(beta, side)) * scale
     witness = np.zeros(input_shape)
-    witness.flat[0] = _STEP / 2 * np.sqrt(layer.bias / layer.alpha)
+    witness.flat[0] = _STEP / 2 * np.sqrt(bias / alpha)
     lower = scale * (1 + (_STEP / 2) ** 2) ** -beta
     return NormBounds(lower / _ROUNDING, float(upper) * _ROUNDING, "Schur test", (witness, -witness))
 
