@@ -13,6 +13,7 @@ _MODULES = {
     "data": "data",
     "directions": "directions",
     "evaluation": "classifiers.evaluation",
+    "files": "files",
     "models": "models",
     "photographs": "data.photographs",
     "presets": "presets",

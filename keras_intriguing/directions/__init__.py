@@ -9,14 +9,14 @@ from keras_intriguing.directions.bases import (
     whitened,
     without_mean,
 )
-from keras_intriguing.directions.coherence import MEASURES, Coherence, Judge, Reference, coherence
+from keras_intriguing.directions.coherence import MEASURES, Coherence, CoherenceScorer, Reference, coherence
 from keras_intriguing.directions.features import activations, hidden_layers, moments
 from keras_intriguing.directions.search import TopImages, top_images
 
 __all__ = [
     "MEASURES",
     "Coherence",
-    "Judge",
+    "CoherenceScorer",
     "Moments",
     "Reference",
     "TopImages",

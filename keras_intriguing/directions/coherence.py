@@ -63,7 +63,7 @@ def coherence(
     """How alike the top images of every direction are.
 
     Args:
-        top: from `top_images` on these images, or several of them; a `Judge` serves for more than one.
+        top: from `top_images` on these images, or several of them; a `CoherenceScorer` serves for more than one.
         labels: [N].
         images: [N, …].
         features: [N, …], outputs for the same images of a layer of another model than the one that chose them
@@ -76,10 +76,10 @@ def coherence(
     shape = np.shape(top.indices)
     if len(shape) != 2:
         raise ValueError(f"The sets have shape {shape}; [M, k] is needed, as `top_images` gives it.")
-    return Judge(labels, images, features, shape[1])(top)
+    return CoherenceScorer(labels, images, features, shape[1])(top)
 
 
-class Judge:
+class CoherenceScorer:
     """Measures sets of k images out of N; made once, since chance and best depend on the N images alone.
 
     Args and errors: as of `coherence`, with k the number of images in a set.

@@ -1,6 +1,6 @@
 """Trained checkpoints: look-up, download, loading and saving. Knows no model class; a preset's configuration names its own."""
 
-from keras_intriguing.presets.registry import CARD, CONFIG, METRICS, WEIGHTS, packaged, training_runs
+from keras_intriguing.presets.registry import CARD, CONFIG, METRICS, WEIGHTS, ZOO, packaged, training_runs
 from keras_intriguing.presets.store import (
     find,
     from_preset,
@@ -16,6 +16,7 @@ __all__ = [
     "CONFIG",
     "METRICS",
     "WEIGHTS",
+    "ZOO",
     "find",
     "from_preset",
     "list_presets",

@@ -13,7 +13,7 @@ COMMON = (
     "The paper gives no objective for its sparse autoencoder; ours is half the squared error, a Kullback–Leibler "
     "penalty on the mean activities and weight decay. Its layer is not fine-tuned, as in the paper.",
     "Convergence of L-BFGS: 100 iterations lower the objective by no more than a share that the preset's metrics record.",
-    "Table 2's images are not filtered for being classified rightly, as in the paper (its cells lie on a grid of "
+    "Table 2's images are not only those that are correctly classified, as in the paper (its cells lie on a grid of "
     "1/256); the clean error of the same images stands below.",
     "Gaussian noise is not clipped to [0, 1], so that its root mean square is the stated one.",
     "The interval of a cell is over images. How much it moves with another training run is shown as a spread, where "
@@ -24,7 +24,7 @@ COMMON = (
     "and max pooling, and its last hidden layer.",
     "Table 5's sizes are those of an AlexNet without groups, while the published one has two groups in three layers; both are "
     "measured. Trained ImageNet weights do not come with the package, so by default AlexNet's rows are those of its "
-    "initialization and say so; the paper's figures stand beside them but cannot be held against them.",
+    "initialization and say so; the paper's figures stand beside them but cannot be compared with them.",
     "P1 and P2 are halves by a hash of the image, since the paper does not say how it drew them.",
 )
 

@@ -1,55 +1,57 @@
 """Figure 7: adversarial images beside images with random noise of growing size, with accuracies."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 import keras_intriguing as ki
-from keras_intriguing.report import Figure, Section, Table, figures
-from reproductions.shared import cross, examples
-from reproductions.shared.cells import percent
-from reproductions.shared.run import PAPER, Run
+from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
+from reproductions.measurements import examples
+from reproductions.measurements.examples import PENALTY, RANDOM
+from reproductions.measurements.transfer import Adversarial, Clean, Noise, Transfer
+from reproductions.shared import cells, descriptions, intervals
+from reproductions.shared.chapter import Chapter
+from reproductions.shared.intervals import Number
+from reproductions.shared.measurement import Measurement, Values
+from reproductions.shared.paper import PAPER
+from reproductions.shared.run import Run
 
-PRESETS = list(PAPER["table1"])
+PRESETS = tuple(PAPER["table1"])
 STDDEVS = (0.06, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
-CLEAN = "clean"
+CLEAN = Transfer("figure7/clean", Clean(), PRESETS)
 _ATTACKED = ("fc10_mnist_decay1e-4", "fc200_200_10_mnist")  # the paper's two panels of examples
 _DRAWN = (0.1, 0.3, 1.0)
 _SHOWN = 10
+_PAPER = PAPER["figure7"]
 
 
-def steps(run: Run) -> int:
-    """How many records the figure takes."""
-    return 1 + len(STDDEVS) + len(PRESETS) * (1 + run.training_seeds)
+def noisy(stddev: float) -> Transfer:
+    """The models' errors under noise."""
+    return Transfer(f"figure7/noise{stddev:g}", Noise(stddev), PRESETS)
 
 
-def measure(run: Run) -> dict[str, dict[str, Any]]:
-    """The models' errors on the originals, on noise of every size, and of each on its own examples."""
-    x, _ = run.attacked
-    rows = {CLEAN: cross.row(run, "figure7/clean", cross.unmade(x), PRESETS)}
-    for stddev in STDDEVS:
-        noisy = cross.unmade(ki.transfer.gaussian_noise(x, stddev, run.seed))
-        rows[f"noise{stddev:g}"] = cross.row(run, f"figure7/noise{stddev:g}", noisy, PRESETS, stddev=stddev)
-    for preset in PRESETS:
-        made = cross.made_for(run, preset, "penalty")
-        rows[preset] = cross.row(run, f"figure7/{preset}", made, [preset])
-    return rows
+def own_examples(preset: str) -> Transfer:
+    """A model's error on its own examples."""
+    return Transfer(f"figure7/{preset}", Adversarial(preset, PENALTY), (preset,))
 
 
-def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:
+def _plan(run: Run) -> list[Measurement]:
+    noises = [noisy(stddev) for stddev in STDDEVS]
+    return [CLEAN, *noises, *(own_examples(preset) for preset in PRESETS)]
+
+
+def _section(run: Run, values: Values) -> Section:
     """Accuracies as a table and as curves, and the images."""
     columns = [PAPER["presets"][preset] for preset in PRESETS]
-    own = {preset: values[preset]["errors"][preset] for preset in PRESETS}
-    rows = [("the originals", _accuracies(values[CLEAN]["errors"]))]
+    rows = [("the originals", _accuracies(values[CLEAN].errors))]
     for stddev in STDDEVS:
-        published = f"{PAPER['figure7']['accuracy']:g}%" if stddev == PAPER["figure7"]["stddev"] else ""
-        rows.append(
-            (f"noise, stddev {stddev:g}", _accuracies(values[f"noise{stddev:g}"]["errors"], published))
-        )
+        published = f"{_PAPER['accuracy']:g}%" if stddev == _PAPER["stddev"] else ""
+        rows.append((f"noise, stddev {stddev:g}", _accuracies(values[noisy(stddev)].errors, published)))
+    own = {preset: values[own_examples(preset)].errors[preset] for preset in PRESETS}
     rows.append(("its own adversarial examples", _accuracies(own)))
     note = (
-        f"Share of images that keep their true label, {run.described}. The noise is not clipped to [0, 1]. The examples are "
-        "those of Table 1's penalty method. The paper does not say which model has 51% accuracy at stddev 1."
+        f"Share of images that keep their true label, {descriptions.attacked(run)}. The noise is not clipped to [0, 1]. The "
+        "examples are those of Table 1's penalty method. The paper does not say which model has 51% accuracy at stddev 1."
     )
     return Section(
         "Figure 7: adversarial images and random noise",
@@ -58,42 +60,31 @@ def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:
     )
 
 
-def accuracy(error: dict[str, Any]) -> dict[str, Any]:
-    """The share of rightly classified images out of that of misclassified ones."""
-    return {
-        "value": 1 - error["value"],
-        "low": 1 - error["high"],
-        "high": 1 - error["low"],
-        "n": error["n"],
-        "runs": [1 - run for run in error["runs"]],
-    }
+def _accuracies(errors: Mapping[str, Number], paper: str = "") -> list[Cell]:
+    return [cells.percent(intervals.complement(errors[preset]), paper) for preset in PRESETS]
 
 
-def _accuracies(errors: dict[str, dict[str, Any]], paper: str = "") -> list[Any]:
-    return [percent(accuracy(errors[preset]), paper) for preset in PRESETS]
-
-
-def _images(run: Run, values: dict[str, dict[str, Any]]) -> Figure:
+def _images(run: Run, values: Values) -> Figure:
     x, _ = run.attacked
     rows = []
     for preset in _ATTACKED:
-        result = examples.of_attacked(run, preset, "penalty", targeted=True).arrays
+        result = examples.load(run, examples.on_digits(preset, PENALTY, RANDOM)).arrays
         shown = np.flatnonzero(result["success"])[:_SHOWN]
-        mean = values[preset]["distortion"]["value"]
+        own = values[own_examples(preset)]
         rows.append((f"originals, {PAPER['presets'][preset]}", x[shown], result["label_before"][shown]))
         rows.append(
             (
-                f"adversarial, distortion {mean:.3f},\naccuracy {_shown(values[preset]['errors'][preset])}",
+                f"adversarial, distortion {own.distortion.value:.3f},\naccuracy {_shown(own.errors[preset])}",
                 result["adversarial"][shown],
                 result["label_after"][shown],
             )
         )
     model = _ATTACKED[1]
     for stddev in _DRAWN:
-        noisy = ki.transfer.gaussian_noise(x, stddev, run.seed)[:_SHOWN]
-        label = ki.evaluation.labels(run.model(model), noisy)
-        error = values[f"noise{stddev:g}"]["errors"][model]
-        rows.append((f"noise, stddev {stddev:g},\naccuracy {_shown(error)}", noisy, label))
+        images = ki.transfer.gaussian_noise(x, stddev, run.seed)[:_SHOWN]
+        label = ki.evaluation.labels(run.model(model), images)
+        error = values[noisy(stddev)].errors[model]
+        rows.append((f"noise, stddev {stddev:g},\naccuracy {_shown(error)}", images, label))
     path = run.out / "figures" / "figure7-images.png"
     figures.strips(path, [(name, list(images), [str(n) for n in labels]) for name, images, labels in rows])
     note = (
@@ -103,23 +94,41 @@ def _images(run: Run, values: dict[str, dict[str, Any]]) -> Figure:
     return Figure("Adversarial images and noise", path, note)
 
 
-def _shown(error: dict[str, Any]) -> str:
-    return f"{100 * (1 - error['value']):.0f}%"
+def _shown(error: Number) -> str:
+    return f"{100 * (1 - error.value):.0f}%"
 
 
-def _curves(run: Run, values: dict[str, dict[str, Any]]) -> Figure:
+def _curves(run: Run, values: Values) -> Figure:
     curves = {}
     for preset in PRESETS:
-        errors = [values[CLEAN]["errors"][preset]]
-        errors += [values[f"noise{stddev:g}"]["errors"][preset] for stddev in STDDEVS]
-        curves[PAPER["presets"][preset]] = [100 * (1 - error["value"]) for error in errors]
+        errors = [values[one].errors[preset] for one in (CLEAN, *(noisy(stddev) for stddev in STDDEVS))]
+        curves[PAPER["presets"][preset]] = [100 * (1 - error.value) for error in errors]
     path = run.out / "figures" / "figure7-accuracy.png"
-    paper = PAPER["figure7"]
     figures.curves(
         path,
         (0.0, *STDDEVS),
         curves,
         ("standard deviation of the noise", "accuracy, %"),
-        ("the paper", paper["stddev"], paper["accuracy"]),
+        ("the paper", _PAPER["stddev"], _PAPER["accuracy"]),
     )
     return Figure("Accuracy under noise", path, "The table's rows, noise of stddev 0 being the originals.")
+
+
+def claims(run: Run, values: Values) -> list[Claim]:
+    """What the accuracies say of the paper's remark."""
+    under_noise = values[noisy(_PAPER["stddev"])].errors
+    at_one = {preset: intervals.complement(under_noise[preset]) for preset in PRESETS}
+    own = max(1 - values[own_examples(preset)].errors[preset].value for preset in PRESETS)
+    keep = sum(number.low > own for number in at_one.values())
+    listed = ", ".join(f"{PAPER['presets'][p]} {100 * number.value:.0f}%" for p, number in at_one.items())
+    return [
+        Claim(
+            "Noise of stddev 1, beyond recognition, leaves 51% accuracy where adversarial examples of a sixteenth of that size "
+            "leave none (read as: every model keeps more under this noise than any on its own examples)",
+            "holds" if keep == len(at_one) else "does not hold" if keep == 0 else "undecided",
+            f"accuracy at stddev 1: {listed}; on their own examples at most {100 * own:.1f}%",
+        )
+    ]
+
+
+CHAPTER = Chapter("figure7", _plan, _section, claims)

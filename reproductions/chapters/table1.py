@@ -1,97 +1,66 @@
 """Table 1: errors and average minimum distortions of the MNIST models."""
 
-from typing import Any
+import itertools
 
 import numpy as np
 
-import keras_intriguing as ki
-from keras_intriguing.report import Cell, Figure, Section, Table, figures
-from reproductions.shared import examples
-from reproductions.shared import intervals as statistics
-from reproductions.shared.cells import distortion, percent
-from reproductions.shared.run import PAPER, Run
+from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
+from reproductions.measurements import examples
+from reproductions.measurements.certified import CertifiedDistortion
+from reproductions.measurements.distortions import AverageDistortion, Distortions
+from reproductions.measurements.errors import Errors
+from reproductions.measurements.examples import DIRECT, NEAREST, PENALTY, RANDOM
+from reproductions.shared import cells, descriptions, recorded
+from reproductions.shared.chapter import Chapter
+from reproductions.shared.measurement import Measurement, Values
+from reproductions.shared.paper import PAPER
+from reproductions.shared.run import Run
 
-PRESETS = list(PAPER["table1"])
-# column -> (method, targeted)
-DISTORTIONS = {
-    "distortion, random targets, penalty": ("penalty", True),
-    "distortion, random targets, direct": ("direct", True),
-    "distortion, nearest class, penalty": ("penalty", False),
-    "distortion, nearest class, direct": ("direct", False),
-}
-CERTIFIED = "certified distortion, nearest class"
+PRESETS = tuple(PAPER["table1"])
+ATTACKS = ((PENALTY, RANDOM), (DIRECT, RANDOM), (PENALTY, NEAREST), (DIRECT, NEAREST))
+_TARGETS = {RANDOM: "random targets", NEAREST: "nearest class"}
+_FC10 = ("fc10_mnist_decay1e-4", "fc10_mnist_decay1e-2", "fc10_mnist_decay1")
 _SHOWN = 4  # images of the figure
 
 
-def steps(run: Run) -> int:
-    """How many records the table takes."""
-    return len(PRESETS) * (2 + len(DISTORTIONS) * (1 + run.training_seeds))
+def errors(preset: str) -> Errors:
+    """A model's errors."""
+    return Errors(f"table1/{preset}-errors", preset, ("train", "test"))
 
 
-def measure(run: Run) -> dict[str, dict[str, Any]]:
-    """For every model its errors and its distortions by every method, over its training runs."""
-    table = {}
+def distortion(preset: str, method: str, targets: str) -> AverageDistortion:
+    """A model's average minimum distortion."""
+    return AverageDistortion(f"table1/{preset}-{method}-{targets}", preset, method, targets)
+
+
+def certified(preset: str) -> CertifiedDistortion:
+    """The distortion below which no image can change its label."""
+    return CertifiedDistortion(f"table1/{preset}-certified", preset)
+
+
+def _plan(run: Run) -> list[Measurement]:
+    planned: list[Measurement] = []
     for preset in PRESETS:
-        splits = ("train", "test") if run.dataset == "mnist" else ("train",)
-        table[preset] = {"errors": errors(run, f"table1/{preset}-errors", preset, splits)}
-        for column, (method, targeted) in DISTORTIONS.items():
-            kind = f"table1/{preset}-{method}-{'random' if targeted else 'nearest'}"
-            table[preset][column] = distortions(run, kind, preset, method, targeted)
-        table[preset][CERTIFIED] = _certified(run, preset)
-    return table
+        planned.append(errors(preset))
+        planned += [distortion(preset, *attack) for attack in ATTACKS]
+        planned.append(certified(preset))
+    return planned
 
 
-def _certified(run: Run, preset: str) -> dict[str, Any]:
-    """The record of the distortion below which no image of the attacked ones can change its label."""
-
-    def measure() -> dict[str, Any]:
-        images = run.attacked[0]
-        proved = [ki.certified_distortion(run.model(p), images) for p in run.trained(preset)]
-        return {"distortion": statistics.mean(np.stack([p.distortion for p in proved]))}
-
-    return run.record(f"table1/{preset}-certified", run.trained(preset), measure)
-
-
-def errors(run: Run, name: str, preset: str, splits: tuple[str, ...]) -> dict[str, Any]:
-    """The record of a model's errors on splits of the run's data set."""
-
-    def measure() -> dict[str, Any]:
-        found = {}
-        for split in splits:
-            x, y = run.load(split)
-            shares = [ki.evaluation.error(run.model(p), x, y) for p in run.trained(preset)]
-            found[split] = statistics.share(shares, len(x))
-        return found
-
-    return run.record(name, run.trained(preset), measure)
-
-
-def distortions(run: Run, name: str, preset: str, method: str, targeted: bool) -> dict[str, Any]:
-    """The record of a model's average minimum distortion."""
-    made = [examples.of_attacked(run, p, method, targeted) for p in run.trained(preset)]
-
-    def measure() -> dict[str, Any]:
-        success, sizes, rounded = (
-            np.stack([e.arrays[field] for e in made])
-            for field in ("success", "distortion", "survives_rounding")
-        )
-        return {
-            "distortion": statistics.mean(np.where(success, sizes, np.nan)),
-            "success": statistics.share_of(success.astype(float)),
-            "survives_rounding": statistics.share_of(rounded.astype(float)),
-        }
-
-    hashes = [e.sha256 for e in made]
-    return run.record(name, run.trained(preset), measure, examples_sha256=hashes)
-
-
-def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:
+def _section(run: Run, values: Values) -> Section:
     """The table and a figure of examples."""
     measured = "MNIST" if run.dataset == "mnist" else "5,000 MNIST training images"
-    columns = [f"training error, {measured}", "test error", *DISTORTIONS, CERTIFIED, "survive 8 bits, direct"]
-    rows = [(PAPER["presets"][preset], _cells(run, preset, values[preset])) for preset in PRESETS]
+    attacks = [f"distortion, {_TARGETS[targets]}, {method}" for method, targets in ATTACKS]
+    columns = [
+        f"training error, {measured}",
+        "test error",
+        *attacks,
+        "certified distortion, nearest class",
+        "survive 8 bits, direct",
+    ]
+    rows = [(PAPER["presets"][preset], _cells(run, preset, values)) for preset in PRESETS]
     note = (
-        f"Distortion: root mean square of the change over 784 pixels in [0, 1], mean over {run.described}. "
+        f"Distortion: root mean square of the change over 784 pixels in [0, 1], mean over {descriptions.attacked(run)}. "
         "Random targets: a uniformly random wrong class, "
         "the same for all models; nearest class: whichever other class is nearest. Penalty: the paper's c‖r‖² + "
         "cross-entropy; direct: the constrained problem itself. Certified: no smaller change gives another label, by "
@@ -106,38 +75,26 @@ def section(run: Run, values: dict[str, dict[str, Any]]) -> Section:
     )
 
 
-def _cells(run: Run, preset: str, values: dict[str, Any]) -> list[Cell]:
+def _cells(run: Run, preset: str, values: Values) -> list[Cell]:
     paper = PAPER["table1"][preset]
     found = [
-        error_cell(run, preset, split, values["errors"], f"{paper[f'{split}_error']:g}%")
+        recorded.error_cell(run, preset, split, values[errors(preset)], f"{paper[f'{split}_error']:g}%")
         for split in ("train", "test")
     ]
-    for column, (_, targeted) in DISTORTIONS.items():
-        number, success = values[column]["distortion"], values[column]["success"]["value"]
-        found.append(distortion(number, f"{paper['distortion']:g}" if targeted else "", success))
-    found.append(distortion(values[CERTIFIED]["distortion"]))
-    found.append(percent(values["distortion, random targets, direct"]["survives_rounding"]))
+    for method, targets in ATTACKS:
+        measured = values[distortion(preset, method, targets)]
+        published = f"{paper['distortion']:g}" if targets == RANDOM else ""
+        found.append(cells.distortion(measured.distortion, published, measured.success.value))
+    found.append(cells.distortion(values[certified(preset)].distortion))
+    found.append(cells.percent(values[distortion(preset, DIRECT, RANDOM)].survives_rounding))
     return found
-
-
-def error_cell(run: Run, preset: str, split: str, measured: dict[str, Any], paper: str) -> Cell:
-    """An error measured in this run, or else that recorded when the checkpoints were made."""
-    if split in measured:
-        return percent(measured[split], paper)
-    return percent(recorded_error(run, preset, split), paper, recorded=True)
-
-
-def recorded_error(run: Run, preset: str, split: str) -> dict[str, Any]:
-    """The error that was measured when the checkpoints of a model's training runs were made."""
-    metrics = [ki.presets.load_metrics(p) for p in run.trained(preset)]
-    return statistics.share([m[f"{split}_error"] for m in metrics], metrics[0][f"{split}_images"])
 
 
 def _figure(run: Run) -> Figure:
     images = run.attacked[0]
     rows = []
     for preset in PRESETS:
-        result = examples.of_attacked(run, preset, "direct", True).arrays
+        result = examples.load(run, examples.on_digits(preset, DIRECT, RANDOM)).arrays
         shown = np.flatnonzero(result["success"])[:_SHOWN]
         triples = [
             figures.Triple(
@@ -156,3 +113,65 @@ def _figure(run: Run) -> Figure:
         "around grey, adversarial image with the label it then gets. Method direct, random targets, training seed 0."
     )
     return Figure("Adversarial examples", path, note)
+
+
+def claims(run: Run, values: Values) -> list[Claim]:
+    """What the table says of the paper's claims."""
+    return [_every_sample(values), _weight_decay(values), _which_targets(values)]
+
+
+def _every_sample(values: Values) -> Claim:
+    measured: list[Distortions] = [
+        values[distortion(p, method, RANDOM)] for p in PRESETS for method in examples.METHODS
+    ]
+    worst = min(one.success.value for one in measured)
+    largest = max(one.distortion.value for one in measured)
+    return Claim(
+        "“For all the networks we studied, for each sample, we have always managed to generate very close, visually "
+        "hard to distinguish, adversarial examples” (read as: every image, at an average distortion below the paper's "
+        "largest, 0.14)",
+        "holds" if worst == 1 and largest <= 0.14 else "does not hold",
+        f"the lowest success rate of a model and method is {100 * worst:.1f}%, the largest average distortion "
+        f"{largest:.3f}",
+    )
+
+
+def _weight_decay(values: Values) -> Claim:
+    numbers = [values[distortion(p, DIRECT, RANDOM)].distortion for p in _FC10]
+    pairs = list(itertools.pairwise(numbers))
+    if all(a.high < b.low for a, b in pairs):
+        verdict = "holds"
+    elif any(a.low > b.high for a, b in pairs):
+        verdict = "does not hold"
+    else:
+        verdict = "undecided"
+    means = (
+        " < ".join(f"{n.value:.4f}" for n in numbers)
+        if verdict == "holds"
+        else str([round(n.value, 4) for n in numbers])
+    )
+    return Claim(
+        "A stronger weight decay makes softmax regression harder to distort",
+        verdict,
+        f"average minimum distortions for λ = 1e-4, 1e-2, 1: {means}",
+    )
+
+
+def _which_targets(values: Values) -> Claim:
+    def mismatch(targets: str) -> float:
+        ratios = [
+            values[distortion(p, PENALTY, targets)].distortion.value / PAPER["table1"][p]["distortion"]
+            for p in PRESETS
+        ]
+        return sum(abs(1 - ratio) for ratio in ratios) / len(ratios)
+
+    random, nearest = mismatch(RANDOM), mismatch(NEAREST)
+    return Claim(
+        "The paper's average minimum distortions are those to random target classes (it does not say which)",
+        "does not hold" if random >= nearest else "holds" if random < 0.25 else "undecided",
+        f"they differ from ours by {100 * random:.0f}% on average for random targets, by {100 * nearest:.0f}% for the "
+        "nearest class",
+    )
+
+
+CHAPTER = Chapter("table1", _plan, _section, claims)

@@ -1,28 +1,28 @@
 """Table 5: upper bounds of every layer's operator norm, of AlexNet and of the presets."""
 
-import functools
 import math
-from typing import Any
 
-import keras
 import numpy as np
 
 import keras_intriguing as ki
-from keras_intriguing.presets import registry
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
+from reproductions.measurements import norms
+from reproductions.measurements.norms import AlexNetLayerNorms, LayerNorms, NetworkNorms, PresetNorms
 from reproductions.shared import imagenette
-from reproductions.shared.run import PAPER, Run
+from reproductions.shared.chapter import Chapter
+from reproductions.shared.measurement import Measurement, Values
+from reproductions.shared.paper import PAPER
+from reproductions.shared.run import Run
 
 # nets on photographs do not travel in the package: where they are at hand
 PRESETS = [
     *ki.presets.packaged(),
-    *(preset for preset in (imagenette.ALEXNET,) if (registry.ZOO / preset).is_dir()),
+    *(preset for preset in (imagenette.ALEXNET,) if (ki.presets.ZOO / preset).is_dir()),
 ]
-VARIANTS = {"alexnet": True, "alexnet-ungrouped": False}  # name -> in groups
+_VARIANTS = {True: "alexnet", False: "alexnet-ungrouped"}  # in groups or not
 _PAPER = PAPER["table5"]
-_POINTS = 25  # of the frequency plane, along every axis
 # AlexNet's with a constant other than 1, in order
-_LAYERS = (
+LAYERS = (
     "conv1",
     "norm1",
     "pool1",
@@ -39,119 +39,57 @@ _LAYERS = (
 )
 
 
-def steps(run: Run) -> int:
-    """How many records the table takes."""
-    return len(_LAYERS) * len(VARIANTS) + len(PRESETS)
+def of_layer(name: str, grouped: bool) -> AlexNetLayerNorms:
+    """The bounds of a layer of AlexNet."""
+    return AlexNetLayerNorms(f"table5/{_VARIANTS[grouped]}/{name}", name, grouped)
 
 
-def measure(run: Run) -> dict[str, Any]:
-    """The rows of AlexNet's layers, and of every preset with its whole network's bounds or why it has none."""
-    found = {variant: _alexnet(run, variant) for variant in VARIANTS}
-    presets = {}
-    for preset in PRESETS:
-        presets[preset] = run.record(f"table5/{preset}", [preset], lambda preset=preset: _preset(run, preset))
-    return {**found, "presets": presets}
+def of_preset(preset: str) -> PresetNorms:
+    """The bounds of a preset."""
+    return PresetNorms(f"table5/{preset}", preset)
 
 
-def _preset(run: Run, preset: str) -> dict[str, Any]:
-    model = ki.from_preset(preset)
-    try:
-        digits = run.attacked[0]
-        network = ki.spectral.analyze(model, digits if model.input_shape[1:] == digits.shape[1:] else None)
-    except ValueError as error:  # a network with a layer that has no constant
-        return {"layers": [], "refused": str(error)}
-    layers = [layer.record() for layer in network.layers]
-    shown = {
-        layer.name: ki.spectral.frequency_norms(layer, _POINTS).tolist()
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Conv2D)
-    }
-    sides = {side: getattr(network, side) for side in ("lower", "upper", "product")}
-    return {"layers": layers, "spectra": shown, **sides}
+def _plan(run: Run) -> list[Measurement]:
+    layers = [of_layer(name, grouped) for grouped in _VARIANTS for name in LAYERS]
+    return [*layers, *(of_preset(preset) for preset in PRESETS)]
 
 
-def _alexnet(run: Run, variant: str) -> dict[str, Any]:
-    """A record a layer: together they take minutes."""
-
-    @functools.cache
-    def model() -> keras.Model:
-        return _built(run, VARIANTS[variant])
-
-    settings = {"weights": _weights_key(run, VARIANTS[variant])}
-    layers, spectra = [], {}
-    for name in _LAYERS:
-
-        def measure(name: str = name) -> dict[str, Any]:
-            layer = model().get_layer(name)
-            row = ki.spectral.analyze_layer(layer, layer.input.shape[1:]).record()
-            if isinstance(layer, keras.layers.Conv2D):
-                row["spectrum"] = ki.spectral.frequency_norms(layer, _POINTS).tolist()
-                row["size"] = "×".join(
-                    str(n) for n in (layer.kernel.shape[2], *layer.kernel.shape[:2], layer.filters)
-                )
-                row["stride"] = layer.strides[0]
-            elif isinstance(layer, keras.layers.Dense):
-                row["size"] = "×".join(map(str, layer.kernel.shape))
-            return row
-
-        row = run.record(f"table5/{variant}/{name}", [], measure, **settings)
-        layers.append(row)
-        if "spectrum" in row:
-            spectra[name] = row["spectrum"]
-    return {"layers": layers, "spectra": spectra, **settings}
+def _alexnet(values: Values, grouped: bool) -> list[LayerNorms]:
+    return [values[of_layer(name, grouped)] for name in LAYERS]
 
 
-def _built(run: Run, grouped: bool) -> keras.Model:
-    if grouped and run.alexnet:
-        model = ki.models.AlexNet.from_preset(str(run.alexnet.absolute()))
-        if not model.grouped:
-            raise ValueError(
-                f"{run.alexnet} holds an AlexNet without groups; Table 5 needs the published one."
-            )
-        return model
-    keras.utils.set_random_seed(0)
-    return ki.models.AlexNet(grouped)
+def _presets(values: Values) -> dict[str, NetworkNorms]:
+    return {preset: values[of_preset(preset)] for preset in PRESETS}
 
 
-def _weights_key(run: Run, grouped: bool) -> str:
-    if grouped and run.alexnet:
-        return f"SHA-256 {ki.presets.load_metrics(run.alexnet.absolute())['sha256']}"
-    return "initialization, seed 0"
-
-
-def section(run: Run, values: dict[str, Any]) -> Section:
+def _section(run: Run, values: Values) -> Section:
     """AlexNet's two tables, the presets' two, and the spectra."""
-    tables = [_alexnet_table(values[variant], grouped) for variant, grouped in VARIANTS.items()]
-    tables += [_layers_table(values["presets"]), _networks_table(run, values["presets"])]
+    tables = [_alexnet_table(run, _alexnet(values, grouped), grouped) for grouped in _VARIANTS]
+    tables += [_layers_table(_presets(values)), _networks_table(run, _presets(values))]
     return Section("Table 5: bounds of the layers", tables, [_figure(run, values)])
 
 
-def _alexnet_table(found: dict[str, Any], grouped: bool) -> Table:
-    weights = found["weights"]
+def _alexnet_table(run: Run, layers: list[LayerNorms], grouped: bool) -> Table:
+    weights = norms.weights_of_alexnet(run, grouped)
     untrained = weights.startswith("initialization")
     rows = []
-    for row in found["layers"]:
-        paper = _PAPER.get(row["name"])
-        rows.append(
-            (
-                row["name"],
-                [
-                    Cell(row.get("size", "×".join(map(str, row["input_shape"])))),
-                    Cell(str(row["stride"]) if "stride" in row else ""),
-                    Cell(f"{paper['bound']:g}" if paper else ""),
-                    *_numbers(row),
-                ],
-            )
-        )
-    eight = [row for row in found["layers"] if row["name"] in _PAPER]
-    papers = math.prod(_PAPER[row["name"]]["bound"] for row in eight)
+    for row in layers:
+        paper = _PAPER.get(row.name)
+        cells = [
+            Cell(row.size or _shape(row)),
+            Cell("" if row.stride is None else str(row.stride)),
+            Cell(f"{paper['bound']:g}" if paper else ""),
+        ]
+        rows.append((row.name, [*cells, *_numbers(row)]))
+    eight = [row for row in layers if row.name in _PAPER]
+    papers = math.prod(_PAPER[row.name]["bound"] for row in eight)
     for name, some, paper in (
         ("the eight layers' product", eight, f"{papers:.4g}"),
-        ("with normalization and pooling", found["layers"], ""),
+        ("with normalization and pooling", layers, ""),
     ):
-        printed = math.prod(row["paper"] or row["upper"] if row in eight else row["upper"] for row in some)
-        right = math.prod(row["supremum"] or row["upper"] for row in some)
-        upper = math.prod(row["upper"] for row in some)
+        printed = math.prod(row.paper or row.upper if row in eight else row.upper for row in some)
+        right = math.prod(row.supremum or row.upper for row in some)
+        upper = math.prod(row.upper for row in some)
         cells = [Cell(), Cell(), Cell(paper), *(Cell(f"{v:.4g}") for v in (printed, right)), Cell()]
         rows.append((name, [*cells, Cell(f"{upper:.4g}")]))
     which = "in two groups, as published" if grouped else "without groups, the sizes that the paper prints"
@@ -171,19 +109,22 @@ def _alexnet_table(found: dict[str, Any], grouped: bool) -> Table:
 _NUMBERS = ["printed formula", "corrected", "lower, real size", "upper, real size"]
 
 
-def _numbers(row: dict[str, Any]) -> list[Cell]:
-    values = (row["paper"], row["supremum"], row["lower"], row["upper"])
+def _numbers(row: LayerNorms) -> list[Cell]:
+    values = (row.paper, row.supremum, row.lower, row.upper)
     return [Cell("" if value is None else f"{value:.5g}") for value in values]
 
 
-def _layers_table(presets: dict[str, Any]) -> Table:
+def _shape(row: LayerNorms) -> str:
+    return "×".join(map(str, row.input_shape))
+
+
+def _layers_table(presets: dict[str, NetworkNorms]) -> Table:
     rows = []
     for preset, found in presets.items():
-        for row in found["layers"]:
-            if row["upper"] == row["lower"] == 1:
-                continue
-            shape = "×".join(map(str, row["input_shape"]))
-            rows.append((f"{preset}: {row['name']}", [Cell(row["kind"]), Cell(shape), *_numbers(row)]))
+        for row in found.layers:
+            if not row.upper == row.lower == 1:
+                cells = [Cell(row.kind), Cell(_shape(row)), *_numbers(row)]
+                rows.append((f"{preset}: {row.name}", cells))
     note = (
         "Every layer of every preset (training seed 0) whose norm is not 1, without its activation: ¼ for a sigmoid. Columns as "
         "above; of dense layers both sides agree to rounding."
@@ -191,16 +132,13 @@ def _layers_table(presets: dict[str, Any]) -> Table:
     return Table("The presets' layers", "layer", ["kind", "input", *_NUMBERS], rows, note)
 
 
-def _networks_table(run: Run, presets: dict[str, Any]) -> Table:
+def _networks_table(run: Run, presets: dict[str, NetworkNorms]) -> Table:
     rows = []
     for preset, found in presets.items():
-        if "refused" in found:
-            rows.append((preset, [Cell("none"), Cell(), Cell(), Cell()]))
-            continue
-        norms = math.prod(row["upper"] for row in found["layers"])
-        values = (norms, found["product"], found["upper"], found["lower"])
-        rows.append((preset, [Cell(f"{value:.4g}") for value in values]))
-    refused = [f" {preset}: {found['refused']}" for preset, found in presets.items() if "refused" in found]
+        values = (math.prod(row.upper for row in found.layers), found.product, found.upper, found.lower)
+        shown = [Cell("none"), Cell(), Cell(), Cell()]
+        rows.append((preset, shown if found.refused else [Cell(f"{value:.4g}") for value in values]))
+    refused = [f" {preset}: {found.refused}" for preset, found in presets.items() if found.refused]
     note = (
         "Lipschitz constants of image to logits, L2 to L2. The product of norms is what Table 5's figures multiply to; with slopes: "
         "the activations' counted; proved: for chains of dense layers by diagonal multipliers; attained: by two inputs that a "
@@ -211,40 +149,35 @@ def _networks_table(run: Run, presets: dict[str, Any]) -> Table:
     return Table("The presets as a whole", "preset", columns, rows, note)
 
 
-def _figure(run: Run, values: dict[str, Any]) -> Figure:
+def _figure(run: Run, values: Values) -> Figure:
+    untrained = "" if run.alexnet else " (not trained)"
     planes = [
-        (
-            f"AlexNet {name}"
-            + (" (not trained)" if "initialization" in values["alexnet"]["weights"] else ""),
-            plane,
-        )
-        for name, plane in values["alexnet"]["spectra"].items()
+        (f"AlexNet {row.name}{untrained}", row.spectrum) for row in _alexnet(values, True) if row.spectrum
     ]
-    for preset, found in values["presets"].items():
-        planes += [(f"{preset} {name}", plane) for name, plane in found.get("spectra", {}).items()]
+    for preset, found in _presets(values).items():
+        planes += [(f"{preset} {name}", plane) for name, plane in (found.spectra or {}).items()]
     path = run.out / "figures" / "table5-spectra.png"
     figures.planes(path, [(name, np.array(plane)) for name, plane in planes], "largest singular value")
     note = (
-        f"σ₁ of every convolution's symbol (factor Δ⁻¹) at {_POINTS}×{_POINTS} frequencies; its supremum is the corrected bound. Every "
+        f"σ₁ of every convolution's symbol (factor Δ⁻¹) at {norms.POINTS}×{norms.POINTS} frequencies; its supremum is the corrected bound. Every "
         "panel has its own scale."
     )
     return Figure("Spectra of the convolutions", path, note)
 
 
-def claims_of(values: dict[str, Any]) -> list[Claim]:
+def claims(run: Run, values: Values) -> list[Claim]:
     """What the numbers say of the paper's formula and of its remark on pooling."""
-    rows = list(values["alexnet"]["layers"])
-    rows += [row for found in values["presets"].values() for row in found["layers"]]
+    rows = _alexnet(values, True)
+    rows += [row for found in _presets(values).values() for row in found.layers]
     return [_printed_formula(rows), _corrected_formula(rows), _pooling(rows)]
 
 
-def _printed_formula(rows: list[dict[str, Any]]) -> Claim:
-    strided = [
-        row for row in rows if row["paper"] is not None and row["paper"] < row["supremum"] * (1 - 1e-9)
-    ]
-    exceeded = [row for row in strided if row["lower"] > row["paper"]]
+def _printed_formula(rows: list[LayerNorms]) -> Claim:
+    convolutions = [(row, row.paper, row.supremum) for row in rows if row.paper and row.supremum]
+    strided = [(row, paper) for row, paper, supremum in convolutions if paper < supremum * (1 - 1e-9)]
+    exceeded = [(row, paper) for row, paper in strided if row.lower > paper]
     listed = ", ".join(
-        f"{row['name']}: {row['lower']:.4g} attained, {row['paper']:.4g} printed" for row in exceeded
+        f"{row.name}: {row.lower:.4g} attained, {paper:.4g} printed" for row, paper in exceeded
     )
     verdict = "does not hold" if exceeded else "holds" if strided else "undecided"
     return Claim(
@@ -255,10 +188,10 @@ def _printed_formula(rows: list[dict[str, Any]]) -> Claim:
     )
 
 
-def _corrected_formula(rows: list[dict[str, Any]]) -> Claim:
-    known = [row for row in rows if row["supremum"] is not None]
-    exceeded = sum(row["lower"] > row["supremum"] for row in known)
-    closest = max((row["lower"] / row["supremum"] for row in known), default=math.nan)
+def _corrected_formula(rows: list[LayerNorms]) -> Claim:
+    known = [(row.lower, row.supremum) for row in rows if row.supremum is not None]
+    exceeded = sum(lower > supremum for lower, supremum in known)
+    closest = max((lower / supremum for lower, supremum in known), default=math.nan)
     return Claim(
         "The supremum over frequencies, with Δ⁻¹, bounds the operator norm at the image's real size",
         "does not hold" if exceeded else "holds" if known else "undecided",
@@ -266,12 +199,15 @@ def _corrected_formula(rows: list[dict[str, Any]]) -> Claim:
     )
 
 
-def _pooling(rows: list[dict[str, Any]]) -> Claim:
-    pools = [row for row in rows if row["kind"].startswith("MaxPooling")]
-    stretching = [row for row in pools if row["lower"] > 1 + 1e-9]
-    largest = max((row["lower"] for row in pools), default=math.nan)
+def _pooling(rows: list[LayerNorms]) -> Claim:
+    pools = [row for row in rows if row.kind.startswith("MaxPooling")]
+    stretching = [row for row in pools if row.lower > 1 + 1e-9]
+    largest = max((row.lower for row in pools), default=math.nan)
     return Claim(
         "Max-pooling layers are contractive (§4.3)",
         "does not hold" if stretching else "holds" if pools else "undecided",
         f"{len(stretching)} of {len(pools)} max-pooling layers stretch some pair of inputs, by up to {largest:.4g}",
     )
+
+
+CHAPTER = Chapter("table5", _plan, _section, claims)

@@ -2,13 +2,13 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from keras_intriguing.report import Claim
 from reproductions.coherence import contrasts, panels
+from reproductions.coherence.comparisons import LayerRecord
 from reproductions.coherence.contrasts import ALIKE, LESS, LEVEL, MORE, UNDECIDED, Contrast, Estimate
 from reproductions.coherence.kinds import OFF_MEAN, OFF_MEAN_UNITS, RANDOM, UNITS, WHITE, WHITE_UNITS
 from reproductions.coherence.measure import OVERALL, SCORES
@@ -21,6 +21,8 @@ LEARNED = contrasts.learned(RANDOM)
 LEARNED_WHITENED = contrasts.learned_difference(WHITE_UNITS, WHITE)
 _NO_MORE = (ALIKE, LESS)
 
+Records = Mapping[str, LayerRecord]  # of layers, by key
+
 
 @dataclasses.dataclass(frozen=True)
 class Difference(Estimate):
@@ -32,17 +34,17 @@ class Difference(Estimate):
 class Differences:
     """All comparisons of a measurement, with p-values corrected for their number."""
 
-    def __init__(self, values: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, records: Records) -> None:
         names = [
             (key, name, score)
-            for key, record in values.items()
-            for name, score in itertools.product(record["comparisons"], SCORES)
+            for key, record in records.items()
+            for name, score in itertools.product(record.comparisons, SCORES)
         ]
-        found = [values[key]["comparisons"][name][score] for key, name, score in names]
-        corrected = resampling.holm(np.array([one["p"] for one in found]))
+        found = [records[key].comparisons[name][score] for key, name, score in names]
+        corrected = resampling.holm(np.array([one.p for one in found]))
         self.tests = len(names)
         self._by_name = {
-            name: Difference(one["difference"], one["low"], one["high"], float(p), one["delta"])
+            name: Difference(one.difference, one.low, one.high, float(p), one.delta)
             for name, one, p in zip(names, found, corrected, strict=True)
         }
 
@@ -51,11 +53,11 @@ class Differences:
         return self._by_name[key, name, score]
 
 
-def claims_of(values: dict[str, dict[str, Any]]) -> list[Claim]:
+def claims_of(records: Records) -> list[Claim]:
     """What the numbers say of the paper's first claim, of fairer comparisons, and of learning."""
-    nets = by_net(values)
+    nets = by_net(records)
     trained = [key for layers in nets.values() for key in layers]
-    untrained = [key for key, record in values.items() if not record["trained"]]
+    untrained = [key for key, record in records.items() if not record.trained]
     last = [layers[-1] for layers in nets.values()]
     first = [layers[0] for layers in nets.values() if len(layers) > 1]
     claims = [
@@ -103,21 +105,21 @@ def claims_of(values: dict[str, dict[str, Any]]) -> list[Claim]:
             (LEARNED, trained, (MORE,)),
         ),
     ]
-    return _judged(values, claims)
+    return _decided(records, claims)
 
 
-def by_net(values: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+def by_net(records: Records) -> dict[str, list[str]]:
     """The keys of the trained layers of every net, from below."""
     nets: dict[str, list[str]] = {}
-    for key, record in values.items():
-        if record["trained"]:
-            nets.setdefault(record["preset"], []).append(key)
+    for key, record in records.items():
+        if record.trained:
+            nets.setdefault(record.preset, []).append(key)
     return nets
 
 
-def claims_on_photographs(values: dict[str, dict[str, Any]]) -> list[Claim]:
+def claims_on_photographs(records: Records) -> list[Claim]:
     """The same of a net on photographs; the records of its layers by name."""
-    layers = [key for key, record in values.items() if record["trained"]]
+    layers = [key for key, record in records.items() if record.trained]
     claims = [
         (
             f"Images that maximize random directions are as alike as those that maximize units (layers {', '.join(layers)})",
@@ -141,26 +143,26 @@ def claims_on_photographs(values: dict[str, dict[str, Any]]) -> list[Claim]:
             (LEARNED, layers, (MORE,)),
         ),
     ]
-    return _judged(values, claims)
+    return _decided(records, claims)
 
 
-def _judged(
-    values: dict[str, dict[str, Any]],
+def _decided(
+    records: Records,
     claims: Sequence[tuple[str, tuple[Contrast, Sequence[str], tuple[str, ...]]]],
 ) -> list[Claim]:
     """Claims out of a statement and what is compared, the layers, and the verdicts that support it."""
-    judged = [(statement, *rest) for statement, rest in claims if rest[1]]
-    means = [contrast.estimate(values, keys) for _, contrast, keys, _ in judged]
+    decided = [(statement, *rest) for statement, rest in claims if rest[1]]
+    means = [contrast.estimate(records, keys) for _, contrast, keys, _ in decided]
     corrected = resampling.holm(np.array([mean.p for mean in means]))
     return [
         _claim(
             statement,
             contrast.name,
             dataclasses.replace(mean, p=float(p)),
-            [contrast.estimate(values, [key]) for key in keys],
+            [contrast.estimate(records, [key]) for key in keys],
             supporting,
         )
-        for (statement, contrast, keys, supporting), mean, p in zip(judged, means, corrected, strict=True)
+        for (statement, contrast, keys, supporting), mean, p in zip(decided, means, corrected, strict=True)
     ]
 
 

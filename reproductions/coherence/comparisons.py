@@ -1,15 +1,18 @@
 """The record of a layer: scores by kind of direction, and how kinds compare."""
 
+import dataclasses
 import itertools
 from typing import Any
 
 import numpy as np
 
+from keras_intriguing.directions import Reference
 from reproductions.coherence import kinds
 from reproductions.coherence import measure as coherence
-from reproductions.coherence.kinds import KINDS, LEARNING, OF_RANDOM, OF_UNITS, PAIRS, UNITS
+from reproductions.coherence.kinds import KINDS, LEARNING, PAIRS, RANDOM_KINDS, UNIT_KINDS, UNITS
 from reproductions.coherence.measure import OVERALL, SCORES, Layer, Measured
 from reproductions.shared import resampling
+from reproductions.shared.measurement import Measurement, Values
 from reproductions.shared.run import Run
 
 DRAWS = 2000  # of the bootstrap
@@ -19,29 +22,144 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 STEP = 1e-4  # in which the directions' own scores are kept
 
 
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """The coherence of the directions of a kind.
+
+    Attributes:
+        count: directions.
+        values: means by measure, in the measure's unit.
+        scores: means by measure, and `OVERALL`.
+        quantiles: of the scores, at `QUANTILES`.
+    """
+
+    count: int
+    values: dict[str, float]
+    scores: dict[str, float]
+    quantiles: dict[str, list[float]]
+
+    def middle_half(self, score: str) -> tuple[float, float]:
+        """The quartiles of a score."""
+        low, high = (self.quantiles[score][QUANTILES.index(q)] for q in (0.25, 0.75))
+        return low, high
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Of two groups of scores.
+
+    Attributes:
+        difference: of the means.
+        low: end of its 95% interval.
+        high: the other end.
+        delta: Cliff's δ.
+        p: of a permutation test, not corrected.
+    """
+
+    difference: float
+    low: float
+    high: float
+    delta: float
+    p: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """Some directions of a kind and the images that maximize them.
+
+    Attributes:
+        names: of the directions: a unit's number, or that of the draw.
+        indices: of the images of every direction.
+        values: by measure, of every direction.
+    """
+
+    names: list[int]
+    indices: list[list[int]]
+    values: dict[str, list[float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerRecord:
+    """What was measured of a layer.
+
+    Attributes:
+        preset: the net.
+        layer: its layer.
+        trained: or as it was before training.
+        dead: units that are the same for all images, and left out.
+        tied: by kind, the share of directions whose last image is not larger in activation than the next.
+        references: by measure.
+        kinds: by kind of direction.
+        scores: by kind, every direction's overall score in steps of `STEP`; "nan" where a unit is left out. A string,
+            since a list is a line a number.
+        comparisons: by `kinds.comparison` or `kinds.learned`, by score.
+        untrained: the key of the record of the layer before training.
+        panels: by kind, where some are shown.
+    """
+
+    preset: str
+    layer: str
+    trained: bool
+    dead: int
+    tied: dict[str, float]
+    references: dict[str, Reference]
+    kinds: dict[str, Distribution]
+    scores: dict[str, str]
+    comparisons: dict[str, dict[str, Comparison]]
+    untrained: str | None = None
+    panels: dict[str, Panel] | None = None
+
+    def scores_of(self, kind: str) -> np.ndarray:
+        """Every direction's overall score [D], NaN for a unit that is left out."""
+        return STEP * np.array(self.scores[kind].split(), float)
+
+
 def settings(k: int) -> dict[str, int]:
     """What decides a record beside images and nets."""
     return {"k": k, "random": kinds.RANDOM_COUNT, "draws": DRAWS, "permutations": PERMUTATIONS}
 
 
-def of_layer(run: Run, layer: Layer) -> dict[str, Any]:
-    """The record of a layer of an MNIST net."""
-    names = [layer.preset, coherence.judge_of(layer.preset)]
+@dataclasses.dataclass(frozen=True)
+class LayerCoherence(Measurement[LayerRecord]):
+    """Of a layer of an MNIST net."""
 
-    def values() -> dict[str, Any]:
-        found = coherence.measured(run, layer)
-        if not layer.trained:
-            return values_of(layer, found, run.seed)
-        before = coherence.measured(run, layer.untrained)
-        return values_of(layer, found, run.seed, before, layer.untrained.key)
+    layer: Layer
 
-    return coherence.record(run, f"directions/{layer.key}", names, values, **settings(coherence.K))
+    def presets(self, run: Run) -> list[str]:
+        """The net and the one whose features compare images."""
+        return [self.layer.preset, coherence.feature_net(self.layer.preset)]
+
+    def images(self, run: Run) -> dict[str, Any]:
+        """All of the data set."""
+        return coherence.images_key(run)
+
+    def settings(self, run: Run) -> dict[str, Any]:
+        """Numbers of images, directions and draws."""
+        return settings(coherence.K)
+
+    def measure(self, run: Run) -> LayerRecord:
+        """See `LayerRecord`."""
+        found = coherence.measured(run, self.layer)
+        if not self.layer.trained:
+            return layer_record(self.layer, found, run.seed)
+        untrained = self.layer.untrained
+        return layer_record(self.layer, found, run.seed, coherence.measured(run, untrained), untrained.key)
 
 
-def values_of(
+def plan(run: Run) -> list[LayerCoherence]:
+    """The measurements of all layers, trained and not."""
+    return [LayerCoherence(f"directions/{layer.key}", layer) for layer in coherence.layers(run)]
+
+
+def records(run: Run, values: Values) -> dict[str, LayerRecord]:
+    """The values of `plan` by key."""
+    return {one.layer.key: values[one] for one in plan(run)}
+
+
+def layer_record(
     layer: Layer, found: Measured, seed: int, before: Measured | None = None, untrained: str | None = None
-) -> dict[str, Any]:
-    """A layer's distributions and comparisons, as JSON values.
+) -> LayerRecord:
+    """A layer's distributions and comparisons.
 
     Args:
         layer: what was measured.
@@ -50,65 +168,50 @@ def values_of(
         before: those of the layer before training, if it is to be compared with that.
         untrained: the key of the record of the layer before training.
     """
-    groups = {f"{a} − {b}": (found.scores(a), found.scores(b)) for a, b in PAIRS}
+    groups = {kinds.comparison(a, b): (found.scores(a), found.scores(b)) for a, b in PAIRS}
     if before:
-        groups |= {learned(kind): (found.scores(kind), before.scores(kind)) for kind in LEARNING}
-    return {
-        "preset": layer.preset,
-        "layer": layer.name,
-        "trained": layer.trained,
-        "untrained": untrained,
-        "dead": int((~found.alive).sum()),
-        "tied": found.tied,
-        "references": {m: r._asdict() for m, r in found.coherence[UNITS].references.items()},
-        "kinds": {kind: _distribution(found, kind) for kind in KINDS},
-        "scores": {kind: _packed(found, kind) for kind in (*OF_UNITS, *OF_RANDOM)},
-        "comparisons": compared(groups, seed),
-    }
+        groups |= {kinds.learned(kind): (found.scores(kind), before.scores(kind)) for kind in LEARNING}
+    return LayerRecord(
+        preset=layer.preset,
+        layer=layer.name,
+        trained=layer.trained,
+        dead=int((~found.alive).sum()),
+        tied=found.tied,
+        references=found.coherence[UNITS].references,
+        kinds={kind: _distribution(found, kind) for kind in KINDS},
+        scores={kind: _packed(found, kind) for kind in (*UNIT_KINDS, *RANDOM_KINDS)},
+        comparisons=compared(groups, seed),
+        untrained=untrained,
+    )
 
 
-def learned(kind: str) -> str:
-    """The name of the comparison of a kind of direction with the same before training."""
-    return f"{kind} − {kind}, untrained"
-
-
-def _distribution(found: Measured, kind: str) -> dict[str, Any]:
+def _distribution(found: Measured, kind: str) -> Distribution:
     scores = found.scores(kind)
-    means = {m: float(values.mean()) for m, values in found.coherence[kind].values.items()}
-    return {
-        "count": len(scores),
-        "values": means,
-        "scores": {m: float(column.mean()) for m, column in zip(SCORES, scores.T, strict=True)},
-        "quantiles": {
-            m: np.quantile(column, QUANTILES).round(5).tolist()
-            for m, column in zip(SCORES, scores.T, strict=True)
-        },
-    }
+    columns = list(zip(SCORES, scores.T, strict=True))
+    return Distribution(
+        len(scores),
+        {m: float(values.mean()) for m, values in found.coherence[kind].values.items()},
+        {m: float(column.mean()) for m, column in columns},
+        {m: np.quantile(column, QUANTILES).round(5).tolist() for m, column in columns},
+    )
 
 
 def _packed(found: Measured, kind: str) -> str:
-    """Every direction's overall score, in steps; "nan" where a unit is left out. A string, since a list is a line a number."""
+    """See `LayerRecord.scores`."""
     steps = np.rint(found.scores(kind)[:, SCORES.index(OVERALL)] / STEP).astype(int)
-    if kind not in OF_UNITS:
+    if kind not in UNIT_KINDS:
         return " ".join(map(str, steps))
     words = np.full(len(found.alive), "nan", dtype=object)
     words[found.alive] = steps
     return " ".join(map(str, words))
 
 
-def scores_of(record: dict[str, Any], kind: str) -> np.ndarray:
-    """Every direction's overall score [D], NaN for a unit that is left out."""
-    return STEP * np.array(record["scores"][kind].split(), float)
-
-
-def compared(
-    groups: dict[str, tuple[np.ndarray, np.ndarray]], seed: int
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Every pair of groups of scores [n, scores]: by score the difference of means, its interval, δ and p.
+def compared(groups: dict[str, tuple[np.ndarray, np.ndarray]], seed: int) -> dict[str, dict[str, Comparison]]:
+    """Every pair of groups of scores [n, scores], by score.
 
     Pairs of the same sizes are tested with the same exchanges, at once.
     """
-    found = {}
+    found: dict[str, dict[str, Comparison]] = {}
 
     def sizes(name: str) -> tuple[int, int]:
         return len(groups[name][0]), len(groups[name][1])
@@ -125,5 +228,6 @@ def compared(
             "p": resampling.permutation_p(ours, theirs, PERMUTATIONS, seed),
         }
         for i, (name, score) in enumerate(itertools.product(names, SCORES)):
-            found.setdefault(name, {})[score] = {c: float(values[i]) for c, values in columns.items()}
+            one = Comparison(**{c: float(values[i]) for c, values in columns.items()})
+            found.setdefault(name, {})[score] = one
     return {name: found[name] for name in groups}

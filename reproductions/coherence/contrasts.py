@@ -2,14 +2,15 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from reproductions.coherence import comparisons
-from reproductions.coherence.kinds import OF_UNITS, UNITS
+from reproductions.coherence import kinds
+from reproductions.coherence.comparisons import STEP, LayerRecord
+from reproductions.coherence.kinds import UNIT_KINDS, UNITS
 
 MARGIN = 0.05  # of the way from chance to the best: a smaller difference is none worth speaking of
 LEVEL = 0.05
@@ -39,7 +40,7 @@ class Term(NamedTuple):
     """A weight of the mean score of a kind of direction in a record of a layer."""
 
     weight: float
-    record: dict[str, Any]
+    record: LayerRecord
     kind: str
 
 
@@ -56,7 +57,7 @@ class Contrast(NamedTuple):
     trained: Sequence[tuple[int, str]]
     untrained: Sequence[tuple[int, str]] = ()
 
-    def estimate(self, values: dict[str, dict[str, Any]], keys: Sequence[str]) -> Estimate:
+    def estimate(self, values: Mapping[str, LayerRecord], keys: Sequence[str]) -> Estimate:
         """The mean over layers, each of the same weight.
 
         Args:
@@ -67,20 +68,20 @@ class Contrast(NamedTuple):
         for key in keys:
             record = values[key]
             terms += [Term(sign / len(keys), record, kind) for sign, kind in self.trained]
-            if self.untrained:
-                before = values[record["untrained"]]
+            if self.untrained and record.untrained:
+                before = values[record.untrained]
                 terms += [Term(sign / len(keys), before, kind) for sign, kind in self.untrained]
         return estimate(terms)
 
 
 def difference(kind: str, rival: str) -> Contrast:
     """A kind of direction against another."""
-    return Contrast(f"{kind} − {rival}", [(1, kind), (-1, rival)])
+    return Contrast(kinds.comparison(kind, rival), [(1, kind), (-1, rival)])
 
 
 def learned(kind: str) -> Contrast:
     """A kind of direction after and before training."""
-    return Contrast(comparisons.learned(kind), [(1, kind)], [(-1, kind)])
+    return Contrast(kinds.learned(kind), [(1, kind)], [(-1, kind)])
 
 
 def learned_difference(kind: str, rival: str) -> Contrast:
@@ -105,14 +106,14 @@ def estimate(terms: Sequence[Term]) -> Estimate:
     """
     value, deviations, rounding = 0.0, {}, 0.0
     for weight, record, kind in terms:
-        scores = comparisons.scores_of(record, kind)
+        scores = record.scores_of(kind)
         there = np.isfinite(scores)
         mean, count = scores[there].mean(), len(scores)
         value += weight * mean
-        rounding += weight**2 * comparisons.STEP**2 / 12 / there.sum()
+        rounding += weight**2 * STEP**2 / 12 / there.sum()
         # of a mean over those that are there, each of them weighs more
         deviation = weight * np.where(there, scores - mean, 0) * count / there.sum()
-        drawn = kind in OF_UNITS, len(comparisons.scores_of(record, UNITS))
+        drawn = kind in UNIT_KINDS, len(record.scores_of(UNITS))
         deviations[drawn] = deviations.get(drawn, 0) + deviation
     variance = rounding + sum(d @ d / (len(d) * (len(d) - 1)) for d in deviations.values())
     error = math.sqrt(variance)

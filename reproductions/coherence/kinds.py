@@ -1,4 +1,4 @@
-"""The kinds of directions that are compared: units, and what they are held against."""
+"""The kinds of directions that are compared: units, and what they are compared with."""
 
 import math
 
@@ -19,9 +19,19 @@ PAIRS = (
     (OFF_MEAN_UNITS, OFF_MEAN),
     (WHITE_UNITS, WHITE),
 )
-OF_UNITS = (UNITS, OFF_MEAN_UNITS, WHITE_UNITS)  # one direction a unit
-OF_RANDOM = (RANDOM, OFF_MEAN, WHITE)  # the same random vectors in all layers of a width
+UNIT_KINDS = (UNITS, OFF_MEAN_UNITS, WHITE_UNITS)  # one direction a unit
+RANDOM_KINDS = (RANDOM, OFF_MEAN, WHITE)  # the same random vectors in all layers of a width
 LEARNING = (UNITS, RANDOM, WHITE_UNITS, WHITE)  # compared with themselves in the untrained net
+
+
+def comparison(kind: str, rival: str) -> str:
+    """The name of the comparison of a kind with another."""
+    return f"{kind} − {rival}"
+
+
+def learned(kind: str) -> str:
+    """The name of the comparison of a kind with the same before training."""
+    return f"{kind} − {kind}, untrained"
 
 
 def directions_of(moments: Moments, alive: np.ndarray, seed: int) -> dict[str, np.ndarray]:

@@ -2,25 +2,24 @@
 
 import functools
 import hashlib
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 import keras_intriguing as ki
-from keras_intriguing.directions import MEASURES, Coherence, Judge, TopImages
-from keras_intriguing.training import recipes
+from keras_intriguing.directions import MEASURES, Coherence, CoherenceScorer, TopImages
 from reproductions.coherence import kinds
 from reproductions.coherence.kinds import UNITS
 from reproductions.shared.run import Run
 
-PRESETS = [name for name, recipe in recipes.RECIPES.items() if recipe.dataset == "mnist" and recipe.seed == 0]
+PRESETS = ki.presets.packaged()
 K = 10
 OVERALL = "overall"  # the mean of the four measures' scores
 SCORES = (*MEASURES, OVERALL)
 
-_JUDGE, _OTHER_JUDGE = "convnet_mnist", "fc200_200_10_mnist"  # the second for the convolutional net itself
+# in whose last hidden layer images are compared; the second for the convolutional net itself
+_FEATURES, _OTHER_FEATURES = "convnet_mnist", "fc200_200_10_mnist"
 
 
 class Layer(NamedTuple):
@@ -33,15 +32,19 @@ class Layer(NamedTuple):
     @property
     def key(self) -> str:
         """Its name among the records."""
-        net = self.preset if self.trained else f"untrained-{recipes.get(self.preset).model}"
+        net = self.preset if self.trained else f"untrained-{_recipe(self.preset)['model']}"
         return f"{net}-{self.name}"
 
     @property
     def untrained(self) -> "Layer":
         """The layer before training: the same for all presets of an architecture, which start alike."""
-        architecture = recipes.get(self.preset).model
-        first = next(preset for preset in PRESETS if recipes.get(preset).model == architecture)
+        architecture = _recipe(self.preset)["model"]
+        first = next(preset for preset in PRESETS if _recipe(preset)["model"] == architecture)
         return Layer(first, self.name, trained=False)
+
+
+def _recipe(preset: str) -> dict[str, Any]:
+    return ki.presets.load_metrics(preset)["recipe"]
 
 
 def layers(run: Run) -> list[Layer]:
@@ -65,48 +68,33 @@ def images(run: Run) -> tuple[np.ndarray, np.ndarray]:
     return x[order], y[order]
 
 
-@functools.cache
-def described(run: Run) -> str:
-    """The images, in words."""
-    what = "training" if run.dataset == "mnist5k" else "test"
-    return f"all {len(images(run)[0]):,} MNIST {what} images of {run.dataset}, the training run of seed 0 of every model"
-
-
-def record(
-    run: Run, name: str, presets: list[str], measure: Callable[[], dict[str, Any]], **settings: Any
-) -> dict[str, Any]:
-    """A record that rests on all images, whatever number is attacked elsewhere."""
+def images_key(run: Run) -> dict[str, Any]:
+    """All images, for a record's key, whatever number is attacked elsewhere; see `Measurement.images`."""
     x, y = images(run)
-    return run.record(
-        name,
-        presets,
-        measure,
-        images=len(x),
-        images_sha256=hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest(),
-        **settings,
-    )
+    digest = hashlib.sha256(x.tobytes() + y.tobytes())
+    return {"dataset": run.dataset, "images": len(x), "images_sha256": digest.hexdigest()}
 
 
 def model(run: Run, layer: Layer) -> Any:
     """The net of a layer; good until the run's next model."""
     net = run.model(layer.preset)
     if not layer.trained:
-        ki.training.initialize(net, recipes.get(layer.preset).seed)
+        ki.training.initialize(net, _recipe(layer.preset)["seed"])
     return net
 
 
-def judge_of(preset: str) -> str:
+def feature_net(preset: str) -> str:
     """The preset in whose last hidden layer's space the images of another are compared."""
-    return _OTHER_JUDGE if preset == _JUDGE else _JUDGE
+    return _OTHER_FEATURES if preset == _FEATURES else _FEATURES
 
 
 @functools.cache
-def judge(run: Run, preset: str) -> Judge:
+def scorer(run: Run, preset: str) -> CoherenceScorer:
     """What measures sets of images, with the features of a preset."""
     x, y = images(run)
     net = run.model(preset)
     last = ki.directions.hidden_layers(net)[-1]
-    return Judge(y, x, ki.directions.activations(net, last, x), K)
+    return CoherenceScorer(y, x, ki.directions.activations(net, last, x), K)
 
 
 class Measured(NamedTuple):
@@ -132,19 +120,21 @@ class Measured(NamedTuple):
 @functools.cache
 def measured(run: Run, layer: Layer) -> Measured:
     """The coherence of all kinds of directions of a layer."""
-    judging = judge(run, judge_of(layer.preset))
-    return of_net(model(run, layer), layer.name, images(run)[0], judging, K, run.seed)
+    score = scorer(run, feature_net(layer.preset))
+    return measure_layer(model(run, layer), layer.name, images(run)[0], score, K, run.seed)
 
 
-def of_net(net: keras.Model, layer: str, x: Any, judging: Judge, k: int, seed: int) -> Measured:
-    """The coherence of the k top images of all kinds of directions of a net's layer, judged by what is made for k."""
+def measure_layer(
+    net: keras.Model, layer: str, x: Any, score: CoherenceScorer, k: int, seed: int
+) -> Measured:
+    """The coherence of the k top images of all kinds of directions of a net's layer; `score` is that of k images."""
     groups = directions_of(net, layer, x, seed)
     top = ki.directions.top_images(net, layer, x, np.concatenate(list(groups.values())), k + 1)
     ends = np.cumsum([len(group) for group in groups.values()])[:-1]
     parts = zip(groups, np.split(top.indices, ends), np.split(top.activations, ends), strict=True)
     coherence, tied = {}, {}
     for kind, indices, activations in parts:
-        coherence[kind] = judging(TopImages(indices[:, :k], activations[:, :k]))
+        coherence[kind] = score(TopImages(indices[:, :k], activations[:, :k]))
         tied[kind] = float((activations[:, k - 1] == activations[:, k]).mean())
     return Measured(coherence, tied, alive=groups[UNITS].any(axis=0))
 

@@ -1,15 +1,13 @@
-"""What Figures 3 to 6 share: the validation photographs, their classes in words, and records that rest on them."""
+"""Imagenette's validation photographs, and what the nets make of them: Figures 3 to 6."""
 
 import functools
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 import keras_intriguing as ki
-from keras_intriguing.data.photographs import IMAGENETTE, Photographs
 from reproductions.shared.run import Run
 
 ALEXNET = "alexnet_small_imagenette"
@@ -17,7 +15,7 @@ QUOCNET = "quocnet_imagenette"
 
 
 @functools.cache
-def validation(run: Run) -> Photographs:
+def validation(run: Run) -> ki.photographs.Photographs:
     """The run's validation photographs.
 
     Raises:
@@ -35,40 +33,17 @@ def validation(run: Run) -> Photographs:
     return found
 
 
+@functools.cache
+def images(run: Run) -> dict[str, Any]:
+    """The photographs, for a record's key: of their files and their labels; see `Measurement.images`."""
+    found = validation(run)
+    digest = hashlib.sha256(bytes.fromhex(found.sha256) + found.labels.tobytes())
+    return {"dataset": "imagenette", "images": len(found), "images_sha256": digest.hexdigest()}
+
+
 def words(run: Run) -> list[str]:
     """The classes, in words, by label."""
-    return [IMAGENETTE.get(name, name) for name in validation(run).classes]
-
-
-@functools.cache
-def images_hash(run: Run) -> str:
-    """Of the photographs' files and their labels."""
-    found = validation(run)
-    return hashlib.sha256(bytes.fromhex(found.sha256) + found.labels.tobytes()).hexdigest()
-
-
-def described(run: Run) -> str:
-    """The photographs, in words: validation ones only where they are known to be."""
-    found = validation(run)
-    recorded = ki.presets.load_metrics(ALEXNET)["images_sha256"]["val"]
-    if run.photographs is None or found.sha256 == recorded:
-        return f"the {len(found):,} validation photographs of Imagenette"
-    return (
-        f"the {len(found):,} photographs of {run.photographs.name} (not the validation photographs that the nets' "
-        "errors were measured on; the nets may have been trained on them)"
-    )
-
-
-def record(
-    run: Run, name: str, presets: list[str], measure: Callable[[], dict[str, Any]], **settings: Any
-) -> dict[str, Any]:
-    """A record that rests on the photographs, whatever digits are attacked elsewhere."""
-    return run.record(name, presets, measure, **{**rests_on(run), **settings})
-
-
-def rests_on(run: Run) -> dict[str, Any]:
-    """What replaces the run's digits in a record's key."""
-    return {"dataset": "imagenette", "images": len(validation(run)), "images_sha256": images_hash(run)}
+    return [ki.photographs.IMAGENETTE.get(name, name) for name in validation(run).classes]
 
 
 def size_of(run: Run, preset: str) -> int:

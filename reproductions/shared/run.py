@@ -1,9 +1,8 @@
-"""One run of the reproductions: its images, its models, and the records that it has already written."""
+"""One run of the reproductions: its images and its models, and where it keeps what it measures."""
 
 import dataclasses
 import functools
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,6 @@ from typing import Any
 import numpy as np
 
 import keras_intriguing as ki
-from keras_intriguing import files
-from reproductions.shared import records
-from reproductions.shared.code import CODE
-
-PAPER = json.loads((Path(__file__).parent.parent / "paper.json").read_text(encoding="utf-8"))
 
 
 @dataclasses.dataclass(eq=False)  # hashable: methods are cached by run
@@ -23,7 +17,7 @@ class Run:
     """What a run measures, and where it keeps it.
 
     Every record is a file of its own, written when it is measured, with a key of all that decides its
-    values; a later run with the same key reads it instead of measuring again.
+    values; a later run with the same key reads it instead of measuring again (see `Measurement`).
 
     Attributes:
         dataset: `mnist` (attacks its test images) or `mnist5k` (attacks training images; it has no others).
@@ -33,7 +27,7 @@ class Run:
         out: folder of records, examples and the report.
         data_dir: see `ki.data.load`.
         command: that repeats the run.
-        advance: called with a description when a measurement begins.
+        begin: called with the name of a measurement when it begins.
         photographs: a folder of them; None for Imagenette by TFDS. See `ki.photographs.load`.
         skip_unreadable: leave out photographs that cannot be decoded.
         alexnet: folder of a preset of `ki.models.AlexNet`; None for its initialization.
@@ -46,14 +40,14 @@ class Run:
     out: Path
     data_dir: str | None
     command: str
-    advance: Callable[[str], None] = lambda description: None
+    begin: Callable[[str], None] = lambda name: None
     alexnet: Path | None = None
     photographs: Path | None = None
     skip_unreadable: bool = False
 
     @functools.cached_property
     def attacked(self) -> tuple[np.ndarray, np.ndarray]:
-        """The attacked images and labels, not filtered for being classified rightly, as in the paper."""
+        """The attacked images and labels, not only those that are correctly classified, as in the paper."""
         x, y = self.load("train" if self.dataset == "mnist5k" else "test")
         if self.images > len(x):
             raise ValueError(f"--attacked {self.images}, but {self.dataset} has {len(x)} images to attack.")
@@ -93,59 +87,6 @@ class Run:
         self._models[name].set_weights(weights)
         return self._models[name]
 
-    @property
-    def described(self) -> str:
-        """The attacked images, in words."""
-        what = "training" if self.dataset == "mnist5k" else "test"
-        seeds = (
-            f"up to {self.training_seeds} training runs a model"
-            if self.training_seeds > 1
-            else "one training run a model"
-        )
-        return f"{self.images} MNIST {what} images (seed {self.seed}, not filtered for being classified rightly; {seeds})"
-
-    @property
-    def pairs_described(self) -> str:
-        """What a cell of a transfer table averages, in words; empty with one training run."""
-        if self.training_seeds == 1:
-            return ""
-        return "A cell is the average over all pairs of a training run of either model."
-
     def trained(self, preset: str) -> list[str]:
         """The presets of a model's training runs, as many as are asked for and known."""
         return ki.presets.training_runs(preset)[: self.training_seeds]
-
-    def misclassified(self, preset: str, images: np.ndarray) -> np.ndarray:
-        """Which images, made from the attacked ones, a model does not give their true label: bool [images]."""
-        return ki.evaluation.labels(self.model(preset), images) != self.attacked[1]
-
-    def record(
-        self, name: str, presets: list[str], measure: Callable[[], dict[str, Any]], **settings: Any
-    ) -> dict[str, Any]:
-        """The values of a record: read if it is there with the same key, else measured and written.
-
-        Args:
-            name: of its file, below `records`.
-            presets: the models it rests on; their hashes are part of the key.
-            measure: gives the values; the code that the module of this function rests on is part of the key.
-            settings: whatever else decides the values.
-        """
-        self.advance(name)
-        key = {
-            "dataset": self.dataset,
-            "images": self.images,
-            "seed": self.seed,
-            "images_sha256": self.images_hash,
-            "sha256": {preset: ki.presets.load_metrics(preset)["sha256"] for preset in presets},
-            "versions": ki.presets.versions(),
-            "code": CODE.hash(measure.__module__, *map(_model_module, presets)),
-            **settings,
-        }
-        path = self.out / "records" / f"{name}.json"
-        return records.keep(path, key, self.command, measure)
-
-
-@functools.cache
-def _model_module(preset: str) -> str:
-    """Where the class of a preset is defined: its configuration says so, no import does."""
-    return files.read_json(ki.presets.find(preset) / ki.presets.CONFIG)["module"]

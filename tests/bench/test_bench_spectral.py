@@ -46,7 +46,7 @@ def test_svds_finds_the_norm_of_the_layer(settings: dict[str, Any]) -> None:
 
 
 def test_the_layers_are_those_of_table_5() -> None:
-    from reproductions.shared.run import PAPER
+    from reproductions.shared.paper import PAPER
 
     for name, (make, shape) in norm_layers.LAYERS.items():
         layer = make()

@@ -75,7 +75,7 @@ def test_found_sets_stay_within_their_limit_among_many_images() -> None:
     images = random.uniform(size=(600, 20))
     images[100:106] = images[100] + 1e-3 * random.normal(size=(6, 20))  # planted: the best six
     labels = np.arange(600) % 10
-    reference = directions.Judge(labels, images, None, 6).references["pixels"]
+    reference = directions.CoherenceScorer(labels, images, None, 6).references["pixels"]
     planted = np.arange(100, 106)[None]
     values = directions.coherence(TopImages(planted, planted), labels, images).values
     assert reference.best == pytest.approx(values["pixels"][0], abs=1e-6)
@@ -137,10 +137,10 @@ def test_of_all_images_the_purity_is_the_largest_share() -> None:
     assert found.references["purity"].chance == pytest.approx(4 / 12)
 
 
-def test_a_judge_takes_little_more_memory_than_its_vectors() -> None:
+def test_a_scorer_takes_little_more_memory_than_its_vectors() -> None:
     images = np.random.default_rng(0).random((1000, 12000), np.float32)
     tracemalloc.start()
-    directions.Judge(np.zeros(1000), images, None, 2)
+    directions.CoherenceScorer(np.zeros(1000), images, None, 2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3.2 * images.nbytes  # its vectors, and blocks of sets and of similarities
@@ -148,7 +148,7 @@ def test_a_judge_takes_little_more_memory_than_its_vectors() -> None:
 
 def test_equal_images_of_any_grey_are_like_no_other() -> None:
     images = np.full((10, 50), 0.1)  # their computed mean is 0.1 − 1.4e-17
-    found = directions.Judge(np.zeros(10), images, None, 3).references["pixels"]
+    found = directions.CoherenceScorer(np.zeros(10), images, None, 3).references["pixels"]
     assert found == (0, 0, 0)
 
 
@@ -174,7 +174,7 @@ def with_one(value: float) -> np.ndarray:
 )
 def test_spaces_that_cannot_be_compared_are_named(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        directions.Judge(*arguments, k=3)
+        directions.CoherenceScorer(*arguments, k=3)
 
 
 def test_the_search_for_the_best_set_ends_where_gains_are_no_numbers() -> None:
@@ -200,4 +200,4 @@ def test_bad_input_is_named(labels: np.ndarray, indices: list, message: str, spa
 
 def test_sets_of_another_size_are_named(spaces) -> None:
     with pytest.raises(ValueError, match=r"shape \(220, 3\); \[M, 4\] is what is measured"):
-        directions.Judge(LABELS, spaces[0], None, 4)(all_sets())
+        directions.CoherenceScorer(LABELS, spaces[0], None, 4)(all_sets())

@@ -7,7 +7,11 @@ import pytest
 
 import keras_intriguing as ki
 from reproductions import chapters
+from reproductions.chapters import table1
+from reproductions.shared import measurement
 from reproductions.shared.code import CODE, Code
+from reproductions.shared.measurement import Measurement, measured
+from reproductions.shared.run import Run
 
 FILES = {
     "pack/__init__.py": '''
@@ -88,21 +92,61 @@ def copied(tmp_path: Path) -> dict[str, Path]:
     return {name: tmp_path / name for name in PACKAGES}
 
 
-TABLE2 = ("reproductions.chapters.table2", "reproductions.shared.examples")
-TABLE5 = ("reproductions.chapters.table5",)
+def planned(name: str, out: Path) -> list[Measurement]:
+    return chapters.load(name).measurements(Run("mnist5k", 4, 0, 1, out, None, ""))
 
 
-def test_a_comment_changes_no_hash(copied: dict[str, Path]) -> None:
-    for folder in copied.values():
+def code_of(planned: list[Measurement], code: Code) -> list[str]:
+    return [code.hash(type(one).__module__) for one in planned]
+
+
+def comment(folders: dict[str, Path]) -> None:
+    for folder in folders.values():
         for path in folder.rglob("*.py"):
             path.write_text(f"# in another word\n{path.read_text()}")
-    for module in (*TABLE2, *TABLE5):
-        assert Code(copied).hash(module) == CODE.hash(module)
 
 
-def test_a_line_of_the_attack_changes_table_2_and_not_table_5(copied: dict[str, Path]) -> None:
+def test_a_comment_changes_no_records_code(copied: dict[str, Path], tmp_path: Path) -> None:
+    comment(copied)
+    for name in ("table1", "table2", "table5"):
+        measurements = planned(name, tmp_path)
+        assert code_of(measurements, Code(copied)) == code_of(measurements, CODE)
+
+
+def test_a_line_of_the_attack_changes_table_2_and_not_table_5(
+    copied: dict[str, Path], tmp_path: Path
+) -> None:
     path = copied["keras_intriguing"] / "attack" / "program.py"
     path.write_text(f"{path.read_text()}\nONE_MORE = 1\n")
-    changed = Code(copied)
-    assert all(changed.hash(module) != CODE.hash(module) for module in TABLE2)
-    assert all(changed.hash(module) == CODE.hash(module) for module in TABLE5)
+    table2, table5 = planned("table2", tmp_path), planned("table5", tmp_path)
+    pairs = zip(code_of(table2, Code(copied)), code_of(table2, CODE), strict=True)
+    assert all(changed != before for changed, before in pairs)
+    assert code_of(table5, Code(copied)) == code_of(table5, CODE)
+
+
+def test_how_values_are_shown_decides_no_record(tmp_path: Path) -> None:
+    for name in ("figure1", "table1", "table2", "table5", "directions"):
+        for module in {type(one).__module__ for one in planned(name, tmp_path)}:
+            shown = [
+                m
+                for m in CODE.reached(module)
+                if m.startswith(("keras_intriguing.report", "reproductions.chap"))
+            ]
+            assert not shown, (module, shown)
+
+
+def test_a_record_is_found_again_after_a_comment_and_not_after_a_change(
+    copied: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, errors = Run("mnist5k", 4, 0, 1, tmp_path, None, ""), table1.errors("fc10_mnist_decay1")
+    values, path = measured(run, errors), tmp_path / "records" / f"{errors.name}.json"
+    written = path.read_bytes()
+    comment(copied)
+    monkeypatch.setattr(measurement, "CODE", Code(copied))
+    assert measured(run, errors) == values
+    assert path.read_bytes() == written
+    evaluation = copied["keras_intriguing"] / "classifiers" / "evaluation.py"
+    evaluation.write_text(f"{evaluation.read_text()}\nONE_MORE = 1\n")
+    monkeypatch.setattr(measurement, "CODE", Code(copied))
+    assert measured(run, errors) == values
+    assert path.read_bytes() != written

@@ -1,25 +1,22 @@
 """Mean differences over layers against theory and simulation."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy import stats
 
 from reproductions.coherence import contrasts
+from reproductions.coherence.comparisons import LayerRecord
 from reproductions.coherence.contrasts import Contrast, Estimate, Term
 from reproductions.coherence.kinds import RANDOM, UNITS, WHITE
 
 
-def record(units: np.ndarray, random: np.ndarray, **rest: Any) -> dict[str, Any]:
+def record(units: np.ndarray, random: np.ndarray, untrained: str | None = None) -> LayerRecord:
     """Of a layer, out of its directions' scores."""
-    return {
-        "scores": {
-            kind: " ".join("nan" if np.isnan(score) else str(round(1e4 * score)) for score in scores)
-            for kind, scores in ((UNITS, units), (RANDOM, random), (WHITE, random))
-        },
-        **rest,
+    scores = {
+        kind: " ".join("nan" if np.isnan(score) else str(round(1e4 * score)) for score in scores)
+        for kind, scores in ((UNITS, units), (RANDOM, random), (WHITE, random))
     }
+    return LayerRecord("net", "layer", True, 0, {}, {}, {}, scores, {}, untrained)
 
 
 RAW = contrasts.difference(UNITS, RANDOM)

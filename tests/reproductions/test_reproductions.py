@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,41 +12,48 @@ from scipy import stats
 
 import keras_intriguing as ki
 from reproductions import __main__ as reproductions
-from reproductions.chapters import claims, table1, table2, table4
-from reproductions.shared import asymmetry, cross, examples
-from reproductions.shared import intervals as statistics
-from reproductions.shared.run import PAPER, Run
-
-certify = table1._certified
+from reproductions import chapters
+from reproductions.chapters import figure7, table1, table2, table3, table4
+from reproductions.measurements import asymmetry, examples
+from reproductions.measurements.asymmetry import Asymmetry
+from reproductions.measurements.certified import Certified, CertifiedDistortion
+from reproductions.measurements.distortions import Distortions
+from reproductions.measurements.examples import DIRECT, NEAREST, Attack
+from reproductions.measurements.transfer import Adversarial, Change, Perturbed, Transfer, TransferRow
+from reproductions.shared import intervals, measurement, records
+from reproductions.shared.intervals import Number
+from reproductions.shared.measurement import Values, measured
+from reproductions.shared.paper import PAPER
+from reproductions.shared.run import Run
 
 
 def test_wilson_interval_agrees_with_scipy() -> None:
     for hits, count in ((0, 256), (1, 10), (128, 256), (256, 256)):
-        ours = statistics.share([hits / count], count)
+        ours = intervals.share([hits / count], count)
         theirs = stats.binomtest(hits, count).proportion_ci(method="wilson")
-        assert (ours["low"], ours["high"]) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+        assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 def test_mean_interval_is_the_normal_one() -> None:
     values = np.random.default_rng(0).normal(3, 2, 1000)
     low, high = stats.norm.interval(0.95, values.mean(), stats.sem(values))
-    ours = statistics.mean(values[None])
-    assert (ours["value"], ours["low"], ours["high"]) == pytest.approx((values.mean(), low, high))
+    ours = intervals.mean(values[None])
+    assert (ours.value, ours.low, ours.high) == pytest.approx((values.mean(), low, high))
 
 
 def test_runs_are_averaged_and_their_interval_is_that_of_the_images() -> None:
     values = np.array([[1.0, 2.0, 3.0, np.nan], [3.0, 4.0, 5.0, np.nan]])
-    ours = statistics.mean(values)
-    assert ours["runs"] == [2.0, 4.0]
-    assert (ours["value"], ours["n"]) == (3.0, 3)
-    assert ours["high"] - ours["low"] == pytest.approx(2 * 1.96 / np.sqrt(3), rel=1e-3)
+    ours = intervals.mean(values)
+    assert ours.runs == [2.0, 4.0]
+    assert (ours.value, ours.n) == (3.0, 3)
+    assert ours.high - ours.low == pytest.approx(2 * 1.96 / np.sqrt(3), rel=1e-3)
 
 
 def test_a_share_over_runs_leaves_out_what_does_not_exist() -> None:
-    ours = statistics.share_of(np.array([[1.0, 0.0, np.nan], [1.0, 1.0, 0.0]]))
-    assert ours["runs"] == pytest.approx([1 / 2, 2 / 3])
-    assert (ours["value"], ours["n"]) == (pytest.approx(7 / 12), 2)
-    low, high = statistics.runs_range(statistics.share([0.0, 1.0], 10))
+    ours = intervals.share_of(np.array([[1.0, 0.0, np.nan], [1.0, 1.0, 0.0]]))
+    assert ours.runs == pytest.approx([1 / 2, 2 / 3])
+    assert (ours.value, ours.n) == (pytest.approx(7 / 12), 2)
+    low, high = intervals.runs_range(intervals.share([0.0, 1.0], 10))
     assert low == pytest.approx(stats.binomtest(0, 10).proportion_ci(method="wilson").low, abs=1e-12)
     assert high == pytest.approx(stats.binomtest(10, 10).proportion_ci(method="wilson").high)
 
@@ -59,74 +66,88 @@ def test_luck_is_the_deviation_of_a_single_difference() -> None:
         runs = random.normal(0.1, 0.05, size=(3, 1)) + random.normal(0, 0.03, size=3)
         difference = runs[..., None] + random.normal(0, of_images, size=1000)
         ours = asymmetry.summary(difference)
-        variances.append(ours["deviation"] ** 2)
+        variances.append(ours.deviation**2)
     assert np.sqrt(np.mean(variances)) == pytest.approx(
         np.sqrt(0.05**2 + 0.03**2 + of_images**2 / 256), rel=0.05
     )
-    assert np.isnan(asymmetry.summary(difference[:1])["deviation"])
+    assert np.isnan(asymmetry.summary(difference[:1]).deviation)
 
 
-class Planted:
-    """A run of two models with three training runs each, whose errors are planted."""
+class Planted(NamedTuple):
+    """A model that gets wrong what was made for model a: b all of its run 2, a each run its own."""
 
-    training_seeds = 3
+    preset: str
 
-    def __init__(self) -> None:
-        self.attacked = (np.zeros((4, 2)), np.zeros(4, int))
+
+class PlantedRun:
+    """A run of two models with three training runs each."""
+
+    attacked = (np.zeros((4, 2)), np.zeros(4, int))
 
     def trained(self, preset: str) -> list[str]:
         return [f"{preset}{seed}" for seed in range(3)]
 
-    def misclassified(self, preset: str, images: np.ndarray) -> np.ndarray:
-        """Images carry the model and the run they were made for; b gets wrong what was made for a, run 2."""
-        made_for_a, made_for_run = images[0]
-        own = made_for_a == preset.startswith("a") and made_for_run == int(preset[-1])
-        return np.full(4, own or (preset.startswith("b") and made_for_a == 1 and made_for_run == 2))
-
-    def record(self, name: str, presets: list[str], measure: Any, **settings: Any) -> dict[str, Any]:
-        return measure()
+    def model(self, preset: str) -> Planted:
+        return Planted(preset)
 
 
-def planted_examples(preset: str) -> cross.Made:
-    images = np.stack([np.tile([preset == "a", seed], (4, 1)).astype(float) for seed in range(3)])
-    return cross.Made(images, np.ones((3, 4), bool), [f"{preset}{seed}" for seed in range(3)], ["hash"])
+def planted_labels(model: Planted, images: np.ndarray) -> np.ndarray:
+    """Images carry the model and the run they were made for."""
+    made_for_a, made_for_run = images[0]
+    own = made_for_a == model.preset.startswith("a") and made_for_run == int(model.preset[-1])
+    wrong = own or (model.preset.startswith("b") and made_for_a == 1 and made_for_run == 2)
+    return np.full(4, int(wrong))
 
 
-def test_a_cell_averages_the_pairs_of_training_runs() -> None:
-    run: Any = Planted()
-    row = cross.row(run, "a", planted_examples("a"), ["a", "b"])
-    assert row["errors"]["a"]["runs"] == [1.0, 1.0, 1.0]
-    assert row["other_run"]["runs"] == [0.0] * 6
-    assert row["errors"]["b"]["runs"] == [0.0] * 6 + [1.0] * 3
-    assert row["errors"]["b"]["value"] == pytest.approx(1 / 3)
+def planted_examples(source: Adversarial, run: Run) -> Perturbed:
+    images = np.stack([np.tile([source.preset == "a", seed], (4, 1)).astype(float) for seed in range(3)])
+    return Perturbed(images, np.ones((3, 4), bool), run.trained(source.preset))
 
 
-def test_an_asymmetry_compares_the_same_two_training_runs() -> None:
-    run: Any = Planted()
-    made = {preset: planted_examples(preset) for preset in ("a", "b")}
-    pair = asymmetry.measure(run, "asymmetry", made)["a → b"]
-    assert sorted(pair["runs"]) == [0.0] * 6 + [1.0] * 3
+@pytest.fixture
+def planted_run(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(ki.evaluation, "labels", planted_labels)
+    monkeypatch.setattr(Adversarial, "perturbed", planted_examples)
+    return PlantedRun()
+
+
+def test_a_cell_averages_the_pairs_of_training_runs(planted_run: Any) -> None:
+    row = Transfer("row", Adversarial("a", DIRECT), ("a", "b")).measure(planted_run)
+    assert row.errors["a"].runs == [1.0, 1.0, 1.0]
+    assert row.other_run.runs == [0.0] * 6
+    assert row.errors["b"].runs == [0.0] * 6 + [1.0] * 3
+    assert row.errors["b"].value == pytest.approx(1 / 3)
+
+
+def test_an_asymmetry_compares_the_same_two_training_runs(planted_run: Any) -> None:
+    pair = Asymmetry("asymmetry", ("a", "b")).measure(planted_run)["a → b"]
+    assert sorted(pair.runs) == [0.0] * 6 + [1.0] * 3
+
+
+def planted_certificate(self: CertifiedDistortion, run: Run) -> Certified:
+    return Certified(intervals.mean(np.full((1, 16), 0.01)))
+
+
+ATTACKING = ("table1", "table2", "table3", "table4", "figure7", "adversarial")
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The main job, small: all that attacks images, on 16 of mnist5k, first interrupted."""
     folder = tmp_path_factory.mktemp("report")
-    planted = {"distortion": statistics.mean(np.full((1, 16), 0.01))}  # certificates take half of the time
-    attacking = ["table1", "table2", "table3", "table4", "figure7", "adversarial"]
-    arguments = [*attacking, "--attacked", "16", "--out", str(folder)]
-    original, calls = Run.record, []
+    arguments = [*ATTACKING, "--attacked", "16", "--out", str(folder)]
+    original, calls = records.keep, []
     patch = pytest.MonkeyPatch()
-    patch.setattr(table1, "_certified", lambda run, preset: planted)
+    patch.setattr(CertifiedDistortion, "measure", planted_certificate)  # they take half of the time
 
-    def interrupting(self: Run, name: str, *args: Any, **settings: Any) -> dict[str, Any]:
-        calls.append(name)
+    def interrupting(path: Path, *args: Any) -> dict[str, Any]:
+        calls.append(path)
         if len(calls) == 6:
             raise KeyboardInterrupt
-        return original(self, name, *args, **settings)
+        return original(path, *args)
 
     with pytest.MonkeyPatch.context() as interrupted:
-        interrupted.setattr(Run, "record", interrupting)
+        interrupted.setattr(records, "keep", interrupting)
         assert reproductions.main(arguments) == 130
     assert (folder / "records").is_dir()
     assert not (folder / "report.html").exists()
@@ -137,10 +158,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_table_1_certifies_less_than_it_finds(tmp_path: Path) -> None:
     run = Run("mnist5k", 16, 0, 1, tmp_path, None, "")
-    certified = certify(run, "fc10_mnist_decay1")["distortion"]
-    found = table1.distortions(run, "found", "fc10_mnist_decay1", "direct", False)["distortion"]
-    assert certified["n"] == 16
-    assert 0 < certified["value"] <= found["value"] * (1 + 1e-5)
+    certified = measured(run, table1.certified("fc10_mnist_decay1")).distortion
+    found = measured(run, table1.distortion("fc10_mnist_decay1", DIRECT, NEAREST)).distortion
+    assert certified.n == 16
+    assert 0 < certified.value <= found.value * (1 + 1e-5)
 
 
 def test_report_has_everything_and_names_the_way_here(out: Path) -> None:
@@ -171,6 +192,13 @@ def test_records_say_what_they_rest_on(out: Path) -> None:
     assert record["values"]["distortion"]["runs"] == [record["values"]["distortion"]["value"]]
     assert {"dataset", "images", "seed", "sha256", "versions", "code"} <= set(record["key"])
     assert record["command"].startswith("python -m reproductions")
+
+
+def test_exactly_what_was_planned_is_recorded(out: Path) -> None:
+    run = Run("mnist5k", 16, 0, 1, out, None, "")
+    planned = {one.name for name in ATTACKING for one in chapters.load(name).measurements(run)}
+    folder = out / "records"
+    assert {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.json")} == planned
 
 
 def test_a_second_run_measures_nothing_again_and_keeps_the_other_sections(out: Path) -> None:
@@ -227,96 +255,114 @@ def test_bad_input_is_one_clear_line(
     assert message in capsys.readouterr().err
 
 
-def number(value: float, width: float = 0.01) -> dict[str, Any]:
-    return {"value": value, "low": value - width, "high": value + width, "n": 256, "runs": [value]}
+def number(value: float, width: float = 0.01) -> Number:
+    return Number(value, value - width, value + width, 256, [value])
 
 
-def planted_table1(success: float, distortions: list[float]) -> dict[str, Any]:
-    cell = {c: {"success": {"value": success}} for c in table1.DISTORTIONS}
-    table = {p: {c: {**v, "distortion": number(0.05)} for c, v in cell.items()} for p in table1.PRESETS}
-    for preset, distortion in zip(table1.PRESETS, distortions, strict=False):
-        for column in table1.DISTORTIONS:
-            table[preset][column]["distortion"] = number(distortion, 0.001)
-    return table
+def planted_table1(success: float, distortions: list[float]) -> Values:
+    numbers = dict(zip(table1.PRESETS, (number(value, 0.001) for value in distortions), strict=False))
+    found = {}
+    for preset in table1.PRESETS:
+        for attack in table1.ATTACKS:
+            size = numbers.get(preset, number(0.05))
+            found[table1.distortion(preset, *attack)] = Distortions(size, number(success), number(0.5))
+    return Values(found)
 
 
-def test_verdicts_of_table1_can_go_either_way() -> None:
-    every, decay, _ = claims.of_table1(planted_table1(1.0, [0.05, 0.08, 0.11]))
+def test_verdicts_of_table1_can_go_either_way(run: Run) -> None:
+    every, decay, _ = table1.claims(run, planted_table1(1.0, [0.05, 0.08, 0.11]))
     assert (every.verdict, decay.verdict) == ("holds", "holds")
-    every, decay, _ = claims.of_table1(planted_table1(0.99, [0.11, 0.08, 0.05]))
+    every, decay, _ = table1.claims(run, planted_table1(0.99, [0.11, 0.08, 0.05]))
     assert (every.verdict, decay.verdict) == ("does not hold", "does not hold")
-    _, decay, _ = claims.of_table1(planted_table1(1.0, [0.08, 0.0805, 0.081]))
+    _, decay, _ = table1.claims(run, planted_table1(1.0, [0.08, 0.0805, 0.081]))
     assert decay.verdict == "undecided"
 
 
-def planted_table2(on_others: float, on_noise: float) -> dict[str, Any]:
-    def row(error: float, own: str = "") -> dict[str, Any]:
-        return {"errors": {p: number(1.0 if p == own else error) for p in table2.PRESETS}}
-
-    rows = {f"penalty/{p}": row(on_others, own=p) for p in table2.PRESETS}
-    return {**rows, "clean": row(0.02), "noise0.1": row(on_noise), "noise0.3": row(on_noise)}
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run("mnist5k", 4, 0, 1, tmp_path, None, "")
 
 
-def test_verdicts_of_table2_can_go_either_way() -> None:
-    transfer, noise, *_ = claims.of_table2(planted_table2(on_others=0.3, on_noise=0.05))
+def row(errors: dict[str, Number]) -> TransferRow:
+    return TransferRow(errors, number(0.1), 1.0)
+
+
+def flat(models: Sequence[str], error: float, own: str = "") -> TransferRow:
+    return row({p: number(1.0 if p == own else error) for p in models})
+
+
+def planted_table2(on_others: float, on_noise: float) -> dict[Transfer, TransferRow]:
+    models = table2.PRESETS
+    rows = {table2.examples_of(p, "penalty"): flat(models, on_others, own=p) for p in models}
+    noise = {table2.noisy(stddev): flat(models, on_noise) for stddev in table2.STDDEVS}
+    return {**rows, **noise, table2.CLEAN: flat(models, 0.02)}
+
+
+def test_verdicts_of_table2_can_go_either_way(run: Run) -> None:
+    planted = Values(planted_table2(on_others=0.3, on_noise=0.05))
+    transfer, noise, *_ = table2.claims(run, planted)
     assert (transfer.verdict, noise.verdict) == ("holds", "holds")
-    transfer, noise, *_ = claims.of_table2(planted_table2(on_others=0.02, on_noise=0.05))
+    planted = Values(planted_table2(on_others=0.02, on_noise=0.05))
+    transfer, noise, *_ = table2.claims(run, planted)
     assert (transfer.verdict, noise.verdict) == ("does not hold", "does not hold")
 
 
-def test_the_papers_own_table_agrees_with_itself() -> None:
+def test_the_papers_own_table_agrees_with_itself(run: Run) -> None:
     rows = planted_table2(on_others=0.3, on_noise=0.05)
+    noise = {f"noise{stddev:g}": table2.noisy(stddev) for stddev in table2.STDDEVS}
     for name, cells in PAPER["table2"]["rows"].items():
-        row = rows[f"penalty/{name}" if name in table2.PRESETS else name]
-        row["errors"] = {p: number(c / 100) for p, c in zip(table2.PRESETS, cells, strict=True)}
-    *_, agreement = claims.of_table2(rows)
+        of = noise.get(name) or table2.examples_of(name, "penalty")
+        rows[of] = row({p: number(c / 100) for p, c in zip(table2.PRESETS, cells, strict=True)})
+    *_, agreement = table2.claims(run, Values(rows))
     assert agreement.verdict == "holds"
-    *_, agreement = claims.of_table2(planted_table2(on_others=0.9, on_noise=0.9))
+    *_, agreement = table2.claims(run, Values(planted_table2(on_others=0.9, on_noise=0.9)))
     assert agreement.verdict == "does not hold"
 
 
-def test_verdict_of_table3_can_go_either_way() -> None:
-    def planted(off_by: float) -> dict[str, Any]:
-        return {
-            preset: {"errors": {split: number(paper[split] / 100, 1e-3) for split in ("p1", "p2", "test")}}
-            | ({"errors": {"test": number((paper["test"] + off_by) / 100, 1e-3)}} if off_by else {})
-            for preset, paper in PAPER["table3"].items()
-        }
+def test_verdict_of_table3_can_go_either_way(run: Run) -> None:
+    def planted(off_by: float) -> Values:
+        found = {}
+        for preset, paper in PAPER["table3"].items():
+            errors = {split: number(paper[split] / 100, 1e-3) for split in ("p1", "p2", "test")}
+            if off_by:
+                errors = {"test": number((paper["test"] + off_by) / 100, 1e-3)}
+            found[table3.errors(preset)] = errors
+        return Values(found)
 
-    assert claims.of_table3(planted(0.0))[0].verdict == "holds"
-    assert claims.of_table3(planted(0.4))[0].verdict == "holds"
-    assert claims.of_table3(planted(0.55))[0].verdict == "undecided"
-    (claim,) = claims.of_table3(planted(-0.7))
+    assert table3.claims(run, planted(0.0))[0].verdict == "holds"
+    assert table3.claims(run, planted(0.4))[0].verdict == "holds"
+    assert table3.claims(run, planted(0.55))[0].verdict == "undecided"
+    (claim,) = table3.claims(run, planted(-0.7))
     assert claim.verdict == "does not hold"
     assert "-0.70 points" in claim.evidence
 
 
-def planted_table4(across: float, amplified: float) -> dict[str, Any]:
-    def rows(kind: str, error: float) -> dict[str, Any]:
-        return {f"{kind}/{p}": {"errors": {q: number(error) for q in table4.PRESETS}} for p in table4.PRESETS}
+def planted_table4(across: float, amplified: float) -> Values:
+    models = table4.PRESETS
+    errors = {Change.NONE: across, Change.NOISE: 0.02, Change.AMPLIFIED: amplified}
+    rows = {
+        table4.examples_of(p, change): flat(models, error) for change, error in errors.items() for p in models
+    }
+    return Values({**rows, table4.CLEAN: flat(models, 0.02), table4.noisy(0.1): flat(models, 0.02)})
 
-    flat = {name: {"errors": {q: number(0.02) for q in table4.PRESETS}} for name in ("clean", "noise0.1")}
-    return {**flat, **rows("as made", across), **rows("noise", 0.02), **rows("amplified", amplified)}
 
-
-def test_verdicts_of_table4_can_go_either_way() -> None:
-    disjoint, amplified = claims.of_table4(planted_table4(0.08, 0.4))
+def test_verdicts_of_table4_can_go_either_way(run: Run) -> None:
+    disjoint, amplified = table4.claims(run, planted_table4(0.08, 0.4))
     assert (disjoint.verdict, amplified.verdict) == ("holds", "holds")
-    disjoint, amplified = claims.of_table4(planted_table4(0.02, 0.02))
+    disjoint, amplified = table4.claims(run, planted_table4(0.02, 0.02))
     assert (disjoint.verdict, amplified.verdict) == ("does not hold", "does not hold")
 
 
-def test_verdict_of_figure7_can_go_either_way() -> None:
-    def planted(at_one: float) -> dict[str, Any]:
-        noise = {"noise1": {"errors": {p: number(1 - at_one) for p in table1.PRESETS}}}
-        return noise | {p: {"errors": {p: number(1.0, 0.0)}} for p in table1.PRESETS}
+def test_verdict_of_figure7_can_go_either_way(run: Run) -> None:
+    def planted(at_one: float) -> Values:
+        own = {figure7.own_examples(p): row({p: number(1.0, 0.0)}) for p in figure7.PRESETS}
+        return Values({figure7.noisy(1): flat(figure7.PRESETS, 1 - at_one), **own})
 
-    assert claims.of_figure7(planted(0.5))[0].verdict == "holds"
-    assert claims.of_figure7(planted(0.0))[0].verdict == "does not hold"
+    assert figure7.claims(run, planted(0.5))[0].verdict == "holds"
+    assert figure7.claims(run, planted(0.0))[0].verdict == "does not hold"
 
 
-def test_presets_of_a_class_share_one_model_object(tmp_path: Path) -> None:
-    run = Run("mnist5k", 4, 0, 1, tmp_path, None, "")
+def test_presets_of_a_class_share_one_model_object(run: Run) -> None:
     x, _ = run.attacked
     for preset in ("fc10_mnist_decay1", "fc10_mnist_decay1e-4", "fc10_mnist_decay1"):
         model = run.model(preset)
@@ -324,17 +370,30 @@ def test_presets_of_a_class_share_one_model_object(tmp_path: Path) -> None:
     assert model is run.model("fc10_mnist_decay1e-2")
 
 
-def test_examples_of_other_images_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    @dataclasses.dataclass
-    class Result:
-        adversarial: np.ndarray
+@dataclasses.dataclass
+class Result:
+    adversarial: np.ndarray
 
+
+@dataclasses.dataclass(frozen=True)
+class PlantedAttack(Attack):
+    pixels: float
+
+    def attacked(self, run: Run) -> np.ndarray:
+        return np.full((2, 28, 28, 1), self.pixels)
+
+    def target(self, run: Run) -> None:
+        return None
+
+
+def test_examples_of_other_images_are_made_anew(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def attack(model: Any, x: np.ndarray, **settings: Any) -> Result:
         return Result(x + 1)
 
     monkeypatch.setattr(ki, "minimal_distortion", attack)
-    run = Run("mnist5k", 4, 0, 1, tmp_path, None, "")
-    for x in (np.zeros((2, 28, 28, 1)), np.ones((2, 28, 28, 1)), np.zeros((2, 28, 28, 1))):
-        made = examples.kept(run, "kind", "fc10_mnist_decay1", x, None, "direct")
-        np.testing.assert_array_equal(made.arrays["adversarial"], x + 1)
-    assert made.peak_mib > 100
+    monkeypatch.setattr(measurement.CODE, "hash", lambda *modules: "")  # of the test's module there is none
+    for pixels in (0.0, 1.0, 0.0):
+        planted = PlantedAttack("examples/kind", "fc10_mnist_decay1", DIRECT, pixels)
+        made = examples.load(run, planted)
+        np.testing.assert_array_equal(made.arrays["adversarial"], planted.attacked(run) + 1)
+    assert made.file.peak_mib > 100

@@ -7,29 +7,35 @@ import pytest
 from keras_intriguing.training import recipes
 from reproductions.chapters import adversarial
 from reproductions.chapters.adversarial import DECAY, DROPOUT, EVERY, INPUT, PRESETS
-from reproductions.shared import intervals as statistics
+from reproductions.measurements.distortions import Distortions
+from reproductions.measurements.examples import NEAREST, RANDOM
+from reproductions.shared import intervals
+from reproductions.shared.intervals import Number
+from reproductions.shared.measurement import Values
 
 PAPER = {DECAY: 1.6, DROPOUT: 1.3, INPUT: 1.6, EVERY: 1.1}
 
 
 def planted(
-    errors: dict[str, float], spread: float = 0.02, distortions: tuple = (0.03, 0.05)
-) -> dict[str, Any]:
-    """The table for these average test errors, in percent, of three runs each."""
-
-    def row(preset: str) -> dict[str, Any]:
+    errors: dict[str, float], spread: float = 0.02, distortions: tuple[float, float] = (0.03, 0.05)
+) -> Values:
+    """The values for these average test errors, in percent, of three runs each."""
+    found: dict[Any, Any] = {}
+    for preset in PRESETS:
         shares = [(errors[preset] + step) / 100 for step in (-spread, 0, spread)]
+        tested = {"test": intervals.share(shares, 10_000), "train": intervals.share([0.0] * 3, 60_000)}
         size = distortions[preset == EVERY]
-        number = {"value": size, "low": size - 0.002, "high": size + 0.002, "n": 256, "runs": [size] * 3}
-        columns = {c: {"distortion": number, "success": {"value": 1.0}} for c in adversarial.DISTORTIONS}
-        found = {"test": statistics.share(shares, 10_000), "train": statistics.share([0.0] * 3, 60_000)}
-        return {"errors": found, **columns}
+        number = Number(size, size - 0.002, size + 0.002, 256, [size] * 3)
+        all_of_them = Number(1.0, 1.0, 1.0, 256, [1.0] * 3)
+        found[adversarial.errors(preset)] = tested
+        for targets in (NEAREST, RANDOM):
+            found[adversarial.distortion(preset, targets)] = Distortions(number, all_of_them, all_of_them)
+    return Values(found)
 
-    return {preset: row(preset) for preset in PRESETS}
 
-
-def verdicts(table: dict[str, Any]) -> list[str]:
-    return [claim.verdict for claim in adversarial.claims_of(table)]
+def verdicts(values: Values) -> list[str]:
+    run: Any = None  # nothing is looked up but the values
+    return [claim.verdict for claim in adversarial.claims(run, values)]
 
 
 def test_every_row_has_a_recipe_for_every_seed() -> None:

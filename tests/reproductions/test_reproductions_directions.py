@@ -2,7 +2,6 @@
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -11,29 +10,33 @@ from scipy import stats
 
 import keras_intriguing as ki
 from keras_intriguing import files
-from keras_intriguing.directions import MEASURES, Coherence, Judge, Moments, Reference
+from keras_intriguing.directions import MEASURES, Coherence, CoherenceScorer, Moments, Reference
 from reproductions import __main__ as reproductions
 from reproductions.coherence import claims as directions_claims
 from reproductions.coherence import comparisons, kinds
 from reproductions.coherence import measure as coherence
+from reproductions.coherence.claims import Records
+from reproductions.coherence.comparisons import Comparison, LayerRecord
 from reproductions.coherence.contrasts import Estimate
 from reproductions.coherence.kinds import (
     KINDS,
     LEARNING,
-    OF_RANDOM,
-    OF_UNITS,
     OFF_MEAN,
     OFF_MEAN_UNITS,
     PAIRS,
     PRINCIPAL,
     RANDOM,
+    RANDOM_KINDS,
     ROTATED,
+    UNIT_KINDS,
     UNITS,
     WHITE,
     WHITE_UNITS,
+    comparison,
 )
 from reproductions.coherence.measure import OVERALL, SCORES, Layer, Measured
 from reproductions.shared.run import Run
+from reproductions.shared.serialization import from_json
 
 SMALL = ["fc10_mnist_decay1", "fc100_100_10_mnist", "fc100_100_10_mnist_p1"]
 
@@ -76,21 +79,21 @@ def test_every_layer_is_measured_once_and_starting_weights_are_shared(out: Path)
     nets = ("fc100_100_10_mnist", "fc100_100_10_mnist_p1", "untrained-FC100_100_10")
     assert keys == {f"{net}-hidden{i}" for net in nets for i in (1, 2)}
     record = files.read_json(out / "records" / "directions" / "fc100_100_10_mnist-hidden1.json")
-    values = record["values"]
+    values = from_json(LayerRecord, record["values"])
     assert record["key"]["images"] == 417
-    assert set(values["kinds"]) == set(KINDS)
-    assert len(values["comparisons"]) == len(PAIRS) + len(LEARNING)
-    assert values["untrained"] == "untrained-FC100_100_10-hidden1"
-    for kind in (*OF_UNITS, *OF_RANDOM):
-        scores = comparisons.scores_of(values, kind)
-        assert len(scores) == values["kinds"][kind]["count"]
-        assert scores.mean() == pytest.approx(values["kinds"][kind]["scores"][OVERALL], abs=1e-5)
-    for comparison in values["comparisons"].values():
+    assert set(values.kinds) == set(KINDS)
+    assert len(values.comparisons) == len(PAIRS) + len(LEARNING)
+    assert values.untrained == "untrained-FC100_100_10-hidden1"
+    for kind in (*UNIT_KINDS, *RANDOM_KINDS):
+        scores = values.scores_of(kind)
+        assert len(scores) == values.kinds[kind].count
+        assert scores.mean() == pytest.approx(values.kinds[kind].scores[OVERALL], abs=1e-5)
+    for scored in values.comparisons.values():
         for score in SCORES:
-            found = comparison[score]
-            assert found["low"] <= found["difference"] <= found["high"]
-            assert 1 / 401 <= found["p"] <= 1
-            assert -1 <= found["delta"] <= 1
+            found = scored[score]
+            assert found.low <= found.difference <= found.high
+            assert 1 / 401 <= found.p <= 1
+            assert -1 <= found.delta <= 1
 
 
 def test_figure_1_shows_the_units_that_it_names(out: Path, digits) -> None:
@@ -156,8 +159,8 @@ def test_exactly_the_units_that_are_the_same_for_all_images_are_left_out() -> No
     model, images = net_with_rare_units()
     found = coherence.directions_of(model, "hidden", images, 0)
     assert found[UNITS].argmax(axis=1).tolist() == [0, 1, 5]
-    judging = Judge(np.arange(5000) % 10, images, None, 3)
-    measured = coherence.of_net(model, "hidden", images, judging, 3, 0)
+    score = CoherenceScorer(np.arange(5000) % 10, images, None, 3)
+    measured = coherence.measure_layer(model, "hidden", images, score, 3, 0)
     assert measured.alive.tolist() == [True, True, False, False, False, True]
 
 
@@ -174,7 +177,7 @@ def planted_coherence(level: dict[str, float], seed: int = 0) -> Measured:
     references = {m: Reference(0.0, 1.0, 1.0) for m in MEASURES}
 
     def scores(kind: str) -> np.ndarray:
-        return random.normal(level.get(kind, 0.3), 0.1, 60 if kind in OF_UNITS else 200)
+        return random.normal(level.get(kind, 0.3), 0.1, 60 if kind in UNIT_KINDS else 200)
 
     found = {kind: Coherence({m: scores(kind) for m in MEASURES}, references) for kind in KINDS}
     return Measured(found, dict.fromkeys(KINDS, 0.0), ~np.isin(np.arange(62), (3, 40)))
@@ -182,31 +185,31 @@ def planted_coherence(level: dict[str, float], seed: int = 0) -> Measured:
 
 def test_comparisons_find_planted_differences() -> None:
     found = planted_coherence({UNITS: 0.5, ROTATED: 0.8})
-    groups = {f"{a} − {b}": (found.scores(a), found.scores(b)) for a, b in PAIRS}
+    groups = {comparison(a, b): (found.scores(a), found.scores(b)) for a, b in PAIRS}
     results = comparisons.compared(groups, seed=0)
     assert list(results) == list(groups)
     for rival, expected in ((RANDOM, 0.2), (ROTATED, -0.3), (PRINCIPAL, 0.2)):
         for score in SCORES:
-            one = results[f"{UNITS} − {rival}"][score]
-            assert one["difference"] == pytest.approx(expected, abs=0.05)
-            assert one["low"] < one["difference"] < one["high"]
-            assert one["delta"] * np.sign(expected) > 0.5
-            assert one["p"] < 1e-3
-    assert results[f"{WHITE_UNITS} − {WHITE}"][OVERALL]["p"] > 1e-3
+            one = results[comparison(UNITS, rival)][score]
+            assert one.difference == pytest.approx(expected, abs=0.05)
+            assert one.low < one.difference < one.high
+            assert one.delta * np.sign(expected) > 0.5
+            assert one.p < 1e-3
+    assert results[comparison(WHITE_UNITS, WHITE)][OVERALL].p > 1e-3
     assert found.scores(UNITS)[:, -1] == pytest.approx(found.scores(UNITS)[:, :4].mean(axis=1))
 
 
 def test_a_record_keeps_every_directions_score() -> None:
     found = planted_coherence({})
-    record = comparisons.values_of(Layer("convnet_mnist", "hidden", trained=False), found, seed=0)
-    assert record["dead"] == 2
-    own = comparisons.scores_of(record, UNITS)
+    record = comparisons.layer_record(Layer("convnet_mnist", "hidden", trained=False), found, seed=0)
+    assert record.dead == 2
+    own = record.scores_of(UNITS)
     assert np.flatnonzero(np.isnan(own)).tolist() == [3, 40]
     np.testing.assert_allclose(own[found.alive], found.scores(UNITS)[:, -1], atol=5.1e-5)
-    np.testing.assert_allclose(comparisons.scores_of(record, WHITE), found.scores(WHITE)[:, -1], atol=5.1e-5)
+    np.testing.assert_allclose(record.scores_of(WHITE), found.scores(WHITE)[:, -1], atol=5.1e-5)
 
 
-def planted(level: dict[str, float], spread: float, last: dict[str, float] | None = None) -> dict[str, Any]:
+def planted(level: dict[str, float], spread: float, last: dict[str, float] | None = None) -> Records:
     """Records of two nets with two layers each, before and after training, out of kinds' mean scores.
 
     `level` gives those of trained layers, 0.3 where it does not; `last` those of the last ones instead.
@@ -217,21 +220,19 @@ def planted(level: dict[str, float], spread: float, last: dict[str, float] | Non
         scores = stats.norm.ppf(random.permutation(np.linspace(0, 1, count + 2)[1:-1]), mean, spread)
         return " ".join(str(round(1e4 * score)) for score in scores)
 
-    values: dict[str, Any] = {}
+    records: dict[str, LayerRecord] = {}
     for trained, preset, layer in itertools.product(
         (True, False), ("convnet_mnist", "fc100_100_10_mnist"), "12"
     ):
         levels = (last if last and layer == "2" else level) if trained else {}
-        values[f"{trained}{preset}{layer}"] = {
-            "trained": trained,
-            "untrained": f"False{preset}{layer}" if trained else None,
-            "preset": preset,
-            "scores": {
-                kind: packed(levels.get(kind, 0.3), 150 if kind in OF_UNITS else 400)
-                for kind in (*OF_UNITS, *OF_RANDOM)
-            },
+        scores = {
+            kind: packed(levels.get(kind, 0.3), 150 if kind in UNIT_KINDS else 400)
+            for kind in (*UNIT_KINDS, *RANDOM_KINDS)
         }
-    return values
+        untrained = f"False{preset}{layer}" if trained else None
+        record = LayerRecord(preset, layer, trained, 0, {}, {}, {}, scores, {}, untrained)
+        records[f"{trained}{preset}{layer}"] = record
+    return records
 
 
 # last, first and all layers, the convolutional net; without the mean last, first; whitened likewise; before training
@@ -291,9 +292,10 @@ def test_a_layers_verdict(value: float, half: float, p: float, expected: str) ->
 
 
 def test_p_values_are_corrected_for_all_tests() -> None:
-    one = {"difference": 0.1, "low": 0.0, "high": 0.2, "delta": 0.3, "p": 1e-4}
-    record = {"comparisons": {f"{a} − {b}": dict.fromkeys(SCORES, one) for a, b in PAIRS}}
+    one = Comparison(0.1, 0.0, 0.2, 0.3, 1e-4)
+    compared = {comparison(a, b): dict.fromkeys(SCORES, one) for a, b in PAIRS}
+    record = LayerRecord("net", "layer", True, 0, {}, {}, {}, {}, compared)
     found = directions_claims.Differences({"a": record, "b": record})
     tests = 2 * len(PAIRS) * len(SCORES)
     assert found.tests == tests
-    assert found.of("b", f"{UNITS} − {RANDOM}").p == pytest.approx(tests * 1e-4)
+    assert found.of("b", comparison(UNITS, RANDOM)).p == pytest.approx(tests * 1e-4)

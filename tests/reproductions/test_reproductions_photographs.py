@@ -17,11 +17,16 @@ from keras_intriguing.data import photographs
 from keras_intriguing.models.base import PresetModel
 from keras_intriguing.training import full_batch as training
 from keras_intriguing.training.photographs import error
-from reproductions.chapters import figure5, figure6
+from reproductions.chapters import figure5
 from reproductions.coherence import comparisons, kinds
-from reproductions.coherence import measure as coherence
 from reproductions.coherence import photographs as photograph_directions
-from reproductions.shared import imagenette, storing
+from reproductions.measurements import detector, one_target, survival
+from reproductions.measurements.examples import DIRECT, PENALTY
+from reproductions.measurements.one_target import Targeted
+from reproductions.shared import imagenette
+from reproductions.shared.intervals import Number
+from reproductions.shared.measurement import Values
+from reproductions.shared.run import Run
 
 _CLASSES = tuple(sorted(photographs.IMAGENETTE))
 _COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
@@ -68,7 +73,7 @@ def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         presets.save_to_preset(
             model,
             preset,
-            {"classes": list(_CLASSES), "recipe": {}, "images_sha256": {"val": "other"}},
+            {"classes": list(_CLASSES), "recipe": {"seed": 0}, "images_sha256": {"val": "other"}},
             "a card",
         )
         made.append(str(preset))
@@ -88,21 +93,14 @@ def trained(model: keras.Model, x: np.ndarray, y: np.ndarray, seed: int) -> kera
 def small(zoo: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The figures of the small net, with fewer images and tests."""
     monkeypatch.setattr(imagenette, "ALEXNET", zoo[0])
-    monkeypatch.setattr(photograph_directions, "PRESETS", zoo)
-    monkeypatch.setattr(photograph_directions, "_JUDGES_LAYER", "fc2")
-    for module in (reproductions, figure5):
-        monkeypatch.setattr(module, "PRESETS", zoo[:1], raising=False)
-    from reproductions.chapters import figure3, figure4
-
-    for module in (figure3, figure4):
-        monkeypatch.setattr(module, "PRESETS", zoo)
-    monkeypatch.setattr(figure5, "IMAGES", 6)
+    monkeypatch.setattr(photograph_directions, "FEATURE_NET", zoo[1])
+    monkeypatch.setattr(photograph_directions, "_FEATURE_LAYER", "fc2")
+    for module in (one_target, figure5):
+        monkeypatch.setattr(module, "IMAGES", 6)
     monkeypatch.setattr(figure5, "_SHOWN", 4)
     monkeypatch.setattr(kinds, "RANDOM_COUNT", 40)
     monkeypatch.setattr(comparisons, "DRAWS", 50)
     monkeypatch.setattr(comparisons, "PERMUTATIONS", 200)
-    monkeypatch.setattr(ki, "list_presets", lambda: zoo)
-    monkeypatch.setattr(coherence.recipes, "get", lambda preset: type("Recipe", (), {"seed": 0}))
 
 
 @pytest.mark.usefixtures("small")
@@ -159,7 +157,7 @@ def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, 
 
 def test_jpeg_is_what_a_file_would_hold() -> None:
     image = np.random.default_rng(0).random((1, 16, 16, 3)).astype(np.float32)
-    (stored,) = storing.STORED["JPEG, quality 75"](image)
+    (stored,) = survival.STORED["JPEG, quality 75"](image)
     encoded = tf.io.encode_jpeg(np.rint(image[0] * 255).astype(np.uint8), quality=75).numpy()
     import io
 
@@ -181,10 +179,10 @@ def test_other_classes_than_the_nets_are_refused(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.usefixtures("small")
-def test_too_few_that_are_classified_rightly_are_said(
+def test_too_few_that_are_correctly_classified_are_said(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(figure5, "IMAGES", 500)
+    monkeypatch.setattr(one_target, "IMAGES", 500)
     assert reproductions.main(["figure5", "--images", str(folder), "--out", str(tmp_path)]) == 2
     assert "500 are needed" in capsys.readouterr().err
 
@@ -199,11 +197,12 @@ def test_too_few_that_are_classified_rightly_are_said(
     ],
 )
 def test_examples_are_close_below_two_grey_levels(
-    success: float, low: float, high: float, verdict: str
+    success: float, low: float, high: float, verdict: str, tmp_path: Path
 ) -> None:
-    size = {"value": (low + high) / 510, "low": low / 255, "high": high / 255}
-    method = {"success": {"value": success, "n": 64}, "distortion": size}
-    (claim,) = figure5.claims_of({"penalty": method, "direct": method})
+    size = Number((low + high) / 510, low / 255, high / 255, 64, [])
+    measured = Targeted(size, Number(success, success, success, 64, []), 0.0, {}, {}, 0)
+    values = Values({figure5.by(method): measured for method in (PENALTY, DIRECT)})
+    (claim,) = figure5.claims(Run("mnist5k", 4, 0, 1, tmp_path, None, ""), values)
     assert claim.verdict == verdict
 
 
@@ -214,15 +213,14 @@ def test_figure_6_is_measured_and_reported(
     found = photographs.load(folder)
     positive = _CLASSES[3]
     is_one = (found.labels == 3).astype(np.int32)
-    detector = trained(Colours(2), found.images(12), is_one, 0)
+    net = trained(Colours(2), found.images(12), is_one, 0)
     metrics = {
         "recipe": {"positive": positive},
         "detection": {"classifier": {"value": 0.9, "low": 0.8, "high": 0.95}, "chance": {"value": 0.5}},
     }
     preset = str(tmp_path / "detector")
-    presets.save_to_preset(detector, preset, metrics, "a card")
-    monkeypatch.setattr(figure6, "PRESET", preset)
-    monkeypatch.setattr(figure6, "PRESETS", [preset])
+    presets.save_to_preset(net, preset, metrics, "a card")
+    monkeypatch.setattr(detector, "PRESET", preset)
     out = tmp_path / "out"
     assert reproductions.main(["figure6", "--images", str(folder), "--out", str(out)]) == 0
     text = (out / "REPORT.md").read_text(encoding="utf-8")
@@ -231,10 +229,10 @@ def test_figure_6_is_measured_and_reported(
     (path,) = (out / "examples").glob("figure6-direct.npz")
     kept = np.load(path)
     # all that show one and are recognized, and no longer are
-    recognized = np.argmax(detector(found.images(12)), -1) == 1
+    recognized = np.argmax(net(found.images(12)), -1) == 1
     assert len(kept["adversarial"]) == (recognized & (is_one == 1)).sum() > 4
     assert kept["success"].all()
-    assert not np.argmax(detector(kept["adversarial"]), -1).any()
+    assert not np.argmax(net(kept["adversarial"]), -1).any()
     values = json.loads((out / "records/figure6/direct.json").read_text())["values"]
     assert values["distortion"]["value"] == pytest.approx(kept["distortion"].mean())
     assert values["wrong"]["1"]["as computed"]["value"] == 1

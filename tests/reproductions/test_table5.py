@@ -1,6 +1,5 @@
 """Table 5 on networks small enough for a test, and what it says of planted numbers."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,10 @@ from keras_intriguing import presets, report
 from keras_intriguing.models.base import PresetModel
 from reproductions import __main__ as reproductions
 from reproductions.chapters import table5
-from reproductions.shared.run import PAPER, Run
+from reproductions.measurements.norms import LayerNorms, NetworkNorms
+from reproductions.shared.measurement import Values
+from reproductions.shared.paper import PAPER
+from reproductions.shared.run import Run
 
 L = keras.layers
 
@@ -39,8 +41,12 @@ class Small(PresetModel):
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ki.models, "AlexNet", Small)
-    monkeypatch.setattr(table5, "_LAYERS", ("conv1", "norm1", "pool1"))
+    monkeypatch.setattr(table5, "LAYERS", ("conv1", "norm1", "pool1"))
     monkeypatch.setattr(table5, "PRESETS", [])
+
+
+def measure(run: Run) -> Values:
+    return table5.CHAPTER.measure(run)
 
 
 def run(out: Path, weights: Path | None = None) -> Run:
@@ -51,29 +57,29 @@ def test_it_has_the_papers_figures_beside_both_formulas_and_the_bracket(
     small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table5, "PRESETS", ["fc10_mnist_decay1"])
-    values = table5.measure(run(tmp_path))
-    first, norm, pool = values["alexnet"]["layers"]
-    assert first["paper"] == pytest.approx(first["supremum"] / 2)
-    assert first["lower"] <= first["upper"] <= first["supremum"] * (1 + 1e-6)
-    assert (norm["kind"], pool["upper"]) == ("LocalResponseNormalization", pytest.approx(2))
-    plane = np.array(values["alexnet"]["spectra"]["conv1"])
+    values = measure(run(tmp_path))
+    first, norm, pool = (values[table5.of_layer(name, grouped=True)] for name in table5.LAYERS)
+    assert first.paper == pytest.approx(first.supremum / 2)
+    assert first.lower <= first.upper <= first.supremum * (1 + 1e-6)
+    assert (norm.kind, pool.upper) == ("LocalResponseNormalization", pytest.approx(2))
+    plane = np.array(first.spectrum)
     assert plane.shape == (25, 25)
     np.testing.assert_allclose(plane, plane[::-1, ::-1])
-    assert 0.95 * first["supremum"] <= plane.max() <= first["supremum"]
-    dense = values["presets"]["fc10_mnist_decay1"]
+    assert 0.95 * first.supremum <= plane.max() <= first.supremum
+    dense = values[table5.of_preset("fc10_mnist_decay1")]
     kernel = np.asarray(ki.from_preset("fc10_mnist_decay1").get_weights()[0], np.float64)
-    assert dense["upper"] == pytest.approx(np.linalg.norm(kernel, 2))
+    assert dense.upper == pytest.approx(np.linalg.norm(kernel, 2))
 
-    section = table5.section(run(tmp_path), values)
+    section = table5.CHAPTER.section(run(tmp_path), values)
     name, cells = section.tables[0].rows[0]
     shown = [cell.value for cell in cells]
     assert name == "conv1"
     assert shown[:3] == ["1×3×3×4", "2", "2.75"]
     assert [float(v) for v in shown[3:]] == pytest.approx(
-        [first[key] for key in ("paper", "supremum", "lower", "upper")], rel=1e-4
+        [first.paper, first.supremum, first.lower, first.upper], rel=1e-4
     )
     whole = dict(section.tables[0].rows)["with normalization and pooling"]
-    product = math.prod(row["upper"] for row in values["alexnet"]["layers"])
+    product = first.upper * norm.upper * pool.upper
     assert float(whole[-1].value) == pytest.approx(product, rel=1e-3)
     assert "NOT TRAINED" in section.tables[0].title
     page = report.write(report.Report("t", "s", [section], []), tmp_path)
@@ -81,7 +87,7 @@ def test_it_has_the_papers_figures_beside_both_formulas_and_the_bracket(
 
 
 def test_it_takes_up_its_records(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = table5.measure(run(tmp_path))
+    values = measure(run(tmp_path))
 
     def fail(*args: Any) -> None:
         raise AssertionError("measured again")
@@ -89,28 +95,31 @@ def test_it_takes_up_its_records(small: None, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(ki.spectral, "analyze_layer", fail)
     monkeypatch.setattr(ki.spectral, "analyze", fail)
     monkeypatch.setattr(ki.models, "AlexNet", fail)
-    assert table5.measure(run(tmp_path)) == values
+    again = measure(run(tmp_path))
+    assert all(again[one] == values[one] for one in table5.CHAPTER.plan(run(tmp_path)))
 
 
 def test_weights_of_ones_own_are_used_and_named(small: None, tmp_path: Path) -> None:
     model = Small(True)
     model.get_layer("conv1").kernel.assign(np.ones((3, 3, 1, 4)))
     presets.save_to_preset(model, tmp_path / "own", {}, "a card")
-    values = table5.measure(run(tmp_path, tmp_path / "own"))
+    values = measure(run(tmp_path, tmp_path / "own"))
     expected = ki.spectral.frequency_supremum(model.get_layer("conv1")).upper
-    assert values["alexnet"]["layers"][0]["supremum"] == pytest.approx(expected)
-    assert values["alexnet"]["weights"].startswith("SHA-256 ")
-    assert values["alexnet-ungrouped"]["weights"] == "initialization, seed 0"
-    assert "NOT TRAINED" not in table5.section(run(tmp_path), values).tables[0].title
+    assert values[table5.of_layer("conv1", grouped=True)].supremum == pytest.approx(expected)
+    own = run(tmp_path, tmp_path / "own")
+    grouped, ungrouped, *_ = table5.CHAPTER.section(own, values).tables
+    assert "weights SHA-256 " in grouped.title
+    assert "NOT TRAINED" not in grouped.title
+    assert "NOT TRAINED, weights initialization, seed 0" in ungrouped.title
 
 
 def test_a_preset_of_another_net_is_refused(small: None, tmp_path: Path) -> None:
     presets.save_to_preset(Small(False), tmp_path / "ungrouped", {}, "a card")
     with pytest.raises(ValueError, match="an AlexNet without groups"):
-        table5.measure(run(tmp_path, tmp_path / "ungrouped"))
+        measure(run(tmp_path, tmp_path / "ungrouped"))
     presets.save_to_preset(ki.models.FC10(), tmp_path / "fc10", {}, "a card")
     with pytest.raises(ValueError, match="holds a FC10, not a Small"):
-        table5.measure(run(tmp_path, tmp_path / "fc10"))
+        measure(run(tmp_path, tmp_path / "fc10"))
 
 
 def test_weights_that_are_missing_are_named_before_work_starts(
@@ -128,24 +137,18 @@ def test_it_is_measured_only_when_asked_for() -> None:
 
 
 def test_every_layer_of_the_papers_table_is_measured() -> None:
-    assert set(PAPER["table5"]) <= set(table5._LAYERS)
+    assert set(PAPER["table5"]) <= set(table5.LAYERS)
 
 
-def planted(**changed: float) -> dict[str, Any]:
-    conv = {"name": "conv1", "kind": "Conv2D", "paper": 1.0, "supremum": 4.0, "lower": 3.9, "upper": 4.0}
-    pool = {
-        "name": "pool1",
-        "kind": "MaxPooling2D",
-        "paper": None,
-        "supremum": None,
-        "lower": 2.0,
-        "upper": 2.0,
-    }
-    rows = [
-        {**conv, **{k: v for k, v in changed.items() if k != "pool"}},
-        {**pool, "lower": changed.get("pool", 2.0)},
-    ]
-    return {"alexnet": {"layers": rows}, "presets": {}}
+def planted(**changed: float) -> Values:
+    pool = changed.pop("pool", 2.0)
+    bounds = {"paper": 1.0, "supremum": 4.0, "lower": 3.9, "upper": 4.0} | changed
+    conv = LayerNorms("conv1", "Conv2D", [9, 9, 1], 1.0, method="planted", **bounds)
+    pooling = LayerNorms("pool1", "MaxPooling2D", [9, 9, 1], 1.0, pool, 2.0, "planted")
+    nothing = LayerNorms("norm1", "LocalResponseNormalization", [9, 9, 1], 1.0, 1.0, 1.0, "planted")
+    rows = {"conv1": conv, "pool1": pooling}
+    layers = {table5.of_layer(name, grouped=True): rows.get(name, nothing) for name in table5.LAYERS}
+    return Values({**layers, **{table5.of_preset(preset): NetworkNorms([]) for preset in table5.PRESETS}})
 
 
 @pytest.mark.parametrize(
@@ -157,5 +160,6 @@ def planted(**changed: float) -> dict[str, Any]:
         ({"paper": 4.0}, ["undecided", "holds", "does not hold"]),
     ],
 )
-def test_verdicts_can_go_either_way(changed: dict[str, float], verdicts: list[str]) -> None:
-    assert [claim.verdict for claim in table5.claims_of(planted(**changed))] == verdicts
+def test_verdicts_can_go_either_way(changed: dict[str, float], verdicts: list[str], tmp_path: Path) -> None:
+    claims = table5.claims(run(tmp_path), planted(**changed))
+    assert [claim.verdict for claim in claims] == verdicts

@@ -1,18 +1,19 @@
 """What becomes of adversarial photographs in files: rounded to 8 bits, compressed as JPEG."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 import keras_intriguing as ki
-from reproductions.shared import intervals as statistics
-from reproductions.shared.cells import percent
-from reproductions.shared.examples import Examples
+from reproductions.measurements.examples import Examples
+from reproductions.shared import intervals
+from reproductions.shared.intervals import Number
 from reproductions.shared.run import Run
 
 STRETCHES = (0.0, 1.0, 1.1, 1.5, 2.0)  # none of the change, as it was found, and longer
+
+Survival = dict[str, dict[str, Number]]  # by `key` of the factor, by storage
 
 
 def _rounded(x: np.ndarray) -> np.ndarray:
@@ -30,12 +31,17 @@ def _jpeg(quality: int) -> Callable[[np.ndarray], np.ndarray]:
     return stored
 
 
-STORED = {
+STORED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as computed": lambda x: x,
     "8 bits": _rounded,
     "JPEG, quality 95": _jpeg(95),
     "JPEG, quality 75": _jpeg(75),
 }
+
+
+def key(stretch: float) -> str:
+    """The name of a factor on the change."""
+    return f"{stretch:g}"
 
 
 def survival(
@@ -44,17 +50,17 @@ def survival(
     x: np.ndarray,
     examples: Sequence[Examples],
     wanted: Callable[[np.ndarray], np.ndarray],
-) -> dict[str, dict[str, Any]]:
+) -> Survival:
     """What share of the examples keeps the wanted labels, by the factor on their change and by how they are stored.
 
     Args:
         run: whose models are asked.
-        presets: the training runs of the net that the examples were made for.
-        x: their originals [N, …].
+        presets: the attacked training runs of the net.
+        x: the original images [N, …].
         examples: of every training run.
         wanted: labels [N] to whether each is wanted, bool [N].
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: Survival = {}
     for stretch in STRETCHES:
         hits: dict[str, list[np.ndarray]] = {stored: [] for stored in STORED}
         for preset, example in zip(presets, examples, strict=True):
@@ -62,17 +68,5 @@ def survival(
             for stored, store in STORED.items():
                 labels = ki.evaluation.labels(run.model(preset), store(images))
                 hits[stored].append(np.where(example.arrays["success"], wanted(labels), np.nan))
-        found[f"{stretch:g}"] = {stored: statistics.share_of(np.stack(of)) for stored, of in hits.items()}
+        found[key(stretch)] = {stored: intervals.share_of(np.stack(of)) for stored, of in hits.items()}
     return found
-
-
-def rows(values: dict[str, dict[str, Any]], name: str, which: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    """Rows of a table, one a factor, with the shares that `survival` gave under the keys `which`."""
-    names = {0.0: f"{name}: originals", 1.0: name}
-    return [
-        (
-            names.get(stretch, f"{name}, change ×{stretch:g}"),
-            [percent(values[key][f"{stretch:g}"][stored]) for key in which for stored in STORED],
-        )
-        for stretch in STRETCHES
-    ]

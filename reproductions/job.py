@@ -1,0 +1,85 @@
+"""The main job: measures what was asked for, keeps sections beside the records, and puts the report together."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import keras_intriguing as ki
+from keras_intriguing import report
+from keras_intriguing.cli.progress import Bar
+from reproductions import chapters
+from reproductions.chapters import deviations
+from reproductions.shared import descriptions, imagenette
+from reproductions.shared.chapter import Chapter
+from reproductions.shared.paper import PAPER
+from reproductions.shared.run import Run
+
+
+def reproduce(options: argparse.Namespace) -> Path:
+    """Measures the chapters that the command line asks for; returns the path of the report's HTML page."""
+    chosen = [chapters.load(name) for name in options.what]
+    run = Run(
+        options.dataset,
+        options.attacked,
+        options.seed,
+        options.training_seeds,
+        options.out,
+        options.data_dir,
+        options.command,
+        alexnet=options.alexnet,
+        photographs=options.images,
+        skip_unreadable=options.skip_unreadable,
+    )
+    _require_inputs(run, chosen)
+    planned = {one.name for chapter in chosen for one in chapter.measurements(run)}
+    with Bar() as bar:
+        task = bar.add_task("", total=len(planned))
+
+        def begin(name: str) -> None:
+            begun.add(name)
+            bar.update(task, completed=len(begun & planned) - 1, description=name)
+
+        begun: set[str] = set()
+        run.begin = begin
+        for chapter in chosen:
+            _keep(run, chapter)
+        bar.update(task, completed=len(planned), description="report")
+    return _write(run)
+
+
+def _require_inputs(run: Run, chosen: list[Chapter]) -> None:
+    """Loads images and finds models, so that what is missing is said before any work."""
+    run.load("train" if run.dataset == "mnist5k" else "test")
+    if any(chapter.photographs for chapter in chosen):
+        imagenette.validation(run)
+    for preset in dict.fromkeys(preset for chapter in chosen for preset in chapter.presets(run)):
+        ki.presets.find(preset)  # fetched now, if it must be
+
+
+def _keep(run: Run, chapter: Chapter) -> None:
+    """Writes a chapter's section beside the records; the report is put together out of all that are there."""
+    values = chapter.measure(run)
+    section = chapter.section(run, values)
+    versions = ", ".join(f"{name} {version}" for name, version in ki.presets.versions().items())
+    hashes = {preset: ki.presets.load_metrics(preset)["sha256"] for preset in chapter.presets(run)}
+    provenance = [
+        *(section.provenance or [("measured on", descriptions.attacked(run))]),
+        ("command", run.command),
+        ("versions", versions),
+        *((f"SHA-256 of {preset}", sha256) for preset, sha256 in hashes.items()),
+    ]
+    section = dataclasses.replace(section, claims=chapter.claims(run, values), provenance=provenance)
+    report.sections.save(section, run.out / "sections" / f"{chapter.name}.json", run.out)
+
+
+def _write(run: Run) -> Path:
+    paths = [run.out / "sections" / f"{name}.json" for name in chapters.NAMES]
+    return report.write(
+        report.Report(
+            title="Intriguing properties of neural networks, remeasured",
+            summary=f"Tables and figures of {PAPER['source']}, measured with the checkpoints of keras-intriguing.",
+            sections=[report.sections.load(path, run.out) for path in paths if path.exists()],
+            deviations=[*(deviations.MNIST5K if run.dataset == "mnist5k" else ()), *deviations.COMMON],
+        ),
+        run.out,
+    )

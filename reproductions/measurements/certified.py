@@ -1,0 +1,35 @@
+"""Certified distortions of the attacked digits."""
+
+import dataclasses
+
+import numpy as np
+
+import keras_intriguing as ki
+from reproductions.shared import intervals
+from reproductions.shared.intervals import Number
+from reproductions.shared.measurement import Measurement
+from reproductions.shared.run import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Certified:
+    """The average distortion below which no image can change its label."""
+
+    distortion: Number
+
+
+@dataclasses.dataclass(frozen=True)
+class CertifiedDistortion(Measurement[Certified]):
+    """Over the training runs of a preset."""
+
+    preset: str
+
+    def presets(self, run: Run) -> list[str]:
+        """The training runs."""
+        return run.trained(self.preset)
+
+    def measure(self, run: Run) -> Certified:
+        """See `Certified`."""
+        images = run.attacked[0]
+        proved = [ki.certified_distortion(run.model(p), images) for p in run.trained(self.preset)]
+        return Certified(intervals.mean(np.stack([p.distortion for p in proved])))
