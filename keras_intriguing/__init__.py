@@ -6,9 +6,9 @@ Public names load their modules, and so TensorFlow, when they are first used.
 import importlib
 from typing import Any
 
-# public name: the module that it is, or of which it is an attribute
-_MODULES = {
-    "adversarial_training": "training.minibatches",
+__version__ = "0.1.0"
+
+_MODULES = {  # public name: the module below this one
     "conversion": "conversion",
     "data": "data",
     "directions": "directions",
@@ -21,7 +21,7 @@ _MODULES = {
     "training": "training",
     "transfer": "transfer",
 }
-_NAMES = {
+_NAMES = {  # public name: the module that has it
     "Certificate": "certificates",
     "Result": "attack",
     "certified_distortion": "certificates",
@@ -35,10 +35,10 @@ __all__ = [*_MODULES, *_NAMES]
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"keras_intriguing.{_MODULES[name]}")
+        return importlib.import_module(f"{__name__}.{_MODULES[name]}")
     if name in _NAMES:
-        return getattr(importlib.import_module(f"keras_intriguing.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'keras_intriguing' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ PyTorch's own classes are never handed to it.
 
 import pickle
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Refused(ValueError):
 class Opaque:
     """What a pickle may pass on but not alter."""
 
-    def __setstate__(self, state: Any) -> NoReturn:
+    def __setstate__(self, state: Any) -> None:
         """Called where the pickle would set attributes.
 
         Raises:

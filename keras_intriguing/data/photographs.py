@@ -17,7 +17,7 @@ from keras_intriguing import data
 
 SPLITS = ("train", "val")
 
-# The share of the shorter side that the middle square keeps: 224 of 256, as is usual for nets trained on random crops.
+# The share of the shorter side that the center crop keeps: 224 of 256, as is usual for nets trained on random crops.
 _KEPT = 0.875
 _BATCH = 128
 _TFDS = "imagenette/160px-v2"
@@ -78,8 +78,8 @@ class Photographs:
         source = self._tensor[index]
         return decode(tf.io.read_file(source) if isinstance(self.sources[0], str) else source)
 
-    def squares(self, size: int) -> tf.data.Dataset:
-        """Their middle squares in batches, float32 [B, size, size, 3] in [0, 1], in order; see `middle_square`.
+    def center_crops(self, size: int) -> tf.data.Dataset:
+        """Their center crops in batches, float32 [B, size, size, 3] in [0, 1], in order; see `center_crop`.
 
         Raises:
             ValueError: the size is no positive whole number.
@@ -89,15 +89,15 @@ class Photographs:
         if not len(self):
             return tf.data.Dataset.from_tensor_slices(np.empty((0, size, size, 3), np.float32)).batch(_BATCH)
         order = tf.data.Dataset.range(len(self))
-        squares = order.map(lambda i: middle_square(self.read(i), size), tf.data.AUTOTUNE)
-        return squares.batch(_BATCH).prefetch(1)
+        crops = order.map(lambda i: center_crop(self.read(i), size), tf.data.AUTOTUNE)
+        return crops.batch(_BATCH).prefetch(1)
 
     def images(self, size: int) -> np.ndarray:
-        """All middle squares at once, float32 [N, size, size, 3] in [0, 1], as of `squares`; 12·size² bytes each."""
-        squares = self.squares(size)
+        """All center crops at once, float32 [N, size, size, 3] in [0, 1]; 12·size² bytes each."""
+        crops = self.center_crops(size)
         found = np.empty((len(self), size, size, 3), np.float32)
         first = 0
-        for batch in squares.as_numpy_iterator():
+        for batch in crops.as_numpy_iterator():
             found[first : first + len(batch)] = batch
             first += len(batch)
         return found
@@ -160,7 +160,7 @@ def load(
     return found
 
 
-def require_apart(images: Photographs, validation: Photographs) -> None:
+def require_disjoint(images: Photographs, validation: Photographs) -> None:
     """Refuses photographs to train on and to validate on that have not the same classes, or share files.
 
     Raises:
@@ -189,7 +189,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.ensure_shape(pixels, (None, None, 3)), tf.float32) / 255
 
 
-def middle_square(image: tf.Tensor, size: int) -> tf.Tensor:
+def center_crop(image: tf.Tensor, size: int) -> tf.Tensor:
     """The middle 7/8 of the shorter side as a square [size, size, 3], resized bilinearly without aliasing."""
     height, width = tf.unstack(tf.shape(image)[:2])
     side = tf.cast(tf.round(_KEPT * tf.cast(tf.minimum(height, width), tf.float32)), tf.int32)

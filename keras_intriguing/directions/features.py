@@ -182,7 +182,7 @@ def _batches(model: keras.Model, images: Any) -> Iterator[np.ndarray]:
     """The images [B, …] of every batch."""
     if isinstance(images, Photographs):
         raise ValueError(
-            "Pass the photographs' pixels: photographs.images(size) or photographs.squares(size)."
+            "Pass the photographs' pixels: photographs.images(size) or photographs.center_crops(size)."
         )
     if isinstance(images, tuple):
         raise ValueError(

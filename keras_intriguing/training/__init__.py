@@ -1,14 +1,21 @@
-"""How every preset is made, and training by the same recipes. Names load their modules, and so TensorFlow, when used."""
+"""How every preset is trained, and training by the same methods. Names load their modules, and so TensorFlow, when used."""
 
 import importlib
 from typing import Any
 
-_NAMES = {"fit": "full_batch", "initialize": "full_batch", "train_preset": "full_batch"}
+_MODULES = ("full_batch", "minibatches", "photographs", "quocnet", "recipes")
+_NAMES = {"initialize": "initialization", "train_preset": "preset"}  # the module of each
 
-__all__ = list(_NAMES)
+__all__ = [*_MODULES, *_NAMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,8 +1,8 @@
-"""Checkpoints of interrupted trainings: arrays and a state, bound to the settings and data they belong to."""
+"""Checkpoints of interrupted trainings: variables, arrays and a state, bound to what decides the training."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,44 +11,62 @@ import numpy as np
 from keras_intriguing import files
 
 
-def fingerprint(settings: dict[str, Any], x: np.ndarray, y: np.ndarray) -> str:
-    """A hash of everything that decides a training: its settings, as JSON values, and its data."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(x))
-    digest.update(np.ascontiguousarray(y))
-    return digest.hexdigest()
-
-
-def write(path: Path, belongs_to: str, state: Any, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes a checkpoint, whole or not at all.
+class Checkpoint:
+    """Where a training is saved, and from where it goes on.
 
     Args:
-        path: of the file.
-        belongs_to: the training's fingerprint.
-        state: JSON values.
-        arrays: by name.
+        path: of the file; None for a training that is not saved.
+        settings: all that decides the training but its data, as JSON values.
+        x: its data.
+        y: their labels.
     """
-    files.write_arrays(path, state=json.dumps({"fingerprint": belongs_to, "state": state}), **arrays)
 
+    def __init__(self, path: Path | None, settings: dict[str, Any], x: np.ndarray, y: np.ndarray) -> None:
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(x).data)
+        digest.update(np.ascontiguousarray(y).data)
+        self._path, self._fingerprint = path, digest.hexdigest()
 
-def read(path: Path, belongs_to: str) -> tuple[Any, dict[str, np.ndarray]]:
-    """The state and the arrays of a checkpoint.
+    def save(
+        self, state: Any, variables: Sequence[Any], arrays: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Writes the file, whole or not at all.
 
-    Raises:
-        ValueError: the file is damaged, or belongs to another training.
-    """
-    try:
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        header = json.loads(str(arrays.pop("state")))
-        stored_fingerprint, state = header["fingerprint"], header["state"]
-    except Exception as error:  # zipfile, NumPy and json each raise their own
-        raise ValueError(
-            f"The checkpoint {path} cannot be read ({error}). Remove it to start from nothing."
-        ) from error
-    if stored_fingerprint != belongs_to:
-        raise ValueError(
-            f"The checkpoint {path} belongs to another model, recipe, seed or data set. "
-            "Remove it to start from nothing, or choose another folder."
-        )
-    return state, arrays
+        Args:
+            state: JSON values.
+            variables: of Keras or TensorFlow.
+            arrays: more of them, by name.
+        """
+        if self._path is not None:
+            header = json.dumps({"fingerprint": self._fingerprint, "state": state})
+            values = {f"variable{i}": np.asarray(variable) for i, variable in enumerate(variables)}
+            files.write_arrays(self._path, state=header, **values, **(arrays or {}))
+
+    def restore(self, variables: Sequence[Any]) -> tuple[Any, dict[str, np.ndarray]] | None:
+        """Reads the file, if there is one, and assigns the variables.
+
+        Returns:
+            The state and the other arrays; None if there is no file.
+
+        Raises:
+            ValueError: the file is damaged, or belongs to another training.
+        """
+        if self._path is None or not self._path.exists():
+            return None
+        try:
+            with np.load(self._path) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            header = json.loads(str(arrays.pop("state")))
+            fingerprint, state = header["fingerprint"], header["state"]
+        except Exception as error:  # zipfile, NumPy and json each raise their own
+            raise ValueError(
+                f"The checkpoint {self._path} cannot be read ({error}). Remove it to start from nothing."
+            ) from error
+        if fingerprint != self._fingerprint:
+            raise ValueError(
+                f"The checkpoint {self._path} belongs to another model, recipe, seed or data set. "
+                "Remove it to start from nothing, or choose another folder."
+            )
+        for i, variable in enumerate(variables):
+            variable.assign(arrays.pop(f"variable{i}"))
+        return state, arrays

@@ -1,6 +1,6 @@
-"""How well a number, a unit's activation or a classifier's score, tells the images of one class from the rest."""
+"""How well a score, a unit's activation or a classifier's, tells the images of one class from the rest."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -20,41 +20,56 @@ class Thresholds(NamedTuple):
     balanced_accuracy: np.ndarray
 
     def scores(self, values: np.ndarray) -> np.ndarray:
-        """What the rules make of units' values [N, U]: positive for the class."""
+        """The rules' scores of units' values [N, U]: above 0 for the class."""
         return self.sign * (values - self.threshold)
 
 
-def detection(scores: np.ndarray, positive: np.ndarray) -> dict[str, Any]:
-    """How well scores tell a class, where images with a score above 0 are taken for it.
+class Detection(NamedTuple):
+    """How well a class is detected; the names are those in `metrics.json`.
+
+    Attributes:
+        value: balanced accuracy, the mean of `found` and `left`.
+        low: where its 95% interval begins, from both shares' Wilson intervals by the method of variance estimates
+            recovery (Zou and Donner 2008).
+        high: where it ends.
+        found: sensitivity, the share of the class that is detected.
+        left: specificity, the share of the rest that is not.
+        auc: area under the ROC curve: the chance that an image of the class has a larger score than one of the rest.
+    """
+
+    value: float
+    low: float
+    high: float
+    found: float
+    left: float
+    auc: float
+
+
+def detection(scores: np.ndarray, positive: np.ndarray) -> Detection:
+    """How well scores detect a class, where a score above 0 counts as a detection.
 
     Args:
         scores: float [N].
         positive: bool [N], which images are of the class.
 
-    Returns:
-        `value`, the balanced accuracy: the mean of the share of the class that is taken for it (`found`) and the share
-        of the rest that is not (`left`); `low` and `high`, its 95% interval, from both shares' Wilson intervals by the
-        method of variance estimates recovery (Zou and Donner 2008); `auc`, the chance that an image of the class has a
-        larger score than one of the rest.
-
     Raises:
         ValueError: no images of the class, or none of the rest.
     """
     _check(positive)
-    taken = scores > 0
-    found, found_low, found_high = _share(taken[positive])
-    left, left_low, left_high = _share(~taken[~positive])
+    detected = scores > 0
+    found, found_low, found_high = _share(detected[positive])
+    left, left_low, left_high = _share(~detected[~positive])
     middle = (found + left) / 2
     members = int(positive.sum())
     ranks = stats.rankdata(scores)[positive].sum() - members * (members + 1) / 2
-    return {
-        "value": middle,
-        "low": middle - float(np.hypot(found - found_low, left - left_low)) / 2,
-        "high": middle + float(np.hypot(found_high - found, left_high - left)) / 2,
-        "found": found,
-        "left": left,
-        "auc": float(ranks / (members * (len(positive) - members))),
-    }
+    return Detection(
+        value=middle,
+        low=middle - float(np.hypot(found - found_low, left - left_low)) / 2,
+        high=middle + float(np.hypot(found_high - found, left_high - left)) / 2,
+        found=found,
+        left=left,
+        auc=float(ranks / (members * (len(positive) - members))),
+    )
 
 
 def best_thresholds(values: np.ndarray, positive: np.ndarray) -> Thresholds:

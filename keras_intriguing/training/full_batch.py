@@ -1,251 +1,92 @@
-"""The making of presets; training as the paper did, by full-batch L-BFGS until convergence (Table 1)."""
+"""Training as the paper did, by full-batch L-BFGS until convergence (Table 1)."""
 
-import dataclasses
-import functools
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing import data, models, optimize, presets
-from keras_intriguing.classifiers import evaluation
-from keras_intriguing.data import photographs
-from keras_intriguing.presets import cards
-from keras_intriguing.training import checkpoints
-from keras_intriguing.training import minibatches as adversarial_training
-from keras_intriguing.training import photographs as photograph_training
-from keras_intriguing.training import quocnet as quoc_training
-from keras_intriguing.training.quocnet_recipe import QuocRecipe
-from keras_intriguing.training.recipes import (
-    MinibatchRecipe,
-    PhotographRecipe,
-    Recipe,
-    SparseAutoencoder,
-    get,
-)
+from keras_intriguing import optimize
+from keras_intriguing.training.checkpoints import Checkpoint
+from keras_intriguing.training.recipes import FullBatchRecipe, OnProgress, SparseAutoencoder
 
-CHECKPOINT = "checkpoint.npz"
-
-# Called after every round or epoch with the stage's name, its progress and its largest number of iterations.
-Progress = optimize.Progress | adversarial_training.Progress | photograph_training.Progress
-OnProgress = Callable[[str, Progress, int], None]
+# of the values of the variables that are trained
+Objective = Callable[[Sequence[tf.Tensor]], tf.Tensor]
 
 
-def train_preset(
-    preset: str,
-    folder: str | Path,
-    *,
-    seed: int | None = None,
-    data_dir: str | None = None,
-    images: str | Path | None = None,
-    skip_unreadable: bool = False,
-    on_progress: OnProgress = lambda stage, progress, most: None,
-) -> Path:
-    """Makes a preset from nothing: trains, measures both errors, writes the preset folder.
+class _Stage(NamedTuple):
+    """One minimization; `prepare` gives its objective and the variables that it trains."""
 
-    After every round of 100 iterations, or every few epochs, the state is saved in the folder; a run that was
-    interrupted goes on from there, and ends at the same weights as one that was not.
-
-    Args:
-        preset: a name of `keras_intriguing.training.recipes.RECIPES`.
-        folder: where the preset is written.
-        seed: of the starting weights; by default the recipe's.
-        data_dir: see `data.load` and `photographs.load`.
-        images: folder of photographs with `train` and `val` in it, for nets on photographs; see `photographs.load`.
-        skip_unreadable: see `photographs.load`.
-        on_progress: told of every round or epoch.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ValueError: unknown preset, `images` for a net on digits, photographs that cannot be used (see
-            `photographs.load`), or the folder holds the checkpoint of another recipe or seed.
-        FileExistsError: the folder holds a finished preset.
-        FileNotFoundError: the training data cannot be had (see `data.load`).
-    """
-    recipe = get(preset)
-    if seed is not None:
-        recipe = dataclasses.replace(recipe, seed=seed)
-    folder = Path(folder)
-    presets.require_vacant(folder)
-    if isinstance(recipe, PhotographRecipe | QuocRecipe):
-        load = functools.partial(photographs.load, images, data_dir=data_dir, skip_unreadable=skip_unreadable)
-        run = _on_photographs if isinstance(recipe, PhotographRecipe) else quoc_training.make
-        train = functools.partial(run, images=load(split="train"), validation=load(split="val"))
-    elif images is not None:
-        raise ValueError(
-            f"{preset} is trained on {recipe.dataset}, not on photographs of one's own (images)."
-        )
-    else:
-        train = functools.partial(_on_digits, data_dir=data_dir)
-    started, resumed = time.monotonic(), (folder / CHECKPOINT).exists()
-    model = getattr(models, recipe.model)(name=recipe.model.lower())
-    initialize(model, recipe.seed)
-    measured = train(model, recipe, folder / CHECKPOINT, on_progress)
-    command = ["keras-intriguing", "train", preset, "--seed", str(recipe.seed)]
-    command += ["--images", str(images)] if images is not None else []
-    command += ["--skip-unreadable"] if skip_unreadable else []
-    metrics = {
-        "preset": preset,
-        "recipe": recipe.record(),
-        "seed": recipe.seed,
-        **measured,
-        "seconds": round(time.monotonic() - started),
-        "resumed": resumed,
-        "versions": presets.versions(),
-        "command": " ".join(command),
-    }
-    presets.save_to_preset(model, folder, metrics, cards.card(metrics))
-    (folder / CHECKPOINT).unlink()
-    return folder
-
-
-def _on_digits(
-    model: keras.Model,
-    recipe: Recipe | MinibatchRecipe,
-    checkpoint: Path,
-    on_progress: OnProgress,
-    data_dir: str | None,
-) -> dict[str, Any]:
-    """Trains on MNIST, and measures."""
-    x, y = data.load(recipe.dataset, recipe.split, data_dir)
-    x_test, y_test = data.load(recipe.dataset, "test", data_dir)
-    run = _fit_minibatches if isinstance(recipe, MinibatchRecipe) else fit
-    stages = run(model, x, y, recipe, checkpoint, on_progress)
-    return {
-        "train_error": evaluation.error(model, x, y),
-        "train_images": len(x),
-        "test_error": evaluation.error(model, x_test, y_test),
-        "test_images": len(x_test),
-        **_other_half(model, recipe, data_dir),
-        "stages": stages,
-    }
-
-
-def _on_photographs(
-    model: keras.Model,
-    recipe: PhotographRecipe,
-    checkpoint: Path,
-    on_progress: OnProgress,
-    images: photographs.Photographs,
-    validation: photographs.Photographs,
-) -> dict[str, Any]:
-    """Trains on photographs, and measures; their middle squares, in float32."""
-    progress = photograph_training.train(
-        model,
-        images,
-        validation,
-        recipe.training,
-        seed=recipe.seed,
-        checkpoint=checkpoint,
-        on_epoch=lambda progress, most: on_progress("minibatches", progress, most),
-    )
-    return {
-        "train_error": photograph_training.error(model, images),
-        "train_images": len(images),
-        "test_error": photograph_training.error(model, validation),
-        "test_images": len(validation),
-        "classes": list(validation.classes),
-        "images_sha256": {"train": images.sha256, "val": validation.sha256},
-        "stages": [{"stage": "minibatches", **progress._asdict()}],
-    }
-
-
-def _fit_minibatches(
-    model: keras.Model,
-    x: np.ndarray,
-    y: np.ndarray,
-    recipe: MinibatchRecipe,
-    checkpoint: Path,
-    on_progress: OnProgress,
-) -> list[dict[str, Any]]:
-    progress = adversarial_training.train(
-        model,
-        x,
-        y,
-        recipe.training,
-        seed=recipe.seed,
-        checkpoint=checkpoint,
-        on_epoch=lambda progress, most: on_progress("minibatches", progress, most),
-    )
-    return [{"stage": "minibatches", **progress._asdict()}]
-
-
-def _other_half(model: keras.Model, recipe: Recipe | MinibatchRecipe, data_dir: str | None) -> dict[str, Any]:
-    """The error of a model of P1 on P2, or the other way round (paper, Table 3)."""
-    if recipe.split == "train":
-        return {}
-    x, y = data.load(recipe.dataset, "p2" if recipe.split == "p1" else "p1", data_dir)
-    return {"other_half_error": evaluation.error(model, x, y), "other_half_images": len(x)}
-
-
-def initialize(model: keras.Model, seed: int) -> None:
-    """Draws Glorot's uniform kernels and sets vectors, as biases are, to zero; the same for the same seed and architecture."""
-    for i, weight in enumerate(model.weights):
-        if len(weight.shape) > 1:
-            weight.assign(keras.initializers.GlorotUniform(seed=1000 * seed + i)(weight.shape))
-        else:
-            weight.assign(keras.ops.zeros(weight.shape))
+    name: str
+    max_iterations: int
+    prepare: Callable[[], tuple[Objective, Sequence[keras.Variable]]]
 
 
 def fit(
     model: keras.Model,
     x: np.ndarray,
     y: np.ndarray,
-    recipe: Recipe,
-    checkpoint: Path,
-    on_progress: OnProgress,
+    recipe: FullBatchRecipe,
+    checkpoint: Path | None = None,
+    on_progress: OnProgress = lambda stage, progress, most: None,
 ) -> list[dict[str, Any]]:
     """Runs the recipe's stages on the model, in place, going on from the checkpoint if there is one.
+
+    Args:
+        model: from images [B, …] to logits [B, K]; with an autoencoder, an `AE400_10`.
+        x: float32 [N, …] in [0, 1].
+        y: int [N], the classes.
+        recipe: the stages and their objectives.
+        checkpoint: a file that is written after every round of L-BFGS.
+        on_progress: told of every round: its stage, the progress, and the stage's largest number of iterations.
 
     Returns:
         For every stage its name, iterations, evaluations, final objective, and whether it converged.
 
     Raises:
         ValueError: the checkpoint belongs to another recipe or to other data.
+        FloatingPointError: the objective is not finite at the start.
     """
-    belongs_to = checkpoints.fingerprint(recipe.record(), x, y)
+    saved = Checkpoint(checkpoint, recipe.record(), x, y)
     weights = list(model.weights)
     done: list[dict[str, Any]] = []
     start: optimize.Progress | None = None
-    if checkpoint.exists():
-        done, start = _restore(checkpoint, belongs_to, weights)
+    if restored := saved.restore(weights):
+        done, progress = restored[0]["done"], restored[0]["progress"]
+        start = optimize.Progress(*progress) if progress else None
 
-    plan = [("classifier", recipe.max_iterations)]
-    if recipe.autoencoder:
-        plan.insert(0, ("autoencoder", recipe.autoencoder.max_iterations))
-    for name, most in plan[len(done) :]:
-        if name == "autoencoder":
-            objective, trained = _autoencoder_objective(model, x, recipe.autoencoder)
-        else:
-            objective, trained = _classifier_objective(model, x, y, recipe)
+    stages = [_Stage("classifier", recipe.max_iterations, lambda: _classifier_objective(model, x, y, recipe))]
+    if settings := recipe.autoencoder:
+        first = _Stage(
+            "autoencoder", settings.max_iterations, lambda: _autoencoder_objective(model, x, settings)
+        )
+        stages.insert(0, first)
+    for stage in stages[len(done) :]:
+        objective, trained = stage.prepare()
 
-        def on_round(progress: optimize.Progress, name: str = name, most: int = most) -> None:
-            _save(checkpoint, belongs_to, weights, done, progress)
-            on_progress(name, progress, most)
+        def on_round(progress: optimize.Progress, stage: _Stage = stage) -> None:
+            saved.save({"done": done, "progress": progress}, weights)
+            on_progress(stage.name, progress, stage.max_iterations)
 
         progress = optimize.minimize_variables(
             objective,
             [v.value for v in trained],
-            max_iterations=most,
+            max_iterations=stage.max_iterations,
             tolerance=recipe.tolerance,
             start=start,
             on_round=on_round,
         )
         start = None
-        done.append({"stage": name, **progress._asdict()})
-        _save(checkpoint, belongs_to, weights, done, None)
+        done.append({"stage": stage.name, **progress._asdict()})
+        saved.save({"done": done, "progress": None}, weights)
     return done
 
 
 def _classifier_objective(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, recipe: Recipe
-) -> tuple[Callable, Sequence[keras.Variable]]:
+    model: Any, x: np.ndarray, y: np.ndarray, recipe: FullBatchRecipe
+) -> tuple[Objective, Sequence[keras.Variable]]:
     """Mean cross-entropy plus weight decay; over a frozen autoencoder, only the softmax on its code."""
     if recipe.autoencoder:
         layer = model.classifier
@@ -265,8 +106,8 @@ def _classifier_objective(
 
 
 def _autoencoder_objective(
-    model: models.AE400_10, x: np.ndarray, settings: SparseAutoencoder
-) -> tuple[Callable, Sequence[keras.Variable]]:
+    model: Any, x: np.ndarray, settings: SparseAutoencoder
+) -> tuple[Objective, Sequence[keras.Variable]]:
     """See `SparseAutoencoder`."""
     images = tf.constant(x.reshape(len(x), -1))
     trained = [*model.encoder.trainable_variables, *model.decoder.trainable_variables]
@@ -284,24 +125,3 @@ def _autoencoder_objective(
         )
 
     return objective, trained
-
-
-def _save(
-    path: Path,
-    belongs_to: str,
-    weights: Sequence[keras.Variable],
-    done: list[dict[str, Any]],
-    progress: optimize.Progress | None,
-) -> None:
-    arrays = {f"weight{i}": np.asarray(w) for i, w in enumerate(weights)}
-    checkpoints.write(path, belongs_to, {"done": done, "progress": progress}, arrays)
-
-
-def _restore(
-    path: Path, belongs_to: str, weights: Sequence[keras.Variable]
-) -> tuple[list[dict[str, Any]], optimize.Progress | None]:
-    state, arrays = checkpoints.read(path, belongs_to)
-    for i, weight in enumerate(weights):
-        weight.assign(arrays[f"weight{i}"])
-    progress = state["progress"]
-    return state["done"], optimize.Progress(*progress) if progress else None

@@ -1,4 +1,4 @@
-"""Minibatch training with pools of adversarial examples, made at the outputs of layers (paper §4.2)."""
+"""Minibatch training, with pools of adversarial examples at the outputs of layers or without (paper §4.2)."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.classifiers import evaluation
-from keras_intriguing.training import checkpoints, pools
+from keras_intriguing.training import pools
+from keras_intriguing.training.checkpoints import Checkpoint
 from keras_intriguing.training.pools import Cut, Pool
-from keras_intriguing.training.recipes import AdversarialTraining
+from keras_intriguing.training.recipes import MinibatchTraining
 
 _SAVED_EVERY = 5  # epochs
+
+_PoolTensors = tuple[tf.Tensor, tf.Tensor]  # a `Pool` inside the compiled epoch
 
 
 class Progress(NamedTuple):
@@ -24,7 +27,7 @@ class Progress(NamedTuple):
         epochs: done so far.
         iterations: steps of the optimizer so far, one a minibatch.
         objective: mean over the epoch of what was minimized: cross-entropies and weight decay.
-        distortion: of the examples made last for the pool of every layer, mean ‖r‖₂/√n.
+        distortion: of the examples generated last for the pool of every layer, mean ‖r‖₂/√n.
     """
 
     epochs: int
@@ -33,21 +36,21 @@ class Progress(NamedTuple):
     distortion: dict[str, float]
 
 
-def train(
+def fit(
     model: keras.Model,
     x: np.ndarray,
     y: np.ndarray,
-    options: AdversarialTraining,
+    options: MinibatchTraining,
     *,
     seed: int = 0,
     checkpoint: Path | None = None,
     on_epoch: Callable[[Progress, int], None] = lambda progress, steps: None,
 ) -> Progress:
-    """Trains a classifier, in place, on images and on adversarial examples of themselves.
+    """Trains a classifier, in place, on images and, if layers are named, on adversarial examples.
 
-    For every layer of `options.layers` a pool of examples is kept: minimal changes of the layer's outputs for
-    training images that the model classifies rightly, after which the layers above give another class. Before
-    every epoch a random part of each pool is replaced by examples made for today's weights. Every step
+    For every layer of `options.layers` a pool of examples is kept: minimal perturbations of the layer's outputs for
+    correctly classified training images, after which the layers above give another class. Before every epoch a
+    random part of each pool is replaced by examples generated for the current weights. Every step
     minimizes the cross-entropy of a minibatch of images, the weight decay, and the cross-entropy, with their
     images' true labels, of a minibatch from one pool; the pools take turns step by step. Examples at a
     layer's outputs train the layers above it only.
@@ -59,7 +62,7 @@ def train(
         model: functional, a chain of layers from images [B, …] in [0, 1] to logits [B, K].
         x: float32 [N, …] in [0, 1].
         y: int [N], the classes.
-        options: see `AdversarialTraining`.
+        options: see `MinibatchTraining`.
         seed: of everything random but the model's starting weights.
         checkpoint: a file that is written every few epochs, and from which the run goes on if it exists.
         on_epoch: told of every epoch, and of the number of steps in all.
@@ -78,27 +81,27 @@ def train(
     optimizer.build(model.trainable_variables)
     run_epoch = _epoch_function(model, cuts, x, y, options, optimizer, seed)
     settings = {**dataclasses.asdict(options), "seed": seed, "model": _architecture(model)}
-    belongs_to = checkpoints.fingerprint(settings, x, y)
-    state = [*model.variables, *optimizer.variables]
-    progress, held = Progress(0, 0, float("inf"), {}), {}
-    if checkpoint and checkpoint.exists():
-        progress, held = _restore(checkpoint, belongs_to, state)
+    saved = Checkpoint(checkpoint, settings, x, y)
+    variables = [*model.variables, *optimizer.variables]
+    progress, examples = Progress(0, 0, float("inf"), {}), {}
+    if restored := saved.restore(variables):
+        progress, examples = _unpacked(*restored)
 
     for epoch in range(progress.epochs, options.epochs):
         random = np.random.default_rng([seed, epoch])
         distortion = {}
         if cuts and epoch >= options.warmup:
-            held, distortion = _renew(held, model, cuts, x, y, options, random)
+            examples, distortion = _refreshed(examples, model, cuts, x, y, options, random)
         order = random.permutation(len(x))[: steps * options.batch_size].reshape(steps, -1)
         drawn = random.integers(options.pool, size=order.shape)
-        objective = float(run_epoch(epoch * steps, order, drawn, held))
+        objective = float(run_epoch(epoch * steps, order, drawn, examples))
         if not np.isfinite(objective):
             raise FloatingPointError(
                 f"The objective is {objective} in epoch {epoch + 1}; lower learning_rate."
             )
         progress = Progress(epoch + 1, (epoch + 1) * steps, objective, distortion)
-        if checkpoint and (progress.epochs % _SAVED_EVERY == 0 or progress.epochs == options.epochs):
-            _save(checkpoint, belongs_to, state, progress, held)
+        if progress.epochs % _SAVED_EVERY == 0 or progress.epochs == options.epochs:
+            saved.save(*_packed(progress, variables, examples))
         on_epoch(progress, steps * options.epochs)
     return progress
 
@@ -112,7 +115,7 @@ def _architecture(model: keras.Model) -> list[list[Any]]:
     ]
 
 
-def _check(model: keras.Model, x: np.ndarray, y: np.ndarray, options: AdversarialTraining) -> None:
+def _check(model: keras.Model, x: np.ndarray, y: np.ndarray, options: MinibatchTraining) -> None:
     """Checks options against the model and the data."""
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"x holds {len(x)} images and y {len(y)} labels; as many are needed, at least one.")
@@ -129,7 +132,7 @@ def _check(model: keras.Model, x: np.ndarray, y: np.ndarray, options: Adversaria
         )
 
 
-def _optimizer(options: AdversarialTraining, steps: int) -> keras.optimizers.Optimizer:
+def _optimizer(options: MinibatchTraining, steps: int) -> keras.optimizers.Optimizer:
     schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, steps * options.epochs)
     return keras.optimizers.Adam(schedule)
 
@@ -138,32 +141,33 @@ def _kernels(model: keras.Model) -> list[keras.Variable]:
     return [v for v in model.trainable_variables if len(v.shape) > 1]
 
 
-def _renew(
-    held: Mapping[str, Pool],
+def _refreshed(
+    examples: Mapping[str, Pool],
     model: keras.Model,
     cuts: Mapping[str, Cut],
     x: np.ndarray,
     y: np.ndarray,
-    options: AdversarialTraining,
+    options: MinibatchTraining,
     random: np.random.Generator,
 ) -> tuple[dict[str, Pool], dict[str, float]]:
     """The pools with new examples, which fill a pool at first, and the mean distortion of the new ones.
 
-    An image that the model misclassifies already is no start: its minimal change is none at all.
+    An image that is misclassified already is no start: its minimal perturbation is zero.
     """
-    right = np.flatnonzero(evaluation.labels(model, x) == y)
-    renewed, distortion = {}, {}
+    correct = np.flatnonzero(evaluation.labels(model, x) == y)
+    refreshed, distortion = {}, {}
     for layer, parts in cuts.items():
-        wanted = options.replaced if layer in held else options.pool
-        if len(right) < wanted:
+        count = options.replaced if layer in examples else options.pool
+        if len(correct) < count:
             raise ValueError(
-                f"{wanted} examples are to be made, but only {len(right)} images are classified rightly. "
+                f"{count} examples are to be generated, but only {len(correct)} images are correctly classified. "
                 "Train longer before (warmup), or make the pool smaller."
             )
-        images = random.choice(right, wanted, replace=False)
-        new, distortion[layer] = pools.make(parts, x, y, images, options.targets, int(random.integers(2**31)))
-        renewed[layer] = pools.replaced(held[layer], new, random) if layer in held else new
-    return renewed, distortion
+        chosen = random.choice(correct, count, replace=False)
+        seed = int(random.integers(2**31))
+        new, distortion[layer] = pools.generate(parts, x, y, chosen, options.targets, seed)
+        refreshed[layer] = pools.replace(examples[layer], new, random) if layer in examples else new
+    return refreshed, distortion
 
 
 def _epoch_function(
@@ -171,7 +175,7 @@ def _epoch_function(
     cuts: Mapping[str, Cut],
     x: np.ndarray,
     y: np.ndarray,
-    options: AdversarialTraining,
+    options: MinibatchTraining,
     optimizer: keras.optimizers.Optimizer,
     seed: int,
 ) -> Callable[[int, np.ndarray, np.ndarray, Mapping[str, Pool]], tf.Tensor]:
@@ -179,34 +183,40 @@ def _epoch_function(
     variables, kernels = model.trainable_variables, _kernels(model)
     images, labels = tf.constant(x), tf.constant(y)
 
-    def entropy(of: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(tf.gather(labels, of), logits))
+    def entropy(chosen: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        of_chosen = tf.gather(labels, chosen)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(of_chosen, logits))
 
-    def adversarial(parts: Cut, pool: Pool, drawn: tf.Tensor) -> tf.Tensor:
+    def adversarial(parts: Cut, image: tf.Tensor, perturbation: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         """Of the drawn examples (modulo the pool's size: a failed attack leaves it smaller)."""
-        drawn %= tf.shape(pool.image)[0]
-        of = tf.gather(pool.image, drawn)
-        h = tf.stop_gradient(parts.below(tf.gather(images, of)))
-        change = options.stretch * tf.gather(pool.change, drawn)
-        return entropy(of, parts.above(tf.clip_by_value(h + change, *pools.BOX)))
+        drawn %= tf.shape(image)[0]
+        originals = tf.gather(image, drawn)
+        h = tf.stop_gradient(parts.below(tf.gather(images, originals)))
+        r = options.stretch * tf.gather(perturbation, drawn)
+        return entropy(originals, parts.above(tf.clip_by_value(h + r, *pools.BOX)))
 
-    def objective(step: tf.Tensor, of: tf.Tensor, drawn: tf.Tensor, held: Sequence[Pool]) -> tf.Tensor:
-        logits = _dropped_out(model, tf.gather(images, of), options.dropout, tf.stack([seed, step]))
+    def objective(
+        step: tf.Tensor, chosen: tf.Tensor, drawn: tf.Tensor, examples: Sequence[_PoolTensors]
+    ) -> tf.Tensor:
+        logits = _with_dropout(model, tf.gather(images, chosen), options.dropout, tf.stack([seed, step]))
         pairs = zip(options.decay, kernels, strict=True)
-        loss = entropy(of, logits) + tf.add_n([decay * tf.reduce_sum(kernel**2) for decay, kernel in pairs])
-        if held:
+        penalty = tf.add_n([decay * tf.reduce_sum(kernel**2) for decay, kernel in pairs])
+        loss = entropy(chosen, logits) + penalty
+        if examples:
             losses = [
-                lambda parts=parts, pool=pool: adversarial(parts, pool, drawn)
-                for parts, pool in zip(cuts.values(), held, strict=True)
+                lambda parts=parts, pool=pool: adversarial(parts, *pool, drawn)
+                for parts, pool in zip(cuts.values(), examples, strict=True)
             ]
             loss += options.weight * tf.switch_case(step % len(losses), losses)
         return loss
 
     @tf.function(autograph=False)
-    def run(first: tf.Tensor, order: tf.Tensor, drawn: tf.Tensor, held: Sequence[Pool]) -> tf.Tensor:
+    def run(
+        first: tf.Tensor, order: tf.Tensor, drawn: tf.Tensor, examples: Sequence[_PoolTensors]
+    ) -> tf.Tensor:
         def step(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
-                value = objective(first + i, order[i], drawn[i], held)
+                value = objective(first + i, order[i], drawn[i], examples)
             optimizer.apply(tape.gradient(value, variables), variables)
             return i + 1, total + value
 
@@ -214,14 +224,17 @@ def _epoch_function(
         _, total = tf.while_loop(lambda i, _: i < count, step, (0, 0.0))
         return total / tf.cast(count, tf.float32)
 
-    def run_epoch(first: int, order: np.ndarray, drawn: np.ndarray, held: Mapping[str, Pool]) -> tf.Tensor:
+    def run_epoch(
+        first: int, order: np.ndarray, drawn: np.ndarray, examples: Mapping[str, Pool]
+    ) -> tf.Tensor:
         indices = (tf.constant(i, tf.int32) for i in (first, order, drawn))
-        return run(*indices, [Pool(*map(tf.constant, pool)) for pool in held.values()])
+        pairs = [(tf.constant(pool.image), tf.constant(pool.perturbation)) for pool in examples.values()]
+        return run(*indices, pairs)
 
     return run_epoch
 
 
-def _dropped_out(model: keras.Model, h: tf.Tensor, rates: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:
+def _with_dropout(model: keras.Model, h: tf.Tensor, rates: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:
     """The logits under dropout, at these rates, of the images and of the hidden layers' outputs.
 
     It is no layer of the model, which stays what it is without.
@@ -242,23 +255,19 @@ def _dropped_out(model: keras.Model, h: tf.Tensor, rates: tuple[float, float], s
     return last(h)
 
 
-def _save(
-    path: Path,
-    belongs_to: str,
-    variables: Sequence[Any],
-    progress: Progress,
-    held: Mapping[str, Pool],
-) -> None:
-    arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(variables)}
-    for layer, pool in held.items():
-        arrays |= {f"{layer}.image": pool.image, f"{layer}.change": pool.change}
-    checkpoints.write(path, belongs_to, {**progress._asdict(), "pools": list(held)}, arrays)
+def _packed(
+    progress: Progress, variables: Sequence[Any], examples: Mapping[str, Pool]
+) -> tuple[dict[str, Any], Sequence[Any], dict[str, np.ndarray]]:
+    """What a checkpoint holds: the state, the variables, and the pools as arrays."""
+    arrays = {
+        f"{layer}.{field}": array
+        for layer, pool in examples.items()
+        for field, array in pool._asdict().items()
+    }
+    return {**progress._asdict(), "pools": list(examples)}, variables, arrays
 
 
-def _restore(path: Path, belongs_to: str, variables: Sequence[Any]) -> tuple[Progress, dict[str, Pool]]:
-    state, arrays = checkpoints.read(path, belongs_to)
-    for i, variable in enumerate(variables):
-        variable.assign(arrays[f"variable{i}"])
-    names = state.pop("pools")
-    held = {layer: Pool(arrays[f"{layer}.image"], arrays[f"{layer}.change"]) for layer in names}
-    return Progress(**state), held
+def _unpacked(state: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[Progress, dict[str, Pool]]:
+    layers = state.pop("pools")
+    examples = {layer: Pool(*(arrays[f"{layer}.{field}"] for field in Pool._fields)) for layer in layers}
+    return Progress(**state), examples

@@ -4,22 +4,22 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.classifiers import evaluation
-from keras_intriguing.data.photographs import Photographs, require_apart
-from keras_intriguing.training import checkpoints
+from keras_intriguing.data.photographs import Photographs, require_disjoint
+from keras_intriguing.training.checkpoints import Checkpoint
 from keras_intriguing.training.recipes import PhotographTraining
 
 _SAVED_EVERY = 2  # epochs
 _VALIDATED_EVERY = 4
 _ASPECTS = (3 / 4, 4 / 3)
 _EMA = 0.9995  # a step's factor on the average of the weights so far
-_READ_AT = 1.25  # of the size of the crops: larger photographs are made smaller first
+_READ_AT = 1.25  # of the size of the crops: larger photographs are shrunk first
 
 
 class Progress(NamedTuple):
@@ -40,7 +40,7 @@ class Progress(NamedTuple):
     curve: list[list[float | None]]
 
 
-def train(
+def fit(
     model: keras.Model,
     images: Photographs,
     validation: Photographs,
@@ -91,11 +91,11 @@ def train(
         "images": images.sha256,
         "validation": validation.sha256,
     }
-    belongs_to = checkpoints.fingerprint(settings, np.array(images.names), images.labels)
-    state = [*fast.variables, *optimizer.variables]
+    saved = Checkpoint(checkpoint, settings, np.array(images.names), images.labels)
+    variables = [*fast.variables, *optimizer.variables]
     progress = Progress(0, 0, float("inf"), [])
-    if checkpoint and checkpoint.exists():
-        progress = _restore(checkpoint, belongs_to, state)
+    if restored := saved.restore(variables):
+        progress = Progress(**restored[0])
 
     def end_epoch(epoch: int, logs: dict[str, float]) -> None:
         nonlocal progress
@@ -104,12 +104,11 @@ def train(
                 f"The objective is {logs['loss']} in epoch {epoch + 1}; lower learning_rate."
             )
         done, last = epoch + 1, epoch + 1 == options.epochs
-        found = error(fast, validation) if done % _VALIDATED_EVERY == 0 or last else None
-        curve = [*progress.curve, [logs["loss"], 1 - logs["accuracy"], found]]
+        validation_error = error(fast, validation) if done % _VALIDATED_EVERY == 0 or last else None
+        curve = [*progress.curve, [logs["loss"], 1 - logs["accuracy"], validation_error]]
         progress = Progress(done, done * steps, logs["loss"], curve)
-        if checkpoint and (done % _SAVED_EVERY == 0 or last):
-            arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(state)}
-            checkpoints.write(checkpoint, belongs_to, progress._asdict(), arrays)
+        if done % _SAVED_EVERY == 0 or last:
+            saved.save(progress._asdict(), variables)
         on_epoch(progress, steps * options.epochs)
 
     if progress.epochs < options.epochs:
@@ -132,10 +131,10 @@ def train(
 
 
 def error(model: keras.Model, images: Photographs) -> float:
-    """The share of the photographs, each by its middle square, that the model does not give their class."""
-    squares = images.squares(model.input_shape[1])
-    found = np.concatenate([tf.argmax(evaluation.call(model, x), -1) for x in squares])
-    return float(np.mean(found != images.labels))
+    """The share of the photographs, each by its center crop, that the model does not give their class."""
+    crops = images.center_crops(model.input_shape[1])
+    labels = np.concatenate([tf.argmax(evaluation.call(model, x), -1) for x in crops])
+    return float(np.mean(labels != images.labels))
 
 
 def _check(
@@ -143,7 +142,7 @@ def _check(
 ) -> None:
     if len(images) < options.batch_size:
         raise ValueError(f"batch_size is {options.batch_size}, but there are {len(images)} photographs.")
-    require_apart(images, validation)
+    require_disjoint(images, validation)
     if model.output_shape[-1] != len(images.classes):
         raise ValueError(
             f"The photographs have {len(images.classes)} classes, {model.name} has {model.output_shape[-1]} logits."
@@ -201,7 +200,7 @@ def _minibatches(
 ) -> tf.data.Dataset:
     """All minibatches after `done` epochs: images [B, size, size, 3] and one-hot labels [B, K].
 
-    They are made between steps, not beside them: threads that prepare images take a core from the step's, which then
+    They are prepared between steps, not beside them: threads that prepare images take a core from the step's, which then
     wait for each other, and both take longer than one after the other.
     """
     an_epoch = steps * options.batch_size
@@ -219,7 +218,7 @@ def _minibatches(
         counts = number * options.batch_size + tf.range(options.batch_size, dtype=tf.int64)
         x, y = tf.map_fn(example, counts, fn_output_signature=kinds)
         colours_seed, mixup_seed = tf.unstack(tf.random.split(tf.stack([seed, number])))
-        return _mixed_up(_random_colours(x, options.colours, colours_seed), y, options.mixup, mixup_seed)
+        return _mixup(_random_colours(x, options.colours, colours_seed), y, options.mixup, mixup_seed)
 
     between = tf.data.Options()
     between.experimental_optimization.inject_prefetch = False
@@ -259,7 +258,7 @@ def _random_colours(x: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor
     return tf.clip_by_value(brightness * (mean + contrast * (x - mean)), 0, 1)
 
 
-def _mixed_up(x: tf.Tensor, y: tf.Tensor, alpha: float, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _mixup(x: tf.Tensor, y: tf.Tensor, alpha: float, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Images and labels averaged with those of another in the minibatch, weights from Beta(α, α) (Zhang et al. 2018)."""
     if not alpha:
         return x, y
@@ -269,10 +268,3 @@ def _mixed_up(x: tf.Tensor, y: tf.Tensor, alpha: float, seed: tf.Tensor) -> tupl
     parts = tf.linalg.diag(own) + tf.reverse(tf.linalg.diag(1 - own), [1])
     mixed = tf.matmul(parts, tf.reshape(x, (tf.shape(x)[0], -1)))
     return tf.reshape(mixed, tf.shape(x)), tf.matmul(parts, y)
-
-
-def _restore(path: Path, belongs_to: str, variables: list[Any]) -> Progress:
-    state, arrays = checkpoints.read(path, belongs_to)
-    for i, variable in enumerate(variables):
-        variable.assign(arrays[f"variable{i}"])
-    return Progress(**state)

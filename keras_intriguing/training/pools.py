@@ -1,4 +1,4 @@
-"""Pools of adversarial examples made at the outputs of a layer (paper §4.2)."""
+"""Pools of adversarial examples at the outputs of a layer (paper §4.2)."""
 
 import functools
 from typing import NamedTuple
@@ -26,18 +26,18 @@ class Cut(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """P adversarial examples at a layer's outputs h, as changes of the h of training images.
+    """P adversarial examples at a layer's outputs h, as perturbations of the h of training images.
 
-    The lower layers learn on, so an example of yesterday's h would go stale: what is kept is its image and
-    the change r, and the example is always clip(h(x) + r) with today's h. Label: the image's true one.
+    The layers below learn on, so that an example would go stale with its h: what is kept is its image and the
+    perturbation r, and the example is always clip(h(x) + r) with the current h. Its label is the image's true one.
 
     Attributes:
         image: int32 [P], indices of training images.
-        change: float32 [P, …], the r of every example.
+        perturbation: float32 [P, …], the r of every example.
     """
 
     image: np.ndarray
-    change: np.ndarray
+    perturbation: np.ndarray
 
 
 @functools.lru_cache(maxsize=8)  # the attack on a part is compiled once as long as it is the same object
@@ -50,7 +50,7 @@ def cut(model: keras.Model, layer: str) -> Cut:
     names = [candidate.name for candidate in model.layers if _is_boxed(candidate)]
     if layer not in names:
         raise ValueError(
-            f"No adversarial examples can be made at {layer!r} of {model.name}. "
+            f"No adversarial examples can be generated at {layer!r} of {model.name}. "
             f"Known are its input and its sigmoid layers: {', '.join(names)}."
         )
     outputs = model.get_layer(layer).output
@@ -66,7 +66,7 @@ def _is_boxed(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, keras.layers.InputLayer) or activation is keras.activations.sigmoid
 
 
-def make(
+def generate(
     parts: Cut, x: np.ndarray, y: np.ndarray, images: np.ndarray, targets: str, seed: int
 ) -> tuple[Pool, float]:
     """Minimal adversarial examples of training images at a layer's outputs.
@@ -86,22 +86,26 @@ def make(
         RuntimeError: it succeeded with none.
     """
     h, label = np.asarray(parts.below(x[images])), y[images]
-    if targets == "random":
-        wanted = {"target": transfer.random_targets(label, parts.above.output_shape[-1], seed)}
-    else:
-        wanted = {"label": label}
-    result = minimal_distortion(parts.above, h, bounds=BOX, batch_size=_BATCH, **wanted)
-    made = result.success
-    if not made.any():
+    random = targets == "random"
+    result = minimal_distortion(
+        parts.above,
+        h,
+        target=transfer.random_targets(label, parts.above.output_shape[-1], seed) if random else None,
+        label=None if random else label,
+        bounds=BOX,
+        batch_size=_BATCH,
+    )
+    success = result.success
+    if not success.any():
         raise RuntimeError(f"The attack at {parts.above.name} found no example; it says: {result.reason[0]}")
-    pool = Pool(images[made].astype(np.int32), (result.adversarial - h)[made])
-    return pool, float(result.distortion[made].mean())
+    pool = Pool(images[success].astype(np.int32), (result.adversarial - h)[success])
+    return pool, float(result.distortion[success].mean())
 
 
-def replaced(pool: Pool, new: Pool, random: np.random.Generator) -> Pool:
+def replace(pool: Pool, new: Pool, random: np.random.Generator) -> Pool:
     """The pool with as many of its examples, drawn at random, replaced as there are new ones; it does not grow."""
-    new = Pool(new.image[: len(pool.image)], new.change[: len(pool.image)])
+    new = Pool(*(array[: len(pool.image)] for array in new))
     places = random.choice(len(pool.image), len(new.image), replace=False)
-    image, change = pool.image.copy(), pool.change.copy()
-    image[places], change[places] = new
-    return Pool(image, change)
+    image, perturbation = pool.image.copy(), pool.perturbation.copy()
+    image[places], perturbation[places] = new
+    return Pool(image, perturbation)

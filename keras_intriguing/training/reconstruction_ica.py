@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.models.local import L2Pooling, LocalFilters
-from keras_intriguing.training.quocnet_recipe import ReconstructionICA
+from keras_intriguing.training.recipes import ReconstructionICA
 
 # added to every variance, so that whitening does not blow up noise: a share of their mean, and for constant patches
 _FLATTENED, _LEAST = 0.1, 1e-8

@@ -102,12 +102,12 @@ def _panels(run: Run, layer: Layer) -> dict[str, Panel]:
 
 def _squares(run: Run) -> Any:
     size = imagenette.size_of(run, imagenette.ALEXNET)
-    return imagenette.validation(run).squares(size)
+    return imagenette.validation(run).center_crops(size)
 
 
 @functools.cache
 def _scorer(run: Run) -> CoherenceScorer:
     photographs, net = imagenette.validation(run), run.model(FEATURE_NET)
-    squares = photographs.squares(net.input_shape[1])
-    features = ki.directions.activations(net, _FEATURE_LAYER, squares)
+    crops = photographs.center_crops(net.input_shape[1])
+    features = ki.directions.activations(net, _FEATURE_LAYER, crops)
     return CoherenceScorer(photographs.labels, photographs.images(SMALL), features, K)

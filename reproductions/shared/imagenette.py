@@ -55,8 +55,8 @@ def size_of(run: Run, preset: str) -> int:
 def labels_of(run: Run, preset: str) -> np.ndarray:
     """The labels that a net gives all validation photographs, int [N]."""
     net = run.model(preset)
-    squares = validation(run).squares(net.input_shape[1])
-    return np.concatenate([tf.argmax(ki.evaluation.call(net, x), axis=-1) for x in squares])
+    crops = validation(run).center_crops(net.input_shape[1])
+    return np.concatenate([tf.argmax(ki.evaluation.call(net, x), axis=-1) for x in crops])
 
 
 def confidences(model: Any, x: np.ndarray) -> np.ndarray:

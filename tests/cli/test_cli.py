@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 import keras_intriguing as ki
-from keras_intriguing import files, presets
+from keras_intriguing import data, files, presets
 from keras_intriguing.cli import main as cli
 from keras_intriguing.presets import download, registry
-from keras_intriguing.training import full_batch as training
-from keras_intriguing.training import recipes
+from keras_intriguing.training import preset, recipes
 
 PRESET = "fc10_mnist_decay1e-2"
 
@@ -205,7 +204,7 @@ def test_train_makes_a_preset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     x, y = ki.data.load("mnist5k", "train")
-    monkeypatch.setattr(training.data, "load", lambda name, split, data_dir: (x[::10], y[::10]))
+    monkeypatch.setattr(data, "load", lambda name, split, data_dir: (x[::10], y[::10]))
     out = tmp_path / PRESET
     assert cli.main(["train", PRESET, "--out", str(out), "--seed", "3"]) == 0
     metrics = ki.presets.load_metrics(out)
@@ -225,7 +224,7 @@ def test_interrupting_is_no_traceback(
     def interrupt(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train_preset", interrupt)
+    monkeypatch.setattr(preset, "train_preset", interrupt)
     assert cli.main(["train", PRESET, "--out", str(tmp_path / "out")]) == cli.INTERRUPTED
     assert "goes on from the last finished round" in capsys.readouterr().err
 

@@ -36,7 +36,7 @@ def test_one_folder_a_class(folder: Path) -> None:
     assert images.dtype == np.float32
     colours = np.where(found.labels[:, None] == 1, [1, 0, 0], [0, 0, 1])
     assert np.abs(images - colours[:, None, None]).max() < 0.02
-    assert np.array_equal(np.concatenate(list(found.squares(16).as_numpy_iterator())), images)
+    assert np.array_equal(np.concatenate(list(found.center_crops(16).as_numpy_iterator())), images)
 
 
 def test_splits_are_read_apart_and_in_the_same_order_every_time(tmp_path: Path) -> None:
@@ -84,10 +84,10 @@ def test_hidden_folders_are_no_classes(folder: Path) -> None:
         photographs.load(folder)
 
 
-def test_the_middle_square_is_the_middle(tmp_path: Path) -> None:
+def test_the_center_crop_is_the_middle(tmp_path: Path) -> None:
     """Of 80 × 160 pixels it is the 70 in the middle, each way; without scaling, pixel by pixel."""
     pixels = np.random.default_rng(0).random((80, 160, 3)).astype(np.float32)
-    middle = photographs.middle_square(tf.constant(pixels), 70)
+    middle = photographs.center_crop(tf.constant(pixels), 70)
     assert np.allclose(middle, pixels[5:75, 45:115], atol=1e-6)
 
 
@@ -155,10 +155,10 @@ def test_a_copy_of_a_photograph_under_another_name_is_found(folder: Path, tmp_pa
     other = tmp_path / "other"
     for i, name in enumerate(("red", "blue")):
         write(other / name / "0.png", (i, 0, 9))
-    photographs.require_apart(ours, photographs.load(other))
+    photographs.require_disjoint(ours, photographs.load(other))
     (other / "red" / "copy.png").write_bytes((folder / "red" / "0.png").read_bytes())
     with pytest.raises(ValueError, match=r"1 of the photographs to validate on .* red/copy\.png"):
-        photographs.require_apart(ours, photographs.load(other))
+        photographs.require_disjoint(ours, photographs.load(other))
 
 
 def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:

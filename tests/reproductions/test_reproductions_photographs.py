@@ -15,7 +15,7 @@ import reproductions.__main__ as reproductions
 from keras_intriguing import presets
 from keras_intriguing.data import photographs
 from keras_intriguing.models.base import PresetModel
-from keras_intriguing.training import full_batch as training
+from keras_intriguing.training import initialize
 from keras_intriguing.training.photographs import error
 from reproductions.chapters import figure5
 from reproductions.coherence import comparisons, kinds
@@ -83,7 +83,7 @@ def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def trained(model: keras.Model, x: np.ndarray, y: np.ndarray, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    training.initialize(model, seed)
+    initialize(model, seed)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(x, y, epochs=60, batch_size=16, verbose=0)
     return model

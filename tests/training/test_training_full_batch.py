@@ -6,14 +6,21 @@ import pytest
 import tensorflow as tf
 from scipy import optimize as scipy_optimize
 
-from keras_intriguing import models, optimize, presets
+from keras_intriguing import data, models, optimize, presets
 from keras_intriguing.classifiers import evaluation
-from keras_intriguing.training import full_batch as training
-from keras_intriguing.training import recipes
-from keras_intriguing.training.recipes import Recipe, SparseAutoencoder
+from keras_intriguing.training import full_batch, initialize, preset, recipes, train_preset
+from keras_intriguing.training.recipes import FullBatchRecipe, SparseAutoencoder
 
-CONVEX = Recipe("FC10", (5e-3,), (0, 0), "", tolerance=1e-7, max_iterations=1000, dataset="mnist5k")
-LONG = Recipe("FC100_100_10", (1e-4,) * 3, (0, 0), "", tolerance=0.0, max_iterations=210, dataset="mnist5k")
+CONVEX = FullBatchRecipe(
+    model="FC10",
+    decay=(5e-3,),
+    paper=(0, 0),
+    note="",
+    tolerance=1e-7,
+    max_iterations=1000,
+    dataset="mnist5k",
+)
+LONG = dataclasses.replace(CONVEX, model="FC100_100_10", decay=(1e-4,) * 3, tolerance=0.0, max_iterations=210)
 SPARSE = SparseAutoencoder(activity=0.1, weight=0.5, decay=1e-3, max_iterations=105)
 TWO_STAGES = dataclasses.replace(
     LONG, model="AE400_10", decay=(1e-4,), autoencoder=SPARSE, max_iterations=105
@@ -26,10 +33,10 @@ class Interrupted(Exception):
     pass
 
 
-def fit(recipe: Recipe, digits, path: Path, until: int | None = None) -> tuple[Weights, list[dict]]:
+def fit(recipe: FullBatchRecipe, digits, path: Path, until: int | None = None) -> tuple[Weights, list[dict]]:
     """Trains from the recipe's start, or up to an interruption after `until` rounds in all."""
     model = getattr(models, recipe.model)()
-    training.initialize(model, recipe.seed)
+    initialize(model, recipe.seed)
     rounds = 0
 
     def interrupt(stage: str, progress: optimize.Progress, most: int) -> None:
@@ -39,7 +46,7 @@ def fit(recipe: Recipe, digits, path: Path, until: int | None = None) -> tuple[W
             raise Interrupted
 
     x, y = (array[:: 8 if recipe.autoencoder else 2] for array in digits)
-    stages = training.fit(model, x, y, recipe, path, interrupt)
+    stages = full_batch.fit(model, x, y, recipe, path, interrupt)
     return model.get_weights(), stages
 
 
@@ -78,7 +85,7 @@ def test_a_run_interrupted_in_the_round_that_converged_goes_on_to_the_same_weigh
 def uncut(digits, tmp_path_factory: pytest.TempPathFactory):
     known: dict[str, tuple[Weights, list[dict]]] = {}
 
-    def run(recipe: Recipe) -> tuple[Weights, list[dict]]:
+    def run(recipe: FullBatchRecipe) -> tuple[Weights, list[dict]]:
         if recipe.model not in known:
             known[recipe.model] = fit(recipe, digits, tmp_path_factory.mktemp("uncut") / "checkpoint.npz")
         return known[recipe.model]
@@ -145,7 +152,7 @@ def test_softmax_regression_ends_at_the_convex_optimum(digits, tmp_path: Path):
 
 def test_the_classifiers_objective_and_gradient_are_those_of_the_formula(digits):
     model = models.FC100_100_10()
-    training.initialize(model, 0)
+    initialize(model, 0)
     x, y = (array[::40] for array in digits)
     decay = (1e-2, 2e-2, 3e-2)
 
@@ -155,12 +162,12 @@ def test_the_classifiers_objective_and_gradient_are_those_of_the_formula(digits)
         squares = sum(d * np.sum(w**2) for d, w in zip(decay, (w1, w2, w3), strict=True))
         return cross_entropy(code, y, w3, b3)[0] + squares
 
-    check_objective(training._classifier_objective(model, x, y, recipe_with(decay)), formula)
+    check_objective(full_batch._classifier_objective(model, x, y, recipe_with(decay)), formula)
 
 
 def test_the_objective_over_a_frozen_autoencoder_is_that_of_the_formula(digits):
     model = models.AE400_10()
-    training.initialize(model, 0)
+    initialize(model, 0)
     x, y = (array[::40] for array in digits)
     w, b = (v.astype(np.float64) for v in model.encoder.get_weights())
 
@@ -169,12 +176,12 @@ def test_the_objective_over_a_frozen_autoencoder_is_that_of_the_formula(digits):
         return cross_entropy(sigmoid(flat(x) @ w + b), y, kernel, bias)[0] + 1e-2 * np.sum(kernel**2)
 
     recipe = recipe_with((1e-2,), autoencoder=SPARSE)
-    check_objective(training._classifier_objective(model, x, y, recipe), formula)
+    check_objective(full_batch._classifier_objective(model, x, y, recipe), formula)
 
 
 def test_the_autoencoders_objective_and_gradient_are_those_of_the_formula(digits):
     model = models.AE400_10()
-    training.initialize(model, 0)
+    initialize(model, 0)
     x = digits[0][::40]
 
     def formula(values: Weights) -> float:
@@ -189,25 +196,25 @@ def test_the_autoencoders_objective_and_gradient_are_those_of_the_formula(digits
             + SPARSE.weight * np.sum(divergence)
         )
 
-    check_objective(training._autoencoder_objective(model, x, SPARSE), formula)
+    check_objective(full_batch._autoencoder_objective(model, x, SPARSE), formula)
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch, digits) -> None:
     """A preset "short" that is made in one round from few images."""
     monkeypatch.setitem(recipes.RECIPES, "short", dataclasses.replace(LONG, max_iterations=100))
-    monkeypatch.setattr(training.data, "load", lambda *_: digits)
+    monkeypatch.setattr(data, "load", lambda *_: digits)
 
 
 @pytest.mark.usefixtures("short")
 def test_a_trained_preset_is_found_measured_and_the_same_again(digits, tmp_path: Path):
-    first, second = (training.train_preset("short", tmp_path / name, seed=3) for name in ("first", "second"))
+    first, second = (train_preset("short", tmp_path / name, seed=3) for name in ("first", "second"))
     metrics = presets.load_metrics(first)
     assert metrics["test_error"] == evaluation.error(presets.from_preset(first), *digits)
     assert metrics["test_images"] == len(digits[0])
     assert (metrics["seed"], metrics["recipe"]["seed"]) == (3, 3)
     assert metrics["sha256"] == presets.load_metrics(second)["sha256"]
-    assert not (first / training.CHECKPOINT).exists()
+    assert not (first / preset.CHECKPOINT).exists()
     assert f"{100 * metrics['test_error']:.2f}%" in (first / presets.CARD).read_text()
 
 
@@ -215,15 +222,15 @@ def test_a_trained_preset_is_found_measured_and_the_same_again(digits, tmp_path:
 def test_a_finished_preset_is_not_trained_over(tmp_path: Path):
     (tmp_path / presets.METRICS).touch()
     with pytest.raises(FileExistsError, match="already holds a finished preset"):
-        training.train_preset("short", tmp_path)
+        train_preset("short", tmp_path)
 
 
 def test_a_preset_without_recipe_lists_those_with_one(tmp_path: Path):
     with pytest.raises(ValueError, match=r"No recipe for a preset 'fc11'\. Known: fc10_mnist_decay1e-4, "):
-        training.train_preset("fc11", tmp_path)
+        train_preset("fc11", tmp_path)
 
 
-def recipe_with(decay: tuple[float, ...], **settings: object) -> Recipe:
+def recipe_with(decay: tuple[float, ...], **settings: object) -> FullBatchRecipe:
     return dataclasses.replace(LONG, decay=decay, **settings)
 
 

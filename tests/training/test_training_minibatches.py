@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_intriguing import models, presets
+from keras_intriguing import data, models, presets
 from keras_intriguing.classifiers import evaluation
-from keras_intriguing.training import full_batch as training
-from keras_intriguing.training import minibatches as adversarial_training
-from keras_intriguing.training import pools, recipes
+from keras_intriguing.training import initialize, minibatches, pools, preset, recipes, train_preset
 from keras_intriguing.training.minibatches import Progress
-from keras_intriguing.training.recipes import AdversarialTraining, MinibatchRecipe
+from keras_intriguing.training.recipes import MinibatchRecipe, MinibatchTraining
 
 LAYERS = ("image", "hidden1", "hidden2")
-PLAIN = AdversarialTraining(decay=(1e-5,) * 3, epochs=6, batch_size=20, learning_rate=5e-3)
+PLAIN = MinibatchTraining(decay=(1e-5,) * 3, epochs=6, batch_size=20, learning_rate=5e-3)
 POOLS = dataclasses.replace(PLAIN, layers=("hidden1", "hidden2"), pool=8, replaced=5, warmup=3)
 SHARED = models.FC100_100_10()  # the attack is compiled once a model
 
@@ -27,15 +25,15 @@ class Interrupted(Exception):
 
 
 def fresh(seed: int = 0) -> models.FC100_100_10:
-    training.initialize(SHARED, seed)
+    initialize(SHARED, seed)
     return SHARED
 
 
 @pytest.fixture(scope="module")
 def trained(digits) -> models.FC100_100_10:
     model = models.FC100_100_10()
-    training.initialize(model, 0)
-    adversarial_training.train(model, *digits, PLAIN)
+    initialize(model, 0)
+    minibatches.fit(model, *digits, PLAIN)
     return model
 
 
@@ -71,36 +69,36 @@ def test_a_layer_that_others_go_around_cannot_be_cut():
 def test_examples_are_in_the_box_and_misclassified(layer: str, targets: str, trained, digits):
     x, y = digits
     parts = pools.cut(trained, layer)
-    right = np.flatnonzero(evaluation.labels(trained, x) == y)[:32]
-    made, distortion = pools.make(parts, x, y, right, targets, seed=0)
-    assert set(made.image) <= set(right)
-    assert len(made.image) == len(made.change) > 0.9 * len(right)
-    example = np.asarray(parts.below(x[made.image])) + made.change
+    correct = np.flatnonzero(evaluation.labels(trained, x) == y)[:32]
+    pool, distortion = pools.generate(parts, x, y, correct, targets, seed=0)
+    assert set(pool.image) <= set(correct)
+    assert len(pool.image) == len(pool.perturbation) > 0.9 * len(correct)
+    example = np.asarray(parts.below(x[pool.image])) + pool.perturbation
     assert example.min() >= -1e-6
     assert example.max() <= 1 + 1e-6
     # rounding x + (x' − x) may put a point that lies on the boundary back: a hair further on it never is
-    beyond = np.asarray(parts.below(x[made.image])) + 1.001 * made.change
-    assert (evaluation.labels(parts.above, beyond) != y[made.image]).all()
-    size = np.sqrt(np.mean(made.change.reshape(len(made.change), -1) ** 2, axis=1))
+    beyond = np.asarray(parts.below(x[pool.image])) + 1.001 * pool.perturbation
+    assert (evaluation.labels(parts.above, beyond) != y[pool.image]).all()
+    size = np.sqrt(np.mean(pool.perturbation.reshape(len(pool.perturbation), -1) ** 2, axis=1))
     assert distortion == pytest.approx(size.mean(), rel=1e-4)
 
 
 def test_examples_of_the_last_layer_have_the_exact_size(trained, digits):
     """Above the last hidden layer the model is linear: without the box, the distance is that to a hyperplane."""
     x, y = digits
-    right = np.flatnonzero(evaluation.labels(trained, x) == y)[:32]
+    correct = np.flatnonzero(evaluation.labels(trained, x) == y)[:32]
     parts = pools.cut(trained, "hidden2")
-    made, _ = pools.make(parts, x, y, right, "nearest", seed=0)
-    h = np.asarray(parts.below(x[made.image]), np.float64)
+    pool, _ = pools.generate(parts, x, y, correct, "nearest", seed=0)
+    h = np.asarray(parts.below(x[pool.image]), np.float64)
     kernel, bias = trained.get_layer("logits").get_weights()
-    z, own = h @ kernel + bias, y[made.image]
+    z, own = h @ kernel + bias, y[pool.image]
     normals = kernel[:, own].T[:, :, None] - kernel[None]  # [B, 100, 10]
     gaps = z[np.arange(len(z)), own][:, None] - z
     distances = np.where(
         np.eye(10)[own] == 1, np.inf, gaps / np.maximum(np.linalg.norm(normals, axis=1), 1e-12)
     )
-    inside = ((h + made.change > 1e-4) & (h + made.change < 1 - 1e-4)).all(axis=1)
-    size = np.linalg.norm(made.change, axis=1)
+    inside = ((h + pool.perturbation > 1e-4) & (h + pool.perturbation < 1 - 1e-4)).all(axis=1)
+    size = np.linalg.norm(pool.perturbation, axis=1)
     assert (size >= distances.min(axis=1) * (1 - 1e-4)).all()
     assert inside.any()
     np.testing.assert_allclose(size[inside], distances.min(axis=1)[inside], rtol=1e-3)
@@ -110,37 +108,35 @@ def test_replacing_keeps_the_size_and_replaces_as_many_as_there_are_new():
     random = np.random.default_rng(0)
     pool = pools.Pool(np.arange(50, dtype=np.int32), np.arange(100, dtype=np.float32).reshape(50, 2))
     new = pools.Pool(-1 - np.arange(7, dtype=np.int32), -1 - np.arange(14, dtype=np.float32).reshape(7, 2))
-    after = pools.replaced(pool, new, random)
+    after = pools.replace(pool, new, random)
     changed = after.image < 0
-    assert len(after.image) == len(after.change) == 50
+    assert len(after.image) == len(after.perturbation) == 50
     assert sorted(after.image[changed]) == sorted(new.image)
-    assert (after.change[~changed] == pool.change[~changed]).all()
-    assert sorted(after.change[changed, 0]) == sorted(new.change[:, 0])
+    assert (after.perturbation[~changed] == pool.perturbation[~changed]).all()
+    assert sorted(after.perturbation[changed, 0]) == sorted(new.perturbation[:, 0])
     assert pool.image.min() == 0  # the old pool is as it was
-    assert (pools.replaced(pool, new, random).image != after.image).any()
-    smaller = pools.Pool(pool.image[:3], pool.change[:3])
-    assert sorted(pools.replaced(smaller, new, random).image) == sorted(new.image[:3])
+    assert (pools.replace(pool, new, random).image != after.image).any()
+    smaller = pools.Pool(pool.image[:3], pool.perturbation[:3])
+    assert sorted(pools.replace(smaller, new, random).image) == sorted(new.image[:3])
 
 
 @pytest.fixture(scope="module")
 def uncut(digits, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[np.ndarray], Progress]:
     model = fresh()
     path = tmp_path_factory.mktemp("uncut") / "checkpoint.npz"
-    progress = adversarial_training.train(model, *digits, POOLS, seed=7, checkpoint=path)
+    progress = minibatches.fit(model, *digits, POOLS, seed=7, checkpoint=path)
     return model.get_weights(), progress
 
 
 def interrupted_after(
-    epoch: int, options: AdversarialTraining, digits, path: Path, model: keras.Model | None = None
+    epoch: int, options: MinibatchTraining, digits, path: Path, model: keras.Model | None = None
 ) -> None:
     def interrupt(progress: Progress, steps: int) -> None:
         if progress.epochs == epoch:
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        adversarial_training.train(
-            model or fresh(), *digits, options, seed=7, checkpoint=path, on_epoch=interrupt
-        )
+        minibatches.fit(model or fresh(), *digits, options, seed=7, checkpoint=path, on_epoch=interrupt)
 
 
 @pytest.mark.parametrize("epoch", [1, 5])
@@ -150,8 +146,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(epoch: int, uncut, digit
     assert path.exists() == (epoch == 5)
     model, epochs = fresh(seed=3), []  # its weights come from the checkpoint
     if epoch == 1:
-        training.initialize(model, 0)
-    progress = adversarial_training.train(
+        initialize(model, 0)
+    progress = minibatches.fit(
         model, *digits, POOLS, seed=7, checkpoint=path, on_epoch=lambda p, steps: epochs.append(p.epochs)
     )
     assert epochs == list(range(6 if epoch == 5 else 1, 7))
@@ -164,12 +160,12 @@ def test_a_convolutional_net_learns_and_goes_on_where_it_was_interrupted(digits,
     path, weights = tmp_path / "checkpoint.npz", []
     for name in ("uncut.npz", path.name):
         model = models.MNISTConvNet()
-        training.initialize(model, 0)
+        initialize(model, 0)
         if name == path.name:
             first = models.MNISTConvNet()
-            training.initialize(first, 0)
+            initialize(first, 0)
             interrupted_after(5, options, digits, path, first)
-        adversarial_training.train(model, *digits, options, seed=7, checkpoint=tmp_path / name)
+        minibatches.fit(model, *digits, options, seed=7, checkpoint=tmp_path / name)
         weights.append(model.get_weights())
     assert evaluation.error(model, *digits) < 0.05
     for a, b in zip(*weights, strict=True):
@@ -190,9 +186,9 @@ def test_the_checkpoint_of_another_training_is_refused(digits, tmp_path: Path):
     with pytest.raises(
         ValueError, match=r"checkpoint\.npz belongs to another model, recipe, seed or data set"
     ):
-        adversarial_training.train(fresh(), *digits, other, seed=7, checkpoint=path)
+        minibatches.fit(fresh(), *digits, other, seed=7, checkpoint=path)
     with pytest.raises(ValueError, match="belongs to another model"):
-        adversarial_training.train(models.FC123_456_10(), *digits, PLAIN, seed=7, checkpoint=path)
+        minibatches.fit(models.FC123_456_10(), *digits, PLAIN, seed=7, checkpoint=path)
 
 
 def test_examples_train_the_layers_above_only(trained, digits):
@@ -212,7 +208,7 @@ def test_examples_train_the_layers_above_only(trained, digits):
             batch_size=len(x),
             weight=weight,
         )
-        adversarial_training.train(model, x, y, options)
+        minibatches.fit(model, x, y, options)
         steps[weight] = [np.asarray(w) for w in model.get_weights()]
     lower = [np.allclose(a, b, atol=1e-7) for a, b in zip(*(s[:4] for s in steps.values()), strict=True)]
     upper = [np.allclose(a, b, atol=1e-7) for a, b in zip(*(s[4:] for s in steps.values()), strict=True)]
@@ -228,9 +224,9 @@ def test_dropout_is_no_part_of_the_model(digits, tmp_path: Path):
     x, y = digits
     without, model = models.FC100_100_10(), models.FC100_100_10()
     for net in (without, model):
-        training.initialize(net, 0)
-    adversarial_training.train(without, x, y, dataclasses.replace(PLAIN, epochs=2))
-    adversarial_training.train(model, x, y, dataclasses.replace(PLAIN, epochs=2, dropout=(0.2, 0.5)))
+        initialize(net, 0)
+    minibatches.fit(without, x, y, dataclasses.replace(PLAIN, epochs=2))
+    minibatches.fit(model, x, y, dataclasses.replace(PLAIN, epochs=2, dropout=(0.2, 0.5)))
     assert not np.allclose(model(x), without(x))  # it was trained otherwise
     assert not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)
     assert len(model.variables) == len(without.variables)
@@ -245,32 +241,13 @@ def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
     model.get_layer("hidden2").bias.assign(np.full(100, 50.0))
     model.get_layer("logits").kernel.assign(np.ones((100, 10)))
     x = tf.ones((2000, 28, 28, 1))
-    logits = adversarial_training._dropped_out(model, x, (0.0, 0.25), tf.constant([1, 2]))
+    logits = minibatches._with_dropout(model, x, (0.0, 0.25), tf.constant([1, 2]))
     kept = np.asarray(logits)[:, 0] * 0.75
     np.testing.assert_allclose(kept, np.rint(kept), atol=1e-3)
     assert kept.mean() == pytest.approx(75, abs=0.5)
     assert kept.std() == pytest.approx(np.sqrt(100 * 0.25 * 0.75), rel=0.1)
-    again = adversarial_training._dropped_out(model, x, (0.0, 0.25), tf.constant([1, 3]))
+    again = minibatches._with_dropout(model, x, (0.0, 0.25), tf.constant([1, 3]))
     assert not np.array_equal(logits, again)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"replaced": 30}, "30 examples cannot be replaced in a pool of 8"),
-        ({"layers": ("image", "image")}, "named twice"),
-        ({"targets": "far"}, "Unknown targets 'far'. Known: nearest, random"),
-        ({"warmup": 6}, "6 epochs would make no examples"),
-        ({"epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
-        ({"batch_size": 2.5}, "batch_size must be a whole number"),
-        ({"weight": 0.0}, "weight must be a positive number"),
-        ({"learning_rate": float("nan")}, "learning_rate must be a positive number"),
-        ({"dropout": (0.5, 1.0)}, "dropout must be two rates"),
-    ],
-)
-def test_options_that_contradict_themselves_are_named(change: dict, message: str):
-    with pytest.raises(ValueError, match=message):
-        dataclasses.replace(POOLS, **change)
 
 
 @pytest.mark.parametrize(
@@ -283,29 +260,29 @@ def test_options_that_contradict_themselves_are_named(change: dict, message: str
         ({"decay": (1e-5,)}, "decay has 1 coefficients, but .* has 3 kernels"),
         (
             {"warmup": 0, "pool": 200},
-            "200 examples are to be made, but only .* images are classified rightly",
+            "200 examples are to be generated, but only .* images are correctly classified",
         ),
     ],
 )
 def test_options_that_do_not_fit_are_named(change: dict, message: str, digits):
     with pytest.raises(ValueError, match=message):
-        adversarial_training.train(fresh(), *digits, dataclasses.replace(POOLS, **change))
+        minibatches.fit(fresh(), *digits, dataclasses.replace(POOLS, **change))
 
 
 def test_bad_data_is_named(digits):
     x, y = digits
     with pytest.raises(ValueError, match="x ranges from 0 to 255"):
-        adversarial_training.train(fresh(), 255 * x, y, PLAIN)
+        minibatches.fit(fresh(), 255 * x, y, PLAIN)
     with pytest.raises(ValueError, match="417 images and y 416 labels"):
-        adversarial_training.train(fresh(), x, y[1:], PLAIN)
+        minibatches.fit(fresh(), x, y[1:], PLAIN)
 
 
-def test_a_preset_is_made_by_its_recipe(digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_preset_is_trained_by_its_recipe(digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     options = dataclasses.replace(POOLS, layers=("hidden2",))
-    recipe = MinibatchRecipe("FC100_100_10", options, (None, 1.2), "A note.")
+    recipe = MinibatchRecipe(model="FC100_100_10", training=options, paper=(None, 1.2), note="A note.")
     monkeypatch.setitem(recipes.RECIPES, "short", recipe)
-    monkeypatch.setattr(training.data, "load", lambda *_: digits)
-    folder = training.train_preset("short", tmp_path, seed=3)
+    monkeypatch.setattr(data, "load", lambda *_: digits)
+    folder = train_preset("short", tmp_path, seed=3)
     metrics = presets.load_metrics(folder)
     assert metrics["test_error"] == evaluation.error(presets.from_preset(folder), *digits)
     assert (metrics["seed"], metrics["recipe"]["seed"]) == (3, 3)
@@ -313,4 +290,4 @@ def test_a_preset_is_made_by_its_recipe(digits, tmp_path: Path, monkeypatch: pyt
     card = (folder / presets.CARD).read_text()
     assert "A note." in card
     assert "at: hidden2; in each pool 8" in card
-    assert not (folder / training.CHECKPOINT).exists()
+    assert not (folder / preset.CHECKPOINT).exists()

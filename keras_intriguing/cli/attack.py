@@ -1,0 +1,101 @@
+"""The command `keras-intriguing attack`."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from keras_intriguing import files, presets
+from keras_intriguing.cli import model as cli_model
+
+
+def add_to(commands: Any) -> None:
+    """Adds `attack` to the command's subparsers."""
+    attack = commands.add_parser("attack", help="minimal distortions that change a model's label")
+    attack.add_argument("model", metavar="MODEL", help=cli_model.HELP)
+    attack.add_argument(
+        "images",
+        metavar="IMAGES.npz",
+        type=Path,
+        help="float images x [N, …], and if you like int arrays target [N], else label [N], the classes to leave",
+    )
+    attack.add_argument(
+        "--out", metavar="FILE.npz", type=Path, required=True, help="receives the result's arrays"
+    )
+    attack.add_argument(
+        "--target",
+        type=int,
+        help="the class to reach, instead of the file's (default: the nearest other class)",
+    )
+    attack.add_argument("--method", choices=("direct", "penalty"), default="direct")
+    attack.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
+    attack.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
+    attack.set_defaults(run=_attack)
+
+
+def _attack(options: argparse.Namespace) -> None:
+    arrays = _arrays(options.images)
+    if options.out.resolve() == options.images.resolve():
+        raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
+    files.require_writable(options.out)
+    target = arrays.get("target") if options.target is None else options.target
+    model = cli_model.load(options.model)
+    import numpy as np
+
+    from keras_intriguing.attack import minimal_distortion
+    from keras_intriguing.cli.progress import Bar
+
+    with Bar() as progress:
+        task = progress.add_task(f"attacking {options.model}", total=len(arrays["x"]))
+        result = minimal_distortion(
+            model,
+            arrays["x"],
+            target=target,
+            label=arrays.get("label") if target is None else None,
+            bounds=tuple(options.bounds),
+            method=options.method,
+            batch_size=options.batch_size,
+            on_batch=lambda done, total: progress.update(task, completed=done),
+        )
+    provenance = {
+        "model": options.model,
+        "images": str(options.images),
+        "images_sha256": files.sha256(options.images),
+        "model_sha256": _model_hash(options.model),
+        "target": options.target if options.target is not None else "file" if "target" in arrays else None,
+        "label": "file" if target is None and "label" in arrays else None,
+        "method": options.method,
+        "bounds": list(options.bounds),
+        "versions": presets.versions(),
+    }
+    fields = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
+    files.write_arrays(options.out, provenance=json.dumps(provenance), **fields)
+    print(result)
+    for reason in sorted({r for r in result.reason if r}):
+        print(f"failed for {np.sum(result.reason == reason)}: {reason}")
+    print(f"Result written to {options.out}")
+
+
+def _model_hash(name: str) -> str:
+    return files.sha256(name) if Path(name).is_file() else presets.load_metrics(name)["sha256"]
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ValueError("it holds a single array; np.savez(path, x=array) makes the right form")
+        with stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"There is no file {path}.") from error
+    except Exception as error:  # zipfile, NumPy and zlib each raise their own
+        raise ValueError(f"{path} is not a NumPy .npz file of plain arrays ({error}).") from error
+    if arrays.get("x", np.zeros(1)).ndim == 0:
+        raise ValueError(f"x in {path} is a single number; it must be images [N, …].")
+    if "x" not in arrays:
+        raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
+    return arrays
