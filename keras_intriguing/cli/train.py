@@ -6,6 +6,7 @@ from typing import Any
 
 from keras_intriguing import files, presets
 from keras_intriguing.training import recipes
+from keras_intriguing.training.progress import Progress
 
 
 def add_to(commands: Any) -> None:
@@ -41,7 +42,7 @@ def _train(options: argparse.Namespace) -> None:
     with Bar() as bar:
         tasks: dict[str, TaskID] = {}
 
-        def on_progress(stage: str, progress: recipes.Progress, most: int) -> None:
+        def on_progress(stage: str, progress: Progress, most: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=most)
             description = f"{stage}: objective {progress.objective:.6g} after"

@@ -83,7 +83,7 @@ def convert(weights: str | Path, folder: str | Path) -> Path:
     files.require_writable(folder / presets.METRICS)
     try:
         model = _model(form, weight_files.read(path))
-    except _Unfit as error:
+    except _Mismatch as error:
         raise ValueError(f"{path} does not hold the weights of {form.title}: {error}") from error
     metrics = {
         "preset": folder.resolve().name,
@@ -99,7 +99,7 @@ def convert(weights: str | Path, folder: str | Path) -> Path:
     return folder
 
 
-class _Unfit(ValueError):
+class _Mismatch(ValueError):
     """Entries that are not those of a form."""
 
 
@@ -107,7 +107,7 @@ def _model(form: _Form, entries: Mapping[str, Any]) -> keras.Model:
     """The form's model with a file's weights.
 
     Raises:
-        _Unfit: the entries are not those of the form.
+        _Mismatch: the entries are not those of the form.
     """
     kernels, biases = ([entry.format(layer) for layer in form.layers] for entry in form.entries)
     _require_names([name for pair in zip(kernels, biases, strict=True) for name in pair], entries)
@@ -129,7 +129,7 @@ def _model(form: _Form, entries: Mapping[str, Any]) -> keras.Model:
         if arrays[name].shape != shape
     ]
     if wrong:
-        raise _Unfit(f"these shapes differ from the expected: {'; '.join(wrong)}.")
+        raise _Mismatch(f"these shapes differ from the expected: {'; '.join(wrong)}.")
     maps = model.get_layer("flatten").input.shape[1:]
     for i, layer in enumerate(layers):
         kernel, bias = arrays[kernels[i]], arrays[biases[i]]
@@ -148,7 +148,7 @@ def _require_names(expected: list[str], entries: Mapping[str, Any]) -> None:
             for what, names in (("it lacks", missing), ("it also has", unknown))
             if names
         ]
-        raise _Unfit(
+        raise _Mismatch(
             f"{', and '.join(parts)}. Expected are {len(expected)} arrays, {expected[0]}, {expected[1]} to "
             f"{expected[-1]}, and nothing else."
         )
@@ -164,15 +164,15 @@ def _finite_floats(entries: Mapping[str, Any]) -> dict[str, np.ndarray]:
     found = {}
     for name, value in entries.items():
         if not isinstance(value, np.ndarray):
-            raise _Unfit(f"{name} is no array but of class {type(value).__name__}.")
+            raise _Mismatch(f"{name} is no array but of class {type(value).__name__}.")
         if value.dtype.kind != "f":
-            raise _Unfit(
+            raise _Mismatch(
                 f"{name} has numbers of type {value.dtype}; expected are floats of 16, 32 or 64 bits."
             )
         with np.errstate(over="ignore"):
             found[name] = value.astype(np.float32, copy=False)
         if not np.isfinite(found[name]).all():
-            raise _Unfit(f"{name} has numbers that are not finite in 32 bits.")
+            raise _Mismatch(f"{name} has numbers that are not finite in 32 bits.")
     return found
 
 

@@ -118,7 +118,7 @@ def from_tfds(
     """
     import tensorflow_datasets as tfds
 
-    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or tfds.core.constants.DATA_DIR).expanduser()
+    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
     there = sorted((folder / name).glob("*.*.*/dataset_info.json"))
     try:
         if there:  # read in place: asking tfds by name would look for newer versions over the network

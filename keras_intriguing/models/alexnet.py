@@ -7,7 +7,7 @@ import keras
 from keras_intriguing.models.base import PresetModel
 from keras_intriguing.models.normalization import LocalResponseNormalization
 
-L = keras.layers
+L: Any = keras.layers  # whose parameters Keras does not type
 
 IMAGE_SHAPE = (227, 227, 3)
 CLASSES = 1000
@@ -48,7 +48,7 @@ class AlexNet(PresetModel):
         **kwargs: Any,
     ) -> None:
         groups = 2 if grouped else 1
-        normalization = {"bias": lrn_bias, "alpha": lrn_alpha}
+        normalization: dict[str, Any] = {"bias": lrn_bias, "alpha": lrn_alpha}
         width1, width2, width3, width4, width5, *dense_widths = self._WIDTHS
         inputs = keras.Input(IMAGE_SHAPE, name="image")
         x = _convolution("conv1", width1, 11, 0, strides=4, padding="valid")(inputs)
@@ -117,7 +117,7 @@ class AlexNetSmall(PresetModel):
         return {"classes": self.classes, **super().get_config()}
 
 
-def _convolution(name: str, filters: int, taps: int, bias: float, **settings: Any) -> L.Conv2D:
+def _convolution(name: str, filters: int, taps: int, bias: float, **settings: Any) -> Any:
     return L.Conv2D(
         filters,
         taps,

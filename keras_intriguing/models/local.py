@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+Shape = tuple[Any, ...]  # of a batch, as Keras gives it: None for a size that is not known
+
 
 @keras.saving.register_keras_serializable(package="keras_intriguing")
 class LocalFilters(keras.layers.Layer):
@@ -30,7 +32,7 @@ class LocalFilters(keras.layers.Layer):
             )
         self.filters, self.size, self.stride = filters, size, stride
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Makes the kernel [h, w, size, size, C, filters] and the bias [h, w, filters]."""
         _, height, width, outputs = self.compute_output_shape(input_shape)
         self.kernel = self.add_weight(
@@ -51,7 +53,7 @@ class LocalFilters(keras.layers.Layer):
         x = keras.ops.take(x, self._seen(x.shape[1]), axis=1)
         return keras.ops.take(x, self._seen(x.shape[3]), axis=3)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """[B, h, w, filters]."""
         if len(input_shape) != 4 or None in input_shape[1:] or min(input_shape[1:3]) < self.size:
             raise ValueError(
@@ -94,17 +96,17 @@ class L2Pooling(keras.layers.Layer):
             raise ValueError(f"size and stride must be at least 1, not {size} and {stride}.")
         self.size, self.stride = size, stride
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Checks the images' sizes; there are no weights."""
         if min(size or self.size for size in input_shape[1:3]) < self.size:
             raise ValueError(f"{self.name} has windows of {self.size}, but the input shape is {input_shape}.")
 
     def call(self, x: Any) -> Any:
         """[B, H, W, C] to [B, h, w, C]."""
-        means = keras.ops.average_pool(keras.ops.square(x), self.size, self.stride)
+        means: Any = keras.ops.average_pool(keras.ops.square(x), self.size, self.stride)
         return keras.ops.sqrt(self.size**2 * means + self.epsilon)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """[B, h, w, C]."""
         sizes = ((size - self.size) // self.stride + 1 if size else None for size in input_shape[1:3])
         return (input_shape[0], *sizes, input_shape[-1])
@@ -152,7 +154,7 @@ class LocalContrastNormalization(keras.layers.Layer):
         weights = np.where(apart <= self.size // 2, np.exp(-8 * (apart / self.size) ** 2), 0)
         return weights / weights.sum(axis=1, keepdims=True)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """That of the input."""
         return input_shape
 
@@ -163,4 +165,5 @@ class LocalContrastNormalization(keras.layers.Layer):
     def _local_mean(self, x: Any) -> Any:
         """[B, H, W, C] to [B, H, W, 1]."""
         rows, columns = (keras.ops.cast(self.weights_along(x.shape[i]), x.dtype) for i in (1, 2))
-        return keras.ops.einsum("ph,bhw,qw->bpq", rows, keras.ops.mean(x, axis=-1), columns)[..., None]
+        mean: Any = keras.ops.einsum("ph,bhw,qw->bpq", rows, keras.ops.mean(x, axis=-1), columns)
+        return mean[..., None]

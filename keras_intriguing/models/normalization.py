@@ -43,7 +43,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         # ten times as long
         apart = np.abs(np.subtract.outer(*2 * [np.arange(x.shape[-1])]))
         band = keras.ops.cast(apart <= self.size // 2, x.dtype)
-        energy = keras.ops.matmul(keras.ops.square(x), band)
+        energy: Any = keras.ops.matmul(keras.ops.square(x), band)
         return x * (self.bias + self.alpha * energy) ** -self.beta
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -6,7 +6,7 @@ import keras
 
 from keras_intriguing.models.base import PresetModel
 
-L = keras.layers
+L: Any = keras.layers  # whose parameters Keras does not type
 
 IMAGE_SHAPE = (224, 224, 3)
 CLASSES = 1000

@@ -33,11 +33,11 @@ def silent(done: int, total: int) -> None:
 
 
 class _Unavailable(Exception):
-    """Why a mirror did not give a preset; `passing` where another try may help."""
+    """Why a mirror did not give a preset; `transient` where another try may help."""
 
-    def __init__(self, reason: str, passing: bool = False) -> None:
+    def __init__(self, reason: str, transient: bool = False) -> None:
         super().__init__(reason)
-        self.passing = passing
+        self.transient = transient
 
 
 def cache() -> Path:
@@ -59,7 +59,7 @@ def obtain(preset: str, on_bytes: OnBytes = silent) -> Path:
 
     Raises:
         ValueError: no preset of that name.
-        FileNotFoundError: it cannot be had; the message lists what was tried and what to do.
+        FileNotFoundError: it is not available; the message lists what was tried and what to do.
         OSError: the cache cannot be written; the message names it, the cause and the ways out.
     """
     tried = []
@@ -145,7 +145,7 @@ def _fetch(url: str, path: Path, known: dict[str, Any], on_received: Callable[[i
         try:
             return _transfer(url, path, known, on_received)
         except _Unavailable as reason:
-            if not reason.passing:
+            if not reason.transient:
                 raise
             if pause is None:
                 raise _Unavailable(f"{reason} (last of {len(PAUSES) + 1} tries)") from reason
@@ -162,7 +162,7 @@ def _transfer(url: str, path: Path, known: dict[str, Any], on_received: Callable
             received += len(chunk)
             on_received(min(received, known["bytes"]))
     if received < known["bytes"]:
-        raise _Unavailable(f"ended after {received:,} of {known['bytes']:,} bytes", passing=True)
+        raise _Unavailable(f"ended after {received:,} of {known['bytes']:,} bytes", transient=True)
     if received > known["bytes"]:
         raise _Unavailable(f"sends more than the registered {known['bytes']:,} bytes; it is another file")
     if digest.hexdigest() != known["sha256"]:
@@ -188,10 +188,10 @@ def _chunks(url: str, size: int) -> Iterator[bytes]:
                     raise TimeoutError(f"slower than {SLOWEST} bytes a second")
     except urllib.error.HTTPError as error:
         error.close()
-        raise _Unavailable(f"HTTP {error.code} {error.reason}", passing=error.code >= 500) from error
+        raise _Unavailable(f"HTTP {error.code} {error.reason}", transient=error.code >= 500) from error
     except urllib.error.URLError as error:  # no connection
-        raise _Unavailable(str(error.reason), passing=isinstance(error.reason, TimeoutError)) from error
+        raise _Unavailable(str(error.reason), transient=isinstance(error.reason, TimeoutError)) from error
     except (OSError, http.client.HTTPException) as error:  # a connection that was lost
-        raise _Unavailable(str(error) or type(error).__name__, passing=True) from error
+        raise _Unavailable(str(error) or type(error).__name__, transient=True) from error
     except ValueError as error:  # no address
         raise _Unavailable(str(error)) from error

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-_MODULES = ("full_batch", "minibatches", "photographs", "quocnet", "recipes")
+_MODULES = ("full_batch", "minibatches", "photographs", "quocnet", "recipes", "settings")
 _NAMES = {"initialize": "initialization", "train_preset": "preset"}  # the module of each
 
 __all__ = [*_MODULES, *_NAMES]

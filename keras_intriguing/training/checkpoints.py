@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_intriguing import files
@@ -70,3 +71,12 @@ class Checkpoint:
         for i, variable in enumerate(variables):
             variable.assign(arrays.pop(f"variable{i}"))
         return state, arrays
+
+
+def architecture(model: keras.Model) -> list[list[Any]]:
+    """Every layer's class, weights' shapes and activation, by which a checkpoint knows its model."""
+    return [
+        [type(layer).__name__, [list(w.shape) for w in layer.weights], getattr(activation, "__name__", None)]
+        for layer in model.layers
+        for activation in [getattr(layer, "activation", None)]
+    ]

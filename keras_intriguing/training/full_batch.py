@@ -1,5 +1,6 @@
 """Training as the paper did, by full-batch L-BFGS until convergence (Table 1)."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing import optimize
-from keras_intriguing.training.checkpoints import Checkpoint
-from keras_intriguing.training.recipes import FullBatchRecipe, OnProgress, SparseAutoencoder
+from keras_intriguing.training.checkpoints import Checkpoint, architecture
+from keras_intriguing.training.progress import OnProgress
+from keras_intriguing.training.settings import FullBatchTraining, SparseAutoencoder
 
 # of the values of the variables that are trained
 Objective = Callable[[Sequence[tf.Tensor]], tf.Tensor]
@@ -28,17 +30,20 @@ def fit(
     model: keras.Model,
     x: np.ndarray,
     y: np.ndarray,
-    recipe: FullBatchRecipe,
+    training: FullBatchTraining,
+    *,
+    seed: int = 0,
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda stage, progress, most: None,
 ) -> list[dict[str, Any]]:
-    """Runs the recipe's stages on the model, in place, going on from the checkpoint if there is one.
+    """Minimizes stage by stage, in place, going on from the checkpoint if there is one.
 
     Args:
         model: from images [B, …] to logits [B, K]; with an autoencoder, an `AE400_10`.
         x: float32 [N, …] in [0, 1].
         y: int [N], the classes.
-        recipe: the stages and their objectives.
+        training: the stages and their objectives.
+        seed: of the model's starting weights, which only the checkpoint asks for; nothing here is random.
         checkpoint: a file that is written after every round of L-BFGS.
         on_progress: told of every round: its stage, the progress, and the stage's largest number of iterations.
 
@@ -46,10 +51,11 @@ def fit(
         For every stage its name, iterations, evaluations, final objective, and whether it converged.
 
     Raises:
-        ValueError: the checkpoint belongs to another recipe or to other data.
+        ValueError: the checkpoint belongs to another training.
         FloatingPointError: the objective is not finite at the start.
     """
-    saved = Checkpoint(checkpoint, recipe.record(), x, y)
+    settings = {**dataclasses.asdict(training), "seed": seed, "model": architecture(model)}
+    saved = Checkpoint(checkpoint, settings, x, y)
     weights = list(model.weights)
     done: list[dict[str, Any]] = []
     start: optimize.Progress | None = None
@@ -57,11 +63,11 @@ def fit(
         done, progress = restored[0]["done"], restored[0]["progress"]
         start = optimize.Progress(*progress) if progress else None
 
-    stages = [_Stage("classifier", recipe.max_iterations, lambda: _classifier_objective(model, x, y, recipe))]
-    if settings := recipe.autoencoder:
-        first = _Stage(
-            "autoencoder", settings.max_iterations, lambda: _autoencoder_objective(model, x, settings)
-        )
+    stages = [
+        _Stage("classifier", training.max_iterations, lambda: _classifier_objective(model, x, y, training))
+    ]
+    if sparse := training.autoencoder:
+        first = _Stage("autoencoder", sparse.max_iterations, lambda: _autoencoder_objective(model, x, sparse))
         stages.insert(0, first)
     for stage in stages[len(done) :]:
         objective, trained = stage.prepare()
@@ -74,7 +80,7 @@ def fit(
             objective,
             [v.value for v in trained],
             max_iterations=stage.max_iterations,
-            tolerance=recipe.tolerance,
+            tolerance=training.tolerance,
             start=start,
             on_round=on_round,
         )
@@ -85,10 +91,10 @@ def fit(
 
 
 def _classifier_objective(
-    model: Any, x: np.ndarray, y: np.ndarray, recipe: FullBatchRecipe
+    model: Any, x: np.ndarray, y: np.ndarray, training: FullBatchTraining
 ) -> tuple[Objective, Sequence[keras.Variable]]:
     """Mean cross-entropy plus weight decay; over a frozen autoencoder, only the softmax on its code."""
-    if recipe.autoencoder:
+    if training.autoencoder:
         layer = model.classifier
         inputs = model.encoder(x.reshape(len(x), -1))
     else:
@@ -99,7 +105,7 @@ def _classifier_objective(
         logits, _ = layer.stateless_call(values, [], inputs)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         kernels = [v for v in values if len(v.shape) > 1]
-        pairs = zip(recipe.decay, kernels, strict=True)
+        pairs = zip(training.decay, kernels, strict=True)
         return loss + tf.add_n([decay * tf.reduce_sum(kernel**2) for decay, kernel in pairs])
 
     return objective, layer.trainable_variables

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.training import pools
-from keras_intriguing.training.checkpoints import Checkpoint
+from keras_intriguing.training.checkpoints import Checkpoint, architecture
 from keras_intriguing.training.pools import Cut, Pool
-from keras_intriguing.training.recipes import MinibatchTraining
+from keras_intriguing.training.settings import MinibatchTraining
 
 _SAVED_EVERY = 5  # epochs
 
@@ -80,7 +80,7 @@ def fit(
     optimizer = _optimizer(options, steps)
     optimizer.build(model.trainable_variables)
     run_epoch = _epoch_function(model, cuts, x, y, options, optimizer, seed)
-    settings = {**dataclasses.asdict(options), "seed": seed, "model": _architecture(model)}
+    settings = {**dataclasses.asdict(options), "seed": seed, "model": architecture(model)}
     saved = Checkpoint(checkpoint, settings, x, y)
     variables = [*model.variables, *optimizer.variables]
     progress, examples = Progress(0, 0, float("inf"), {}), {}
@@ -106,15 +106,6 @@ def fit(
     return progress
 
 
-def _architecture(model: keras.Model) -> list[list[Any]]:
-    """Every layer's class, weights' shapes and activation, by which a checkpoint knows its model."""
-    return [
-        [type(layer).__name__, [list(w.shape) for w in layer.weights], getattr(activation, "__name__", None)]
-        for layer in model.layers
-        for activation in [getattr(layer, "activation", None)]
-    ]
-
-
 def _check(model: keras.Model, x: np.ndarray, y: np.ndarray, options: MinibatchTraining) -> None:
     """Checks options against the model and the data."""
     if len(x) != len(y) or len(x) == 0:
@@ -134,7 +125,7 @@ def _check(model: keras.Model, x: np.ndarray, y: np.ndarray, options: MinibatchT
 
 def _optimizer(options: MinibatchTraining, steps: int) -> keras.optimizers.Optimizer:
     schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, steps * options.epochs)
-    return keras.optimizers.Adam(schedule)
+    return keras.optimizers.Adam(schedule)  # pyright: ignore[reportArgumentType] (typed by its default)
 
 
 def _kernels(model: keras.Model) -> list[keras.Variable]:
@@ -187,9 +178,10 @@ def _epoch_function(
         of_chosen = tf.gather(labels, chosen)
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(of_chosen, logits))
 
-    def adversarial(parts: Cut, image: tf.Tensor, perturbation: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+    def adversarial(parts: Cut, pool: _PoolTensors, drawn: tf.Tensor) -> tf.Tensor:
         """Of the drawn examples (modulo the pool's size: a failed attack leaves it smaller)."""
-        drawn %= tf.shape(image)[0]
+        image, perturbation = pool
+        drawn = tf.math.floormod(drawn, tf.shape(image)[0])
         originals = tf.gather(image, drawn)
         h = tf.stop_gradient(parts.below(tf.gather(images, originals)))
         r = options.stretch * tf.gather(perturbation, drawn)
@@ -204,10 +196,10 @@ def _epoch_function(
         loss = entropy(chosen, logits) + penalty
         if examples:
             losses = [
-                lambda parts=parts, pool=pool: adversarial(parts, *pool, drawn)
+                lambda parts=parts, pool=pool: adversarial(parts, pool, drawn)
                 for parts, pool in zip(cuts.values(), examples, strict=True)
             ]
-            loss += options.weight * tf.switch_case(step % len(losses), losses)
+            loss += options.weight * tf.switch_case(tf.math.floormod(step, len(losses)), losses)
         return loss
 
     @tf.function(autograph=False)
@@ -227,9 +219,9 @@ def _epoch_function(
     def run_epoch(
         first: int, order: np.ndarray, drawn: np.ndarray, examples: Mapping[str, Pool]
     ) -> tf.Tensor:
-        indices = (tf.constant(i, tf.int32) for i in (first, order, drawn))
+        indices = [tf.constant(i, tf.int32) for i in (first, order, drawn)]
         pairs = [(tf.constant(pool.image), tf.constant(pool.perturbation)) for pool in examples.values()]
-        return run(*indices, pairs)
+        return run(indices[0], indices[1], indices[2], pairs)
 
     return run_epoch
 
@@ -243,7 +235,7 @@ def _with_dropout(model: keras.Model, h: tf.Tensor, rates: tuple[float, float], 
         return model(h)
 
     def dropped(h: tf.Tensor, rate: float, place: int) -> tf.Tensor:
-        own = tf.random.experimental.stateless_fold_in(seed, place)
+        own = tf.random.fold_in(seed, place)
         return tf.nn.experimental.stateless_dropout(h, rate, seed=own) if rate else h
 
     h = dropped(h, rates[0], 0)

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.data.photographs import Photographs, require_disjoint
 from keras_intriguing.training.checkpoints import Checkpoint
-from keras_intriguing.training.recipes import PhotographTraining
+from keras_intriguing.training.settings import PhotographTraining
 
 _SAVED_EVERY = 2  # epochs
 _VALIDATED_EVERY = 4
@@ -81,7 +81,7 @@ def fit(
         optimizer,
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.label_smoothing),
         metrics=["accuracy"],
-        jit_compile=False,  # XLA's convolutions are slower on a CPU
+        jit_compile=False,  # pyright: ignore[reportArgumentType] (XLA's convolutions are slower on a CPU)
     )
     optimizer.build(fast.trainable_variables)
     settings = {
@@ -120,7 +120,7 @@ def fit(
                 steps_per_epoch=steps,
                 callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],
                 shuffle=False,  # it is done
-                verbose=0,
+                verbose=0,  # pyright: ignore[reportArgumentType] (typed by its default)
             )
         except tf.errors.NotFoundError as gone:
             raise FileNotFoundError(f"A photograph is gone since the beginning: {gone.message}") from gone
@@ -172,7 +172,7 @@ def _in_bfloat16(model: keras.Model, seed: int) -> keras.Model:
 
 def _optimizer(options: PhotographTraining, steps: int) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.AdamW(
-        _Schedule(options, steps),
+        _Schedule(options, steps),  # pyright: ignore[reportArgumentType] (typed by its default)
         weight_decay=options.weight_decay,
         use_ema=options.averaged > 0,
         ema_momentum=_EMA,
@@ -191,8 +191,9 @@ class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
         )
         self._rate = options.averaged_rate
 
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        return tf.where(step < self._falls_until, self._cosine(step), self._rate)
+    def __call__(self, step: Any) -> Any:
+        falling: Any = self._cosine(step)
+        return tf.where(step < self._falls_until, falling, self._rate)
 
 
 def _minibatches(
@@ -209,7 +210,9 @@ def _minibatches(
 
     def example(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = [seed, count // an_epoch]
-        index = tf.random.experimental.index_shuffle(count % an_epoch, place, len(images) - 1)
+        index = tf.random.experimental.index_shuffle(  # pyright: ignore[reportAttributeAccessIssue]
+            tf.math.floormod(count, an_epoch), place, len(images) - 1
+        )
         image = _shrunk(images.read(index), round(_READ_AT * size))
         x = _random_crop(image, size, options.smallest_crop, tf.stack([seed, count]))
         return x, tf.one_hot(labels[index], len(images.classes))
@@ -250,7 +253,8 @@ def _random_crop(image: tf.Tensor, size: int, smallest: float, seed: tf.Tensor) 
 
 def _random_colours(x: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
     """Every image's brightness, contrast and saturation multiplied by factors between 1 ± strength."""
-    factors = tf.random.stateless_uniform((3, tf.shape(x)[0], 1, 1, 1), seed, 1 - strength, 1 + strength)
+    shape = tf.stack([3, tf.shape(x)[0], 1, 1, 1])
+    factors = tf.random.stateless_uniform(shape, seed, 1 - strength, 1 + strength)
     brightness, contrast, saturation = tf.unstack(factors)
     grey = tf.reduce_mean(x, -1, keepdims=True)
     mean = tf.reduce_mean(x, (1, 2, 3), keepdims=True)
@@ -262,7 +266,7 @@ def _mixup(x: tf.Tensor, y: tf.Tensor, alpha: float, seed: tf.Tensor) -> tuple[t
     """Images and labels averaged with those of another in the minibatch, weights from Beta(α, α) (Zhang et al. 2018)."""
     if not alpha:
         return x, y
-    ours, theirs = tf.unstack(tf.random.stateless_gamma((2, tf.shape(x)[0]), seed, alpha))
+    ours, theirs = tf.unstack(tf.random.stateless_gamma((2, tf.shape(x)[0]), seed, tf.constant(alpha)))
     own = ours / (ours + theirs)
     # a product is faster than sums of images
     parts = tf.linalg.diag(own) + tf.reverse(tf.linalg.diag(1 - own), [1])

@@ -7,6 +7,7 @@ from pathlib import Path
 from keras_intriguing import models, presets
 from keras_intriguing.training import recipes
 from keras_intriguing.training.initialization import initialize
+from keras_intriguing.training.progress import OnProgress
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -19,7 +20,7 @@ def train_preset(
     data_dir: str | None = None,
     images: str | Path | None = None,
     skip_unreadable: bool = False,
-    on_progress: recipes.OnProgress = lambda stage, progress, most: None,
+    on_progress: OnProgress = lambda stage, progress, most: None,
 ) -> Path:
     """Trains a preset from nothing, measures both errors, writes the preset folder.
 
@@ -42,7 +43,7 @@ def train_preset(
         ValueError: unknown preset, `images` for a net on digits, photographs that cannot be used (see
             `photographs.load`), or the folder holds the checkpoint of another recipe or seed.
         FileExistsError: the folder holds a finished preset.
-        FileNotFoundError: the training data cannot be had (see `data.load`).
+        FileNotFoundError: the training data are not available (see `data.load`).
     """
     recipe = recipes.get(preset)
     if seed is not None:

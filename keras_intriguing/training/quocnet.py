@@ -1,6 +1,7 @@
 """QuocNet's training: filters without labels, stage by stage, then a classifier of one class on their features."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,8 @@ from keras_intriguing.models import QuocNet
 from keras_intriguing.training import logistic, reconstruction_ica
 from keras_intriguing.training.checkpoints import Checkpoint
 from keras_intriguing.training.detection import best_thresholds, detection
-from keras_intriguing.training.recipes import OnProgress, QuocNetRecipe
+from keras_intriguing.training.progress import OnProgress
+from keras_intriguing.training.settings import QuocNetTraining, ReconstructionICA
 
 _BATCH = 128
 
@@ -30,20 +32,23 @@ def train(
     model: QuocNet,
     images: Photographs,
     validation: Photographs,
-    recipe: QuocNetRecipe,
+    training: QuocNetTraining,
+    *,
+    seed: int = 0,
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda stage, progress, most: None,
 ) -> dict[str, Any]:
     """Trains the model, in place, and measures how well it, its units and simpler features detect the class.
 
     Beside the model, memory holds the photographs that filters are learned on with their whitened patches (0.6 GiB with
-    the recipe's options), and later the pixels of all training photographs twice (0.9 GiB for Imagenette).
+    the preset's settings), and later the pixels of all training photographs twice (0.9 GiB for Imagenette).
 
     Args:
         model: whose weights are replaced.
         images: to train on; the classifier alone sees their labels.
         validation: to measure on; nothing here is decided by it.
-        recipe: what to do.
+        training: how.
+        seed: of the starting filters and of the photographs that are drawn.
         checkpoint: a file that is written after every round of L-BFGS on the filters, and from which the run goes on.
         on_progress: told of every round: its stage, the progress, and the stage's largest number of iterations.
 
@@ -54,33 +59,30 @@ def train(
 
     Raises:
         ValueError: the photographs lack the class, the two sets' classes differ or they share files, the options do not
-            fit the model, or the checkpoint belongs to another recipe, seed or data set.
+            fit the model, or the checkpoint belongs to another training.
     """
-    _check(model, images, validation, recipe)
-    stages = learn_filters(model, images, recipe, checkpoint, on_progress)
-    labels = [
-        photographs.labels == photographs.classes.index(recipe.positive)
-        for photographs in (images, validation)
-    ]
+    _check(model, images, validation, training)
+    stages = learn_filters(
+        model, images, training.filters, seed=seed, checkpoint=checkpoint, on_progress=on_progress
+    )
+    both = images, validation
+    labels = [one.labels == one.classes.index(training.positive) for one in both]
 
-    def with_labels(features: list[np.ndarray]) -> list[_Set]:
-        return [_Set(*pair) for pair in zip(features, labels, strict=True)]
+    def detectors(name: str, features: list[np.ndarray]) -> tuple[dict[str, Any], logistic.Classifier]:
+        train, test = (_Set(x, positive) for x, positive in zip(features, labels, strict=True))
+        return _detectors(name, train, test, training.decays, seed)
 
-    sets = with_labels([_features(model, photographs) for photographs in (images, validation)])
-    found, classifier = _detectors("the features", *sets, recipe)
+    features = [_features(model, one) for one in both]
+    found, classifier = detectors("the features", features)
     on_progress("classifier", classifier.progress, classifier.progress.iterations)
-    errors = _set_head(model, classifier, sets)
+    errors = _set_head(model, classifier, features, labels)
 
     random_net = type(model).from_config(model.get_config())
-    learn_filters(random_net, images, _without_learning(recipe))
-    random_features = [_features(random_net, photographs) for photographs in (images, validation)]
-    found |= _detectors("random filters", *with_labels(random_features), recipe)[0]
-    del random_features
-    pixels = [
-        photographs.images(model.image_size).reshape(len(photographs), -1)
-        for photographs in (images, validation)
-    ]
-    found |= _detectors("the pixels", *with_labels(pixels), recipe)[0]
+    learn_filters(random_net, images, dataclasses.replace(training.filters, iterations=0), seed=seed)
+    features = [_features(random_net, one) for one in both]
+    found |= detectors("random filters", features)[0]
+    features = [one.images(model.image_size).reshape(len(one), -1) for one in both]
+    found |= detectors("the pixels", features)[0]
     return {
         "train_error": errors[0],
         "train_images": len(images),
@@ -96,19 +98,31 @@ def train(
 def learn_filters(
     model: QuocNet,
     images: Photographs,
-    recipe: QuocNetRecipe,
+    options: ReconstructionICA,
+    *,
+    seed: int = 0,
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda stage, progress, most: None,
 ) -> list[dict[str, Any]]:
     """Learns the filters of one stage after another, in place, going on from the checkpoint if there is one.
 
-    Args: as of `train`.
+    Args:
+        model: whose filters are replaced.
+        images: to learn from.
+        options: see `ReconstructionICA`.
+        seed: of the starting filters and of the photographs that are drawn.
+        checkpoint: as of `train`.
+        on_progress: as of `train`.
 
     Returns:
         For every stage its name and its progress.
     """
-    options = recipe.filters
-    settings = {**recipe.record(), "config": model.get_config(), "images": images.sha256}
+    settings = {
+        **dataclasses.asdict(options),
+        "seed": seed,
+        "model": model.get_config(),
+        "data": images.sha256,
+    }
     saved = Checkpoint(checkpoint, settings, np.array(images.names), images.labels)
     kernels = [v for filters, _, _ in model.stages for v in filters.weights]
     done: list[dict[str, Any]] = []
@@ -119,13 +133,13 @@ def learn_filters(
         if state:
             weights, progress = arrays["weights"], optimize.Progress(*state)
 
-    drawn = np.random.default_rng(recipe.seed).permutation(len(images))[: options.images]
+    drawn = np.random.default_rng(seed).permutation(len(images))[: options.images]
     x = images[drawn].images(model.image_size)
     for i, (filters, pool, contrast) in enumerate(model.stages):
         if i >= len(done):
             whitened = reconstruction_ica.whiten(filters, x, options.dimensions[i])
             if weights is None:
-                weights = reconstruction_ica.start(whitened, filters.filters, 1000 * recipe.seed + i)
+                weights = reconstruction_ica.start(whitened, filters.filters, 1000 * seed + i)
             variable = tf.Variable(tf.constant(weights))
 
             def on_round(
@@ -152,7 +166,7 @@ def learn_filters(
 
 
 def _detectors(
-    name: str, train: _Set, validation: _Set, recipe: QuocNetRecipe
+    name: str, train: _Set, validation: _Set, decays: Sequence[float], seed: int
 ) -> tuple[dict[str, Any], logistic.Classifier]:
     """How well features detect the class.
 
@@ -167,7 +181,7 @@ def _detectors(
     detected = scores > 0
     found, left = detected[validation.positive].mean(axis=0), 1 - detected[~validation.positive].mean(axis=0)
     balanced_accuracy = (found + left) / 2
-    classifier = logistic.fit(train.features, train.positive, recipe.decays, recipe.seed)
+    classifier = logistic.fit(train.features, train.positive, decays, seed)
     detectors = {
         f"classifier on {name}": {
             **detection(classifier.scores(validation.features), validation.positive)._asdict(),
@@ -182,12 +196,20 @@ def _detectors(
     return detectors, classifier
 
 
-def _set_head(model: QuocNet, classifier: logistic.Classifier, sets: list[_Set]) -> list[float]:
-    """Gives the model two logits whose difference is the classifier's score; returns its error on every set."""
+def _set_head(
+    model: QuocNet,
+    classifier: logistic.Classifier,
+    features: list[np.ndarray],
+    labels: list[np.ndarray],
+) -> list[float]:
+    """Gives the model two logits whose difference is the classifier's score; returns its errors on the features."""
     head = model.get_layer("logits")
     halves = np.array([-0.5, 0.5])
     head.set_weights([classifier.kernel[:, None] * halves, classifier.bias * halves])
-    return [float(np.mean((np.argmax(head(one.features), -1) == 1) != one.positive)) for one in sets]
+    return [
+        float(np.mean((np.argmax(head(x), -1) == 1) != positive))
+        for x, positive in zip(features, labels, strict=True)
+    ]
 
 
 def _features(model: QuocNet, images: Photographs) -> np.ndarray:
@@ -196,18 +218,14 @@ def _features(model: QuocNet, images: Photographs) -> np.ndarray:
     return np.concatenate([np.asarray(trunk(x)) for x in images.center_crops(model.image_size)])
 
 
-def _without_learning(recipe: QuocNetRecipe) -> QuocNetRecipe:
-    return dataclasses.replace(recipe, filters=dataclasses.replace(recipe.filters, iterations=0))
-
-
-def _check(model: QuocNet, images: Photographs, validation: Photographs, recipe: QuocNetRecipe) -> None:
+def _check(model: QuocNet, images: Photographs, validation: Photographs, training: QuocNetTraining) -> None:
     require_disjoint(images, validation)
-    if recipe.positive not in images.classes:
+    if training.positive not in images.classes:
         raise ValueError(
-            f"The photographs have no class {recipe.positive!r}, which is to be told from the rest; they have "
+            f"The photographs have no class {training.positive!r}, which is to be told from the rest; they have "
             f"{', '.join(images.classes)}."
         )
-    if len(recipe.filters.dimensions) != len(model.stages):
+    if len(training.filters.dimensions) != len(model.stages):
         raise ValueError(
-            f"{model.name} has {len(model.stages)} stages, but dimensions are given for {len(recipe.filters.dimensions)}."
+            f"{model.name} has {len(model.stages)} stages, but dimensions are given for {len(training.filters.dimensions)}."
         )

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.models.local import L2Pooling, LocalFilters
-from keras_intriguing.training.recipes import ReconstructionICA
+from keras_intriguing.training.settings import ReconstructionICA
 
 # added to every variance, so that whitening does not blow up noise: a share of their mean, and for constant patches
 _FLATTENED, _LEAST = 0.1, 1e-8
@@ -66,7 +66,7 @@ def objective(
 ) -> Callable[[Sequence[tf.Tensor]], tf.Tensor]:
     """The function of [weights [P, d, M]] that is minimized: see `ReconstructionICA`."""
     z = tf.constant(whitened.patches)
-    positions, _, count = z.shape
+    positions, _, count = whitened.patches.shape
     sizes = layer.kernel.shape[:2]
 
     def value(values: Sequence[tf.Tensor]) -> tf.Tensor:

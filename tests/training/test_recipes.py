@@ -8,7 +8,7 @@ import pytest
 
 from keras_intriguing import presets
 from keras_intriguing.training import recipes
-from keras_intriguing.training.recipes import MinibatchTraining, PhotographTraining, ReconstructionICA
+from keras_intriguing.training.settings import MinibatchTraining, PhotographTraining, ReconstructionICA
 
 MINIBATCHES = MinibatchTraining(
     decay=(1e-5,) * 3, layers=("hidden1", "hidden2"), pool=8, replaced=5, warmup=3, epochs=6

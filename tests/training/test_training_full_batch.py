@@ -1,6 +1,7 @@
 import dataclasses
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,22 +10,13 @@ from scipy import optimize as scipy_optimize
 from keras_intriguing import data, models, optimize, presets
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.training import full_batch, initialize, preset, recipes, train_preset
-from keras_intriguing.training.recipes import FullBatchRecipe, SparseAutoencoder
+from keras_intriguing.training.recipes import FullBatchRecipe
+from keras_intriguing.training.settings import FullBatchTraining, SparseAutoencoder
 
-CONVEX = FullBatchRecipe(
-    model="FC10",
-    decay=(5e-3,),
-    paper=(0, 0),
-    note="",
-    tolerance=1e-7,
-    max_iterations=1000,
-    dataset="mnist5k",
-)
-LONG = dataclasses.replace(CONVEX, model="FC100_100_10", decay=(1e-4,) * 3, tolerance=0.0, max_iterations=210)
+CONVEX = FullBatchTraining(decay=(5e-3,), tolerance=1e-7, max_iterations=1000)
+LONG = FullBatchTraining(decay=(1e-4,) * 3, tolerance=0.0, max_iterations=210)
 SPARSE = SparseAutoencoder(activity=0.1, weight=0.5, decay=1e-3, max_iterations=105)
-TWO_STAGES = dataclasses.replace(
-    LONG, model="AE400_10", decay=(1e-4,), autoencoder=SPARSE, max_iterations=105
-)
+TWO_STAGES = FullBatchTraining(decay=(1e-4,), tolerance=0.0, max_iterations=105, autoencoder=SPARSE)
 
 Weights = list[np.ndarray]
 
@@ -33,10 +25,19 @@ class Interrupted(Exception):
     pass
 
 
-def fit(recipe: FullBatchRecipe, digits, path: Path, until: int | None = None) -> tuple[Weights, list[dict]]:
-    """Trains from the recipe's start, or up to an interruption after `until` rounds in all."""
-    model = getattr(models, recipe.model)()
-    initialize(model, recipe.seed)
+def net(training: FullBatchTraining) -> keras.Model:
+    """The model that settings are for."""
+    if training.autoencoder:
+        return models.AE400_10()
+    return models.FC10() if len(training.decay) == 1 else models.FC100_100_10()
+
+
+def fit(
+    training: FullBatchTraining, digits, path: Path, until: int | None = None, seed: int = 0
+) -> tuple[Weights, list[dict]]:
+    """Trains from the start, or up to an interruption after `until` rounds in all."""
+    model = net(training)
+    initialize(model, seed)
     rounds = 0
 
     def interrupt(stage: str, progress: optimize.Progress, most: int) -> None:
@@ -45,13 +46,13 @@ def fit(recipe: FullBatchRecipe, digits, path: Path, until: int | None = None) -
         if rounds == until:
             raise Interrupted
 
-    x, y = (array[:: 8 if recipe.autoencoder else 2] for array in digits)
-    stages = full_batch.fit(model, x, y, recipe, path, interrupt)
+    x, y = (array[:: 8 if training.autoencoder else 2] for array in digits)
+    stages = full_batch.fit(model, x, y, training, seed=seed, checkpoint=path, on_progress=interrupt)
     return model.get_weights(), stages
 
 
 @pytest.mark.parametrize(
-    ("recipe", "until"),
+    ("training", "until"),
     [
         pytest.param(LONG, 1, id="round 1"),
         pytest.param(LONG, 2, id="round 2"),
@@ -60,44 +61,44 @@ def fit(recipe: FullBatchRecipe, digits, path: Path, until: int | None = None) -
         pytest.param(TWO_STAGES, 3, id="second stage", marks=pytest.mark.slow),
     ],
 )
-def test_an_interrupted_run_goes_on_to_the_same_weights(uncut, recipe, until, digits, tmp_path: Path):
+def test_an_interrupted_run_goes_on_to_the_same_weights(uncut, training, until, digits, tmp_path: Path):
     with pytest.raises(Interrupted):
-        fit(recipe, digits, tmp_path / "checkpoint.npz", until)
-    weights, stages = fit(recipe, digits, tmp_path / "checkpoint.npz")
-    expected_weights, expected_stages = uncut(recipe)
+        fit(training, digits, tmp_path / "checkpoint.npz", until)
+    weights, stages = fit(training, digits, tmp_path / "checkpoint.npz")
+    expected_weights, expected_stages = uncut(training)
     assert same(weights, expected_weights)
     assert stages == expected_stages
 
 
 def test_a_run_interrupted_in_the_round_that_converged_goes_on_to_the_same_weights(digits, tmp_path: Path):
-    recipe = dataclasses.replace(CONVEX, tolerance=0.5)
-    expected, stages = fit(recipe, digits, tmp_path / "uncut.npz")
+    training = dataclasses.replace(CONVEX, tolerance=0.5)
+    expected, stages = fit(training, digits, tmp_path / "uncut.npz")
     assert stages[0]["converged"]
-    assert stages[0]["iterations"] < recipe.max_iterations
+    assert stages[0]["iterations"] < training.max_iterations
     with pytest.raises(Interrupted):
-        fit(recipe, digits, tmp_path / "cut.npz", stages[0]["iterations"] // optimize.ROUND)
-    weights, same_stages = fit(recipe, digits, tmp_path / "cut.npz")
+        fit(training, digits, tmp_path / "cut.npz", stages[0]["iterations"] // optimize.ROUND)
+    weights, same_stages = fit(training, digits, tmp_path / "cut.npz")
     assert same_stages == stages
     assert same(weights, expected)
 
 
 @pytest.fixture(scope="module")
 def uncut(digits, tmp_path_factory: pytest.TempPathFactory):
-    known: dict[str, tuple[Weights, list[dict]]] = {}
+    known: dict[FullBatchTraining, tuple[Weights, list[dict]]] = {}
 
-    def run(recipe: FullBatchRecipe) -> tuple[Weights, list[dict]]:
-        if recipe.model not in known:
-            known[recipe.model] = fit(recipe, digits, tmp_path_factory.mktemp("uncut") / "checkpoint.npz")
-        return known[recipe.model]
+    def run(training: FullBatchTraining) -> tuple[Weights, list[dict]]:
+        if training not in known:
+            known[training] = fit(training, digits, tmp_path_factory.mktemp("uncut") / "checkpoint.npz")
+        return known[training]
 
     return run
 
 
 def test_the_checkpoint_of_a_finished_run_is_its_end(digits, tmp_path: Path):
     path = tmp_path / "checkpoint.npz"
-    recipe = dataclasses.replace(LONG, max_iterations=100)
-    weights, stages = fit(recipe, digits, path)
-    again, same_stages = fit(recipe, digits, path, until=1)
+    training = dataclasses.replace(LONG, max_iterations=100)
+    weights, stages = fit(training, digits, path)
+    again, same_stages = fit(training, digits, path, until=1)
     assert same(again, weights)
     assert same_stages == stages
 
@@ -110,12 +111,19 @@ def checkpoint(digits, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"decay": (1e-5,) * 3}, {"max_iterations": 200}])
-def test_the_checkpoint_of_another_recipe_is_refused(checkpoint, change, digits, tmp_path: Path):
+@pytest.mark.parametrize("change", [{"decay": (1e-5,) * 3}, {"max_iterations": 200}])
+def test_the_checkpoint_of_another_training_is_refused(checkpoint, change, digits, tmp_path: Path):
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(checkpoint)
     with pytest.raises(ValueError, match=r"checkpoint\.npz belongs to another model, recipe"):
         fit(dataclasses.replace(LONG, **change), digits, path)
+
+
+def test_the_checkpoint_of_another_seed_is_refused(checkpoint, digits, tmp_path: Path):
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(checkpoint)
+    with pytest.raises(ValueError, match=r"checkpoint\.npz belongs to another model, recipe"):
+        fit(LONG, digits, path, seed=1)
 
 
 def test_the_checkpoint_of_other_data_is_refused(checkpoint, digits, tmp_path: Path):
@@ -162,7 +170,7 @@ def test_the_classifiers_objective_and_gradient_are_those_of_the_formula(digits)
         squares = sum(d * np.sum(w**2) for d, w in zip(decay, (w1, w2, w3), strict=True))
         return cross_entropy(code, y, w3, b3)[0] + squares
 
-    check_objective(full_batch._classifier_objective(model, x, y, recipe_with(decay)), formula)
+    check_objective(full_batch._classifier_objective(model, x, y, training_with(decay)), formula)
 
 
 def test_the_objective_over_a_frozen_autoencoder_is_that_of_the_formula(digits):
@@ -175,8 +183,8 @@ def test_the_objective_over_a_frozen_autoencoder_is_that_of_the_formula(digits):
         kernel, bias = values
         return cross_entropy(sigmoid(flat(x) @ w + b), y, kernel, bias)[0] + 1e-2 * np.sum(kernel**2)
 
-    recipe = recipe_with((1e-2,), autoencoder=SPARSE)
-    check_objective(full_batch._classifier_objective(model, x, y, recipe), formula)
+    training = training_with((1e-2,), autoencoder=SPARSE)
+    check_objective(full_batch._classifier_objective(model, x, y, training), formula)
 
 
 def test_the_autoencoders_objective_and_gradient_are_those_of_the_formula(digits):
@@ -199,10 +207,19 @@ def test_the_autoencoders_objective_and_gradient_are_those_of_the_formula(digits
     check_objective(full_batch._autoencoder_objective(model, x, SPARSE), formula)
 
 
+SHORT = FullBatchRecipe(
+    model="FC100_100_10",
+    training=dataclasses.replace(LONG, max_iterations=100),
+    paper=(0, 0),
+    note="",
+    dataset="mnist5k",
+)
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch, digits) -> None:
     """A preset "short" that is made in one round from few images."""
-    monkeypatch.setitem(recipes.RECIPES, "short", dataclasses.replace(LONG, max_iterations=100))
+    monkeypatch.setitem(recipes.RECIPES, "short", SHORT)
     monkeypatch.setattr(data, "load", lambda *_: digits)
 
 
@@ -230,7 +247,7 @@ def test_a_preset_without_recipe_lists_those_with_one(tmp_path: Path):
         train_preset("fc11", tmp_path)
 
 
-def recipe_with(decay: tuple[float, ...], **settings: object) -> FullBatchRecipe:
+def training_with(decay: tuple[float, ...], **settings: object) -> FullBatchTraining:
     return dataclasses.replace(LONG, decay=decay, **settings)
 
 

@@ -12,7 +12,8 @@ from keras_intriguing import data, models, presets
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.training import initialize, minibatches, pools, preset, recipes, train_preset
 from keras_intriguing.training.minibatches import Progress
-from keras_intriguing.training.recipes import MinibatchRecipe, MinibatchTraining
+from keras_intriguing.training.recipes import MinibatchRecipe
+from keras_intriguing.training.settings import MinibatchTraining
 
 LAYERS = ("image", "hidden1", "hidden2")
 PLAIN = MinibatchTraining(decay=(1e-5,) * 3, epochs=6, batch_size=20, learning_rate=5e-3)

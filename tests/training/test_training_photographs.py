@@ -17,7 +17,8 @@ from keras_intriguing.data import photographs
 from keras_intriguing.models.base import PresetModel
 from keras_intriguing.training import initialize, preset, recipes, train_preset
 from keras_intriguing.training import photographs as photograph_training
-from keras_intriguing.training.recipes import PhotographRecipe, PhotographTraining
+from keras_intriguing.training.recipes import PhotographRecipe
+from keras_intriguing.training.settings import PhotographTraining
 
 OPTIONS = PhotographTraining(epochs=6, batch_size=8, learning_rate=0.02, warmup=1, colours=0.1)
 

@@ -18,13 +18,13 @@ from keras_intriguing.models import L2Pooling, LocalFilters, QuocNet
 from keras_intriguing.training import preset as preset_training
 from keras_intriguing.training import quocnet, recipes, reconstruction_ica, train_preset
 from keras_intriguing.training.detection import best_thresholds, detection
-from keras_intriguing.training.recipes import QuocNetRecipe, ReconstructionICA
+from keras_intriguing.training.recipes import QuocNetRecipe
+from keras_intriguing.training.settings import QuocNetTraining, ReconstructionICA
 
 SIZE, MAPS, ROUND = 32, (3, 4), 2
 OPTIONS = ReconstructionICA(images=30, dimensions=(8, 6), reconstruction=1.0, iterations=4)
-RECIPE = QuocNetRecipe(
-    model="QuocNet", filters=OPTIONS, positive="striped", decays=(1e-3, 1e-2), note="A note."
-)
+TRAINING = QuocNetTraining(filters=OPTIONS, positive="striped", decays=(1e-3, 1e-2))
+RECIPE = QuocNetRecipe(model="QuocNet", training=TRAINING, note="A note.")
 SMALL = functools.partial(QuocNet, SIZE, MAPS, name="quocnet")
 
 
@@ -58,7 +58,7 @@ def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimize, "ROUND", ROUND)
 
 
-def learned(images, path: Path | None = None, until: int | None = None, **changes) -> tuple[list, list]:
+def learned(images, path: Path | None = None, until: int | None = None, seed: int = 0) -> tuple[list, list]:
     """Weights and stages of filters that were learned, or up to an interruption after `until` rounds."""
     keras.utils.set_random_seed(0)
     model, rounds = SMALL(), 0
@@ -69,8 +69,7 @@ def learned(images, path: Path | None = None, until: int | None = None, **change
         if rounds == until:
             raise Interrupted
 
-    recipe = dataclasses.replace(RECIPE, **changes)
-    stages = quocnet.learn_filters(model, images, recipe, path, interrupt)
+    stages = quocnet.learn_filters(model, images, OPTIONS, seed=seed, checkpoint=path, on_progress=interrupt)
     return model.get_weights(), stages
 
 
@@ -143,9 +142,8 @@ def test_every_round_lowers_the_objective(sets) -> None:
     quocnet.learn_filters(
         SMALL(),
         sets[0],
-        RECIPE,
-        None,
-        lambda stage, state, most: found.setdefault(stage, []).append(state.objective),
+        OPTIONS,
+        on_progress=lambda stage, state, most: found.setdefault(stage, []).append(state.objective),
     )
     assert list(found) == ["filters1", "filters2"]
     assert all(len(values) == 2 and values[1] < values[0] for values in found.values())
@@ -153,15 +151,15 @@ def test_every_round_lowers_the_objective(sets) -> None:
 
 def test_folders_without_the_class_are_refused(sets, tmp_path: Path) -> None:
     train = functools.partial(quocnet.train, SMALL(), checkpoint=tmp_path / "c", on_progress=print)
-    recipe = dataclasses.replace(RECIPE, positive="n03417042")
+    training = dataclasses.replace(TRAINING, positive="n03417042")
     with pytest.raises(ValueError, match=r"no class 'n03417042'.* they have plain, striped"):
-        train(*sets, recipe)
+        train(*sets, training)
     renamed = dataclasses.replace(sets[1], classes=("plain", "dotted"))
     with pytest.raises(ValueError, match=r"train on \(plain, striped\) are not .*\(plain, dotted\)"):
-        train(sets[0], renamed, RECIPE)
+        train(sets[0], renamed, TRAINING)
     three = dataclasses.replace(OPTIONS, dimensions=(8, 6, 4))
     with pytest.raises(ValueError, match="has 2 stages, but dimensions are given for 3"):
-        train(*sets, dataclasses.replace(RECIPE, filters=three))
+        train(*sets, dataclasses.replace(TRAINING, filters=three))
 
 
 @pytest.fixture(scope="module")

@@ -2,32 +2,15 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from keras_intriguing.training.progress import OnProgress
 
 if TYPE_CHECKING:
     import numpy as np
 
     from keras_intriguing.data.photographs import Photographs
-
-
-class Progress(Protocol):
-    """The state of a training after a round of L-BFGS or an epoch; the trainers' own say more."""
-
-    @property
-    def iterations(self) -> int:
-        """So far: of L-BFGS, or steps of the optimizer."""
-        ...
-
-    @property
-    def objective(self) -> float:
-        """What is minimized: its value now, or its mean over the epoch."""
-        ...
-
-
-# Called after every round or epoch with the stage's name, its progress and its largest number of iterations.
-OnProgress = Callable[[str, Progress, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +91,7 @@ class Recipe(abc.ABC):
 
         Raises:
             ValueError: data that do not fit the recipe, or the checkpoint of another training.
-            FileNotFoundError: the training data cannot be had.
+            FileNotFoundError: the training data are not available.
             FloatingPointError: the objective is not finite.
         """
 

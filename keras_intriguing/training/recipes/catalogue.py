@@ -4,10 +4,18 @@ import dataclasses
 from typing import Any
 
 from keras_intriguing.training.recipes.base import Recipe
-from keras_intriguing.training.recipes.full_batch import FullBatchRecipe, SparseAutoencoder
-from keras_intriguing.training.recipes.minibatches import MinibatchRecipe, MinibatchTraining
-from keras_intriguing.training.recipes.photographs import PhotographRecipe, PhotographTraining
-from keras_intriguing.training.recipes.quocnet import QuocNetRecipe, ReconstructionICA
+from keras_intriguing.training.recipes.full_batch import FullBatchRecipe
+from keras_intriguing.training.recipes.minibatches import MinibatchRecipe
+from keras_intriguing.training.recipes.photographs import PhotographRecipe
+from keras_intriguing.training.recipes.quocnet import QuocNetRecipe
+from keras_intriguing.training.settings import (
+    FullBatchTraining,
+    MinibatchTraining,
+    PhotographTraining,
+    QuocNetTraining,
+    ReconstructionICA,
+    SparseAutoencoder,
+)
 
 SEEDS = (0, 1, 2)
 
@@ -25,13 +33,15 @@ _HALF_WAY = (
 
 def _fc10(decay: float, paper: tuple[float, float]) -> FullBatchRecipe:
     """Softmax regression (Table 1)."""
-    return FullBatchRecipe(model="FC10", decay=(decay / 2,), paper=paper, note=_CONVEX, tolerance=1e-6)
+    training = FullBatchTraining(decay=(decay / 2,), tolerance=1e-6)
+    return FullBatchRecipe(model="FC10", training=training, paper=paper, note=_CONVEX)
 
 
 def _sigmoid_net(model: str, paper: tuple[float, float], split: str = "train") -> FullBatchRecipe:
     """A net with two hidden layers, on all digits (Table 1) or on half of them (Table 3)."""
+    training = FullBatchTraining(decay=(1e-5, 1e-5, 1e-6))
     note = _DEEP if split == "train" else _HALF
-    return FullBatchRecipe(model=model, decay=(1e-5, 1e-5, 1e-6), paper=paper, note=note, split=split)
+    return FullBatchRecipe(model=model, training=training, paper=paper, note=note, split=split)
 
 
 def _compared(paper: float | None, note: str, **options: Any) -> MinibatchRecipe:
@@ -48,12 +58,14 @@ _SEED_0: dict[str, Recipe] = {
     "fc200_200_10_mnist": _sigmoid_net("FC200_200_10", (0, 1.54)),
     "ae400_10_mnist": FullBatchRecipe(
         model="AE400_10",
-        decay=(1e-6,),
+        training=FullBatchTraining(
+            decay=(1e-6,),
+            tolerance=1e-3,
+            autoencoder=SparseAutoencoder(activity=0.1, weight=3.0, decay=1.5e-3, max_iterations=600),
+        ),
         paper=(0.57, 1.9),
         note="The paper gives neither the autoencoder's objective nor its sparsity; these are the usual ones of its "
         "time. Its layer is not fine-tuned: only the softmax is trained on its code.",
-        tolerance=1e-3,
-        autoencoder=SparseAutoencoder(activity=0.1, weight=3.0, decay=1.5e-3, max_iterations=600),
     ),
     "fc100_100_10_mnist_p1": _sigmoid_net("FC100_100_10", (0, 2.0), "p1"),
     "fc123_456_10_mnist_p1": _sigmoid_net("FC123_456_10", (0, 2.1), "p1"),
@@ -88,9 +100,11 @@ _SEED_0: dict[str, Recipe] = {
     ),
     "quocnet_imagenette": QuocNetRecipe(
         model="QuocNet",
-        filters=ReconstructionICA(images=4000, dimensions=(60, 96), reconstruction=1.5, iterations=60),
-        positive="n03417042",
-        decays=(3e-5, 1e-4, 3e-4, 1e-3, 3e-3),
+        training=QuocNetTraining(
+            filters=ReconstructionICA(images=4000, dimensions=(60, 96), reconstruction=1.5, iterations=60),
+            positive="n03417042",
+            decays=(3e-5, 1e-4, 3e-4, 1e-3, 3e-3),
+        ),
         note="The class is WordNet's n03417042, garbage truck, a tenth of the photographs; logit 1 is its, logit 0 that of "
         "the rest. Sizes and options were chosen among some thirty by a classifier on a fifth of the training photographs "
         "that was held out, though with the validation figures in sight. Unlike Le et al., patches are whitened before "

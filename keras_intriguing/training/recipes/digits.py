@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_intriguing.presets import cards
-from keras_intriguing.training.recipes.base import OnProgress, Recipe, Sources
+from keras_intriguing.training.progress import OnProgress
+from keras_intriguing.training.recipes.base import Recipe, Sources
 
 if TYPE_CHECKING:
     import numpy as np

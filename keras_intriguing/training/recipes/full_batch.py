@@ -5,42 +5,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_intriguing.training.recipes.base import OnProgress
+from keras_intriguing.training.progress import OnProgress
 from keras_intriguing.training.recipes.digits import DigitRecipe, weight_decay
+from keras_intriguing.training.settings import FullBatchTraining
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-@dataclasses.dataclass(frozen=True)
-class SparseAutoencoder:
-    """The objective of AE400-10's first stage, in the form of Ng's lecture notes on sparse autoencoders.
-
-    Mean over images of ½‖reconstruction − image‖², plus `decay`·Σw², plus `weight` times the sum over code
-    units of the Kullback–Leibler divergence of the unit's mean activity from `activity`.
-    """
-
-    activity: float
-    weight: float
-    decay: float
-    max_iterations: int
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FullBatchRecipe(DigitRecipe):
-    """Full-batch L-BFGS on cross-entropy and weight decay; see `keras_intriguing.training.full_batch.fit`.
+    """Full-batch L-BFGS, as in the paper.
 
     Attributes:
-        decay: the coefficient of Σw² of every dense kernel that the classifier's training changes, in order.
-        tolerance: L-BFGS has converged when 100 iterations lower the objective by no more than this share.
-        max_iterations: where the classifier's training stops at the latest.
-        autoencoder: a first stage without labels, whose layers are then frozen.
+        training: how it is trained.
     """
 
-    decay: tuple[float, ...]
-    tolerance: float = 5e-3
-    max_iterations: int = 2500
-    autoencoder: SparseAutoencoder | None = None
+    training: FullBatchTraining
+
+    def record(self) -> dict[str, Any]:
+        """The recipe as JSON values, with those of `training` among its own."""
+        record = super().record()
+        training = record.pop("training")
+        return {**record, **training}
 
     def fit(
         self, model: Any, x: "np.ndarray", y: "np.ndarray", checkpoint: Path, on_progress: OnProgress
@@ -48,7 +35,9 @@ class FullBatchRecipe(DigitRecipe):
         """See `DigitRecipe.fit`."""
         from keras_intriguing.training import full_batch
 
-        return full_batch.fit(model, x, y, self, checkpoint, on_progress)
+        return full_batch.fit(
+            model, x, y, self.training, seed=self.seed, checkpoint=checkpoint, on_progress=on_progress
+        )
 
     def origin(self) -> str:
         """See `DigitRecipe.origin`."""
@@ -57,7 +46,7 @@ class FullBatchRecipe(DigitRecipe):
 
     def settings(self) -> str:
         """See `DigitRecipe.settings`."""
-        return weight_decay(self.decay)
+        return weight_decay(self.training.decay)
 
     def history(self, stages: Sequence[dict[str, Any]]) -> str:
         """See `DigitRecipe.history`."""

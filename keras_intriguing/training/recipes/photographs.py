@@ -6,54 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing.presets import cards
-from keras_intriguing.training.recipes import checks
-from keras_intriguing.training.recipes.base import OnProgress, Recipe, Sources
-
-
-@dataclasses.dataclass(frozen=True)
-class PhotographTraining:
-    """Minibatch training by AdamW on random crops, mirrored and coloured at random.
-
-    See `keras_intriguing.training.photographs.fit`.
-
-    Attributes:
-        epochs: in all.
-        batch_size: photographs in a step.
-        learning_rate: after the warm-up; it falls to zero along a cosine, until the epochs are reached that are averaged.
-        warmup: epochs in which it rises from zero.
-        weight_decay: decoupled; of the kernels.
-        label_smoothing: share of a label that is spread over all classes.
-        smallest_crop: share of a photograph's area, at least, that a random crop keeps.
-        colours: brightness, contrast and saturation are multiplied by factors between 1 ± this.
-        mixup: α of mixup; 0 for none.
-        averaged: of all epochs, the last ones, at a constant learning rate, over which weights are averaged (as in
-            stochastic weight averaging, Izmailov et al. 2018, but with weights that fall off exponentially); 0 for none.
-        averaged_rate: the learning rate of these epochs.
-    """
-
-    epochs: int
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    warmup: int = 2
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.1
-    smallest_crop: float = 0.3
-    colours: float = 0.4
-    mixup: float = 0.0
-    averaged: int = 0
-    averaged_rate: float = 3e-4
-
-    def __post_init__(self) -> None:
-        checks.whole_numbers(self, epochs=1, batch_size=1, warmup=0, averaged=0)
-        if self.warmup + self.averaged >= self.epochs:
-            raise ValueError(
-                f"warmup and averaged are {self.warmup} and {self.averaged} of {self.epochs} epochs; they must be shorter."
-            )
-        checks.positive(self, "learning_rate", "averaged_rate")
-        checks.not_negative(self, "weight_decay", "mixup")
-        checks.below_one(self, "label_smoothing", "colours")
-        if not 0 < self.smallest_crop <= 1:
-            raise ValueError(f"smallest_crop must be above 0 and at most 1, not {self.smallest_crop!r}.")
+from keras_intriguing.training.progress import OnProgress
+from keras_intriguing.training.recipes.base import Recipe, Sources
+from keras_intriguing.training.settings import PhotographTraining
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

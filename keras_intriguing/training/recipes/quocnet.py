@@ -5,34 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing.presets import cards
-from keras_intriguing.training.recipes import checks
-from keras_intriguing.training.recipes.base import OnProgress, Recipe, Sources
+from keras_intriguing.training.progress import OnProgress
+from keras_intriguing.training.recipes.base import Recipe, Sources
 from keras_intriguing.training.recipes.full_batch import list_of_stages
-
-
-@dataclasses.dataclass(frozen=True)
-class ReconstructionICA:
-    """The training of QuocNet's filters without labels, stage by stage, by full-batch L-BFGS.
-
-    Minimizes over the filters W of every position, for its whitened patches x, the mean over images and positions of
-    λ·‖WᵀWx − x‖² + Σ √(1e-6 + H), with H the sums of the squares of Wx over the stage's pooling windows (Le et al. 2011
-    and 2012). A window holds a filter each of neighbouring positions, which so come to answer together.
-
-    Attributes:
-        images: photographs that are looked at, drawn at random.
-        dimensions: that patches are whitened to, for every stage.
-        reconstruction: λ.
-        iterations: of L-BFGS, for every stage; 0 leaves the filters random.
-    """
-
-    images: int
-    dimensions: tuple[int, ...]
-    reconstruction: float
-    iterations: int
-
-    def __post_init__(self) -> None:
-        checks.whole_numbers(self, iterations=0, images=1, dimensions=1)
-        checks.positive(self, "reconstruction")
+from keras_intriguing.training.settings import QuocNetTraining
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,16 +16,17 @@ class QuocNetRecipe(Recipe):
     """Filters that are learned without labels, and a classifier of one class on their features.
 
     Attributes:
-        filters: how the filters are learned.
-        positive: the class that the classifier tells from the rest, by its folder's name.
-        decays: the coefficients of Σw² that the classifier's is chosen from, on a fifth of the training photographs; for
-            features that are scaled to a variance of 1/their number.
+        training: how they are trained.
     """
 
-    filters: ReconstructionICA
-    positive: str
-    decays: tuple[float, ...]
+    training: QuocNetTraining
     dataset: str = "imagenette"
+
+    def record(self) -> dict[str, Any]:
+        """The recipe as JSON values, with those of `training` among its own."""
+        record = super().record()
+        training = record.pop("training")
+        return {**record, **training}
 
     def train(
         self, model: Any, sources: Sources, checkpoint: Path, on_progress: OnProgress
@@ -58,21 +35,30 @@ class QuocNetRecipe(Recipe):
         from keras_intriguing.training import quocnet
 
         images, validation = sources.photographs()
-        return quocnet.train(model, images, validation, self, checkpoint, on_progress)
+        return quocnet.train(
+            model,
+            images,
+            validation,
+            self.training,
+            seed=self.seed,
+            checkpoint=checkpoint,
+            on_progress=on_progress,
+        )
 
     def card(self, metrics: dict[str, Any]) -> str:
         """See `Recipe.card`."""
-        dimensions = " and ".join(map(str, self.filters.dimensions))
+        filters = self.training.filters
+        dimensions = " and ".join(map(str, filters.dimensions))
         return cards.trained(
             metrics,
             summary=f"`{self.model}` for Figure 6 of {cards.PAPER}: the design of Le et al. 2012,\n"
-            f"scaled down, with a classifier that tells the class `{self.positive}` from the rest.",
+            f"scaled down, with a classifier that tells the class `{self.training.positive}` from the rest.",
             results=f"{_detectors(metrics)}\n\n{_plain_errors(metrics)}",
             images="photographs [B, 64, 64, 3] in [0, 1] (ki.photographs.load(...).images(64)) to logits [B, 2], the rest and "
             "the class",
             note=self.note,
-            settings=f"Filters: reconstruction ICA without labels on {self.filters.images:,} training photographs, patches "
-            f"whitened to\n{dimensions} dimensions, λ = {self.filters.reconstruction:g}. Classifier: logistic regression on "
+            settings=f"Filters: reconstruction ICA without labels on {filters.images:,} training photographs, patches "
+            f"whitened to\n{dimensions} dimensions, λ = {filters.reconstruction:g}. Classifier: logistic regression on "
             "the frozen\nlast features.",
             history=list_of_stages(metrics["stages"]),
             scope="For research and teaching on Imagenette; it is no detector for photographs of any other source.",

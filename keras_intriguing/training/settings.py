@@ -1,0 +1,222 @@
+"""What decides a training beside its model, data and seed, for every kind of training. Imports no TensorFlow."""
+
+import dataclasses
+import math
+
+
+@dataclasses.dataclass(frozen=True)
+class SparseAutoencoder:
+    """The objective of AE400-10's first stage, in the form of Ng's lecture notes on sparse autoencoders.
+
+    Mean over images of ½‖reconstruction − image‖², plus `decay`·Σw², plus `weight` times the sum over code
+    units of the Kullback–Leibler divergence of the unit's mean activity from `activity`.
+    """
+
+    activity: float
+    weight: float
+    decay: float
+    max_iterations: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FullBatchTraining:
+    """Full-batch L-BFGS on cross-entropy and weight decay; see `keras_intriguing.training.full_batch.fit`.
+
+    Attributes:
+        decay: the coefficient of Σw² of every dense kernel that the classifier's training changes, in order.
+        tolerance: L-BFGS has converged when 100 iterations lower the objective by no more than this share.
+        max_iterations: where the classifier's training stops at the latest.
+        autoencoder: a first stage without labels, whose layers are then frozen.
+    """
+
+    decay: tuple[float, ...]
+    tolerance: float = 5e-3
+    max_iterations: int = 2500
+    autoencoder: SparseAutoencoder | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MinibatchTraining:
+    """Minibatch training by Adam, with pools of adversarial examples or without (paper §4.2).
+
+    See `keras_intriguing.training.minibatches.fit` for what is done with them.
+
+    Attributes:
+        decay: the coefficient of Σw² of every kernel, in order.
+        layers: at whose outputs adversarial examples are generated, each with a pool of its own: the input's name
+            or a sigmoid layer's. Empty: training without them.
+        pool: examples in each pool.
+        replaced: how many of them are replaced before every epoch.
+        weight: of the examples' cross-entropy, beside that of the images.
+        stretch: factor on the minimal perturbations. At 1 an example lies on the decision boundary, beyond it above.
+        targets: the class that an attack aims at: the `"nearest"` one, or a `"random"` wrong one.
+        warmup: epochs before the first examples are generated.
+        epochs: in all.
+        batch_size: images in a step, and as many examples.
+        learning_rate: at the start; it falls to zero along a cosine.
+        dropout: the rates on the image and on the outputs of the hidden layers.
+    """
+
+    decay: tuple[float, ...]
+    layers: tuple[str, ...] = ()
+    pool: int = 2560
+    replaced: int = 256
+    weight: float = 0.5
+    stretch: float = 0.5
+    targets: str = "nearest"
+    warmup: int = 2
+    epochs: int = 40
+    batch_size: int = 100
+    learning_rate: float = 2e-3
+    dropout: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        _require_whole_numbers(self, pool=1, replaced=1, warmup=0, epochs=1, batch_size=1)
+        _require_positive(self, "weight", "stretch", "learning_rate")
+        if self.replaced > self.pool:
+            raise ValueError(f"{self.replaced} examples cannot be replaced in a pool of {self.pool}.")
+        if self.targets not in ("nearest", "random"):
+            raise ValueError(f"Unknown targets {self.targets!r}. Known: nearest, random.")
+        if len(set(self.layers)) < len(self.layers):
+            raise ValueError(f"A layer is named twice: {', '.join(self.layers)}.")
+        if self.layers and self.warmup >= self.epochs:
+            raise ValueError(
+                f"warmup is {self.warmup}, so that {self.epochs} epochs would generate no examples."
+            )
+        if len(self.dropout) != 2 or not all(0 <= rate < 1 for rate in self.dropout):
+            raise ValueError(f"dropout must be two rates of at least 0 and below 1, not {self.dropout!r}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotographTraining:
+    """Minibatch training by AdamW on random crops, mirrored and coloured at random.
+
+    See `keras_intriguing.training.photographs.fit`.
+
+    Attributes:
+        epochs: in all.
+        batch_size: photographs in a step.
+        learning_rate: after the warm-up; it falls to zero along a cosine, until the epochs are reached that are averaged.
+        warmup: epochs in which it rises from zero.
+        weight_decay: decoupled; of the kernels.
+        label_smoothing: share of a label that is spread over all classes.
+        smallest_crop: share of a photograph's area, at least, that a random crop keeps.
+        colours: brightness, contrast and saturation are multiplied by factors between 1 ± this.
+        mixup: α of mixup; 0 for none.
+        averaged: of all epochs, the last ones, at a constant learning rate, over which weights are averaged (as in
+            stochastic weight averaging, Izmailov et al. 2018, but with weights that fall off exponentially); 0 for none.
+        averaged_rate: the learning rate of these epochs.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    warmup: int = 2
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    smallest_crop: float = 0.3
+    colours: float = 0.4
+    mixup: float = 0.0
+    averaged: int = 0
+    averaged_rate: float = 3e-4
+
+    def __post_init__(self) -> None:
+        _require_whole_numbers(self, epochs=1, batch_size=1, warmup=0, averaged=0)
+        if self.warmup + self.averaged >= self.epochs:
+            raise ValueError(
+                f"warmup and averaged are {self.warmup} and {self.averaged} of {self.epochs} epochs; they must be shorter."
+            )
+        _require_positive(self, "learning_rate", "averaged_rate")
+        _require_not_negative(self, "weight_decay", "mixup")
+        _require_below_one(self, "label_smoothing", "colours")
+        if not 0 < self.smallest_crop <= 1:
+            raise ValueError(f"smallest_crop must be above 0 and at most 1, not {self.smallest_crop!r}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ReconstructionICA:
+    """The training of QuocNet's filters without labels, stage by stage, by full-batch L-BFGS.
+
+    Minimizes over the filters W of every position, for its whitened patches x, the mean over images and positions of
+    λ·‖WᵀWx − x‖² + Σ √(1e-6 + H), with H the sums of the squares of Wx over the stage's pooling windows (Le et al. 2011
+    and 2012). A window holds a filter each of neighbouring positions, which so come to answer together.
+
+    Attributes:
+        images: photographs that are looked at, drawn at random.
+        dimensions: that patches are whitened to, for every stage.
+        reconstruction: λ.
+        iterations: of L-BFGS, for every stage; 0 leaves the filters random.
+    """
+
+    images: int
+    dimensions: tuple[int, ...]
+    reconstruction: float
+    iterations: int
+
+    def __post_init__(self) -> None:
+        _require_whole_numbers(self, iterations=0, images=1, dimensions=1)
+        _require_positive(self, "reconstruction")
+
+
+@dataclasses.dataclass(frozen=True)
+class QuocNetTraining:
+    """Filters that are learned without labels, and a classifier of one class on their features.
+
+    See `keras_intriguing.training.quocnet.train`.
+
+    Attributes:
+        filters: how the filters are learned.
+        positive: the class that the classifier tells from the rest, by its folder's name.
+        decays: the coefficients of Σw² that the classifier's is chosen from, on a fifth of the training photographs; for
+            features that are scaled to a variance of 1/their number.
+    """
+
+    filters: ReconstructionICA
+    positive: str
+    decays: tuple[float, ...]
+
+
+def _require_whole_numbers(settings: object, **least: int) -> None:
+    """Checks that settings, or all members of a tuple, are whole numbers of at least so much each.
+
+    Raises:
+        ValueError: one is not; the message names it.
+    """
+    for name, smallest in least.items():
+        value = getattr(settings, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, int) or number < smallest:
+                raise ValueError(f"{name} must be a whole number of at least {smallest}, not {number!r}.")
+
+
+def _require_positive(settings: object, *names: str) -> None:
+    """Checks that settings are finite and above 0.
+
+    Raises:
+        ValueError: one is not; the message names it.
+    """
+    for name in names:
+        if not 0 < (value := getattr(settings, name)) < math.inf:
+            raise ValueError(f"{name} must be a positive number, not {value!r}.")
+
+
+def _require_not_negative(settings: object, *names: str) -> None:
+    """Checks that settings are finite and at least 0.
+
+    Raises:
+        ValueError: one is not; the message names it.
+    """
+    for name in names:
+        if not 0 <= (value := getattr(settings, name)) < math.inf:
+            raise ValueError(f"{name} must be a number of at least 0, not {value!r}.")
+
+
+def _require_below_one(settings: object, *names: str) -> None:
+    """Checks that settings are at least 0 and below 1.
+
+    Raises:
+        ValueError: one is not; the message names it.
+    """
+    for name in names:
+        if not 0 <= (value := getattr(settings, name)) < 1:
+            raise ValueError(f"{name} must be at least 0 and below 1, not {value!r}.")
