@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from keras_intriguing import files
+import keras_intriguing as ki
 
 
 def run(measure: Callable[[argparse.Namespace], list[str]], options: argparse.Namespace, page: str) -> int:
@@ -18,12 +18,12 @@ def run(measure: Callable[[argparse.Namespace], list[str]], options: argparse.Na
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        files.require_writable(options.out / page)
+        ki.files.require_writable(options.out / page)
         failures = measure(options)
     except KeyboardInterrupt:
         print(f"\nInterrupted. The records in {options.out} stay; the same command goes on.", file=sys.stderr)
         return 130
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for failure in failures:

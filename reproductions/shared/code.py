@@ -3,7 +3,7 @@
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import keras_intriguing as ki
@@ -141,3 +141,14 @@ class _WithoutDocstrings(ast.NodeTransformer):
 
 
 CODE = Code({"keras_intriguing": Path(ki.__file__).parent, "reproductions": Path(__file__).parent.parent})
+
+
+def code_of(module: str, presets: Iterable[str] = ()) -> str:
+    """The hash of what a module rests on, and the classes of the presets that it loads."""
+    return CODE.hash(module, *map(_model_module, presets))
+
+
+@functools.cache
+def _model_module(preset: str) -> str:
+    """Where the class of a preset is defined: its configuration says so, no import does."""
+    return ki.files.read_json(ki.presets.find(preset) / ki.presets.CONFIG)["module"]

@@ -2,14 +2,13 @@
 
 import abc
 import dataclasses
-import functools
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import keras_intriguing as ki
 from reproductions.shared import records
-from reproductions.shared.code import CODE
+from reproductions.shared.code import code_of
 from reproductions.shared.run import Run
 from reproductions.shared.serialization import from_json, to_json
 
@@ -57,7 +56,7 @@ class Measurement(abc.ABC, Generic[T]):
             "seed": run.seed,
             "sha256": {preset: ki.presets.load_metrics(preset)["sha256"] for preset in presets},
             "versions": ki.presets.versions(),
-            "code": CODE.hash(type(self).__module__, *map(_model_module, presets)),
+            "code": code_of(type(self).__module__, presets),
             **self.settings(run),
         }
 
@@ -72,12 +71,6 @@ def measured(run: Run, measurement: Measurement[T]) -> T:
         lambda: to_json(measurement.measure(run)),
     )
     return from_json(typing.get_type_hints(type(measurement).measure)["return"], stored)
-
-
-@functools.cache
-def _model_module(preset: str) -> str:
-    """Where the class of a preset is defined: its configuration says so, no import does."""
-    return ki.files.read_json(ki.presets.find(preset) / ki.presets.CONFIG)["module"]
 
 
 def each_once(measurements: Iterable[Measurement[Any]], run: Run) -> list[Measurement[Any]]:

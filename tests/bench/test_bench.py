@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reproductions.bench import cost, exact, judge, tables
+from reproductions.bench import cost
+from reproductions.bench.attack import evaluation, exact, tables
+from reproductions.bench.attack.attacks import Outcome
 from reproductions.shared import records
 
 
@@ -28,28 +30,28 @@ def images(*pixels: tuple[float, float]) -> np.ndarray:
     return np.array(pixels, np.float32).reshape(-1, 2, 1, 1)
 
 
-def judged(model: keras.Model, adversarial: np.ndarray, targets: np.ndarray | None = None) -> np.ndarray:
+def distances(model: keras.Model, adversarial: np.ndarray, targets: np.ndarray | None = None) -> np.ndarray:
     x = np.zeros_like(adversarial)
-    return judge.judged(model, x, np.zeros(len(x), int), adversarial, targets)
+    return evaluation.distances(model, x, np.zeros(len(x), int), adversarial, targets)
 
 
-def test_an_image_that_leaves_its_class_inside_the_box_is_judged_by_its_distance(brightness):
-    np.testing.assert_allclose(judged(brightness, images((1.0, 0.5))), [1.25**0.5])
+def test_an_image_that_leaves_its_class_inside_the_box_has_its_distance(brightness):
+    np.testing.assert_allclose(distances(brightness, images((1.0, 0.5))), [1.25**0.5])
 
 
 def test_an_image_that_keeps_its_class_failed(brightness):
-    assert judged(brightness, images((0.25, 0.5))) == [np.inf]
+    assert distances(brightness, images((0.25, 0.5))) == [np.inf]
 
 
 def test_an_image_that_misses_its_target_failed(brightness):
     adversarial = images((1.0, 0.5), (0.25, 0.5))
-    assert np.isinf(judged(brightness, adversarial, np.array([0, 1]))).all()
-    assert np.isfinite(judged(brightness, adversarial, np.array([1, 0]))).all()
+    assert np.isinf(distances(brightness, adversarial, np.array([0, 1]))).all()
+    assert np.isfinite(distances(brightness, adversarial, np.array([1, 0]))).all()
 
 
 @pytest.mark.parametrize("pixel", [np.nextafter(np.float32(1), np.float32(2)), -1e-7, np.nan])
 def test_an_image_outside_the_box_failed(brightness, pixel):
-    assert judged(brightness, images((pixel, 0.9), (0.9, 0.9)))[0] == np.inf
+    assert distances(brightness, images((pixel, 0.9), (0.9, 0.9)))[0] == np.inf
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 2.0])
@@ -59,7 +61,7 @@ def test_the_exponent_of_a_power_law_is_its_power(power):
 
 
 def test_gradients_are_counted_by_the_image_and_change_nothing(brightness):
-    counted = judge.CountedGradients(brightness)
+    counted = evaluation.CountedGradients(brightness)
     x = tf.constant(images((0.1, 0.2), (0.3, 0.4), (0.5, 0.6)))
     np.testing.assert_array_equal(counted(x), brightness(x))
     assert counted.images == 0  # labels alone
@@ -116,18 +118,17 @@ def test_a_record_is_measured_once_for_a_key(tmp_path: Path):
     assert records.read(path, {"seed": 1}) is None
 
 
-def values(*distance: float | None, seconds: float = 1.0) -> dict[str, object]:
-    found = {"distance": list(distance), "seconds": seconds, "cpu_seconds": seconds}
-    return {**found, "first_call": None, "peak_mib": 0.0, "gradients": 10.0}
+def outcome(*distance: float | None, seconds: float = 1.0) -> Outcome:
+    return Outcome(list(distance), seconds, seconds, 0.0, 0.0, gradients=10.0)
 
 
-def test_attacks_are_held_against_the_best_on_every_image():
+def test_attacks_are_compared_with_the_best_on_every_image():
     with warnings.catch_warnings(action="error"):
         lines = tables.compare(
             {
-                "direct": values(2.0, 4.04, 1.0),
-                "other": values(3.0, 4.0, None),
-                "hopeless": values(None, None, None),
+                "direct": outcome(2.0, 4.04, 1.0),
+                "other": outcome(3.0, 4.0, None),
+                "hopeless": outcome(None, None, None),
             },
             size=4,
         )
@@ -144,7 +145,7 @@ def test_attacks_are_held_against_the_best_on_every_image():
 
 
 def test_times_are_told_as_multiples_of_direct():
-    lines = tables.compare({"direct": values(1.0, seconds=2.0), "cw": values(2.0, seconds=30.0)}, size=1)
+    lines = tables.compare({"direct": outcome(1.0, seconds=2.0), "cw": outcome(2.0, seconds=30.0)}, size=1)
     assert "| C&W | 100% | 2.00000 |" in tables.comparison(lines, {"direct": "direct", "cw": "C&W"})
     assert "| C&W | 2.0000 / 2.000 / 15.0 |" in tables.summary({"net": lines}, {"cw": "C&W"})
     met = tables.goals(lines)
@@ -153,7 +154,7 @@ def test_times_are_told_as_multiples_of_direct():
 
 
 def test_what_direct_misses_is_said():
-    found = {"direct": values(1.1, 1.0), "ddn1000": values(1.0, 1.0, seconds=0.5)}
+    found = {"direct": outcome(1.1, 1.0), "ddn1000": outcome(1.0, 1.0, seconds=0.5)}
     missed = tables.goals(tables.compare(found, size=1))
     assert all(goal.startswith("**missed**") for goal in missed)
     assert "(image 0: 1.1000, ddn1000)" in missed[1]

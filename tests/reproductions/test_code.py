@@ -8,7 +8,7 @@ import pytest
 import keras_intriguing as ki
 from reproductions import chapters
 from reproductions.chapters import table1
-from reproductions.shared import measurement
+from reproductions.shared import code
 from reproductions.shared.code import CODE, Code
 from reproductions.shared.measurement import Measurement, measured
 from reproductions.shared.run import Run
@@ -96,8 +96,8 @@ def planned(name: str, out: Path) -> list[Measurement]:
     return chapters.load(name).measurements(Run("mnist5k", 4, 0, 1, out, None, ""))
 
 
-def code_of(planned: list[Measurement], code: Code) -> list[str]:
-    return [code.hash(type(one).__module__) for one in planned]
+def hashes(planned: list[Measurement], of: Code) -> list[str]:
+    return [of.hash(type(one).__module__) for one in planned]
 
 
 def comment(folders: dict[str, Path]) -> None:
@@ -110,7 +110,7 @@ def test_a_comment_changes_no_records_code(copied: dict[str, Path], tmp_path: Pa
     comment(copied)
     for name in ("table1", "table2", "table5"):
         measurements = planned(name, tmp_path)
-        assert code_of(measurements, Code(copied)) == code_of(measurements, CODE)
+        assert hashes(measurements, Code(copied)) == hashes(measurements, CODE)
 
 
 def test_a_line_of_the_attack_changes_table_2_and_not_table_5(
@@ -119,9 +119,9 @@ def test_a_line_of_the_attack_changes_table_2_and_not_table_5(
     path = copied["keras_intriguing"] / "attack" / "program.py"
     path.write_text(f"{path.read_text()}\nONE_MORE = 1\n")
     table2, table5 = planned("table2", tmp_path), planned("table5", tmp_path)
-    pairs = zip(code_of(table2, Code(copied)), code_of(table2, CODE), strict=True)
+    pairs = zip(hashes(table2, Code(copied)), hashes(table2, CODE), strict=True)
     assert all(changed != before for changed, before in pairs)
-    assert code_of(table5, Code(copied)) == code_of(table5, CODE)
+    assert hashes(table5, Code(copied)) == hashes(table5, CODE)
 
 
 def test_how_values_are_shown_decides_no_record(tmp_path: Path) -> None:
@@ -142,11 +142,11 @@ def test_a_record_is_found_again_after_a_comment_and_not_after_a_change(
     values, path = measured(run, errors), tmp_path / "records" / f"{errors.name}.json"
     written = path.read_bytes()
     comment(copied)
-    monkeypatch.setattr(measurement, "CODE", Code(copied))
+    monkeypatch.setattr(code, "CODE", Code(copied))
     assert measured(run, errors) == values
     assert path.read_bytes() == written
     evaluation = copied["keras_intriguing"] / "classifiers" / "evaluation.py"
     evaluation.write_text(f"{evaluation.read_text()}\nONE_MORE = 1\n")
-    monkeypatch.setattr(measurement, "CODE", Code(copied))
+    monkeypatch.setattr(code, "CODE", Code(copied))
     assert measured(run, errors) == values
     assert path.read_bytes() != written

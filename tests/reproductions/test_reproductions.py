@@ -20,7 +20,7 @@ from reproductions.measurements.certified import Certified, CertifiedDistortion
 from reproductions.measurements.distortions import Distortions
 from reproductions.measurements.examples import DIRECT, NEAREST, Attack
 from reproductions.measurements.transfer import Adversarial, Change, Perturbed, Transfer, TransferRow
-from reproductions.shared import intervals, measurement, records
+from reproductions.shared import code, intervals, records
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Values, measured
 from reproductions.shared.paper import PAPER
@@ -391,7 +391,7 @@ def test_examples_of_other_images_are_made_anew(run: Run, monkeypatch: pytest.Mo
         return Result(x + 1)
 
     monkeypatch.setattr(ki, "minimal_distortion", attack)
-    monkeypatch.setattr(measurement.CODE, "hash", lambda *modules: "")  # of the test's module there is none
+    monkeypatch.setattr(code.CODE, "hash", lambda *modules: "")  # of the test's module there is none
     for pixels in (0.0, 1.0, 0.0):
         planted = PlantedAttack("examples/kind", "fc10_mnist_decay1", DIRECT, pixels)
         made = examples.load(run, planted)

@@ -1,28 +1,53 @@
 """`python -m reproductions.bench.attack`: the attack beside foolbox, ART and SciPy.
 
-The same Keras model and images for all; every result is judged by one fresh forward pass, inside the box. Of
+The same Keras model and images for all; every result is checked by one fresh forward pass, inside the box. Of
 softmax regression the exact optimum is computed too. Needs `pip install 'keras-intriguing[bench,demo]'`.
 """
 
 import argparse
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import keras_intriguing as ki
-from keras_intriguing import files
 from reproductions.bench import command
+from reproductions.bench.cost import in_a_fresh_process
+from reproductions.shared import records
+from reproductions.shared.paper import PAPER
+from reproductions.shared.serialization import from_json, to_json
 
-PRESETS = list(
-    json.loads((Path(__file__).parent.parent / "paper.json").read_text(encoding="utf-8"))["table1"]
-)
+PRESETS = list(PAPER["table1"])
+
+
+class Task(NamedTuple):
+    """One attack on one model.
+
+    Attributes:
+        preset: the model.
+        comparison: `untargeted` or `targeted`.
+        name: of the attack.
+        asked: whether it is to be measured, or only shown if it was.
+        path: of the record.
+        key: of the record.
+        images: of the model, which it classifies correctly.
+        arguments: of `attacks.measure`.
+    """
+
+    preset: str
+    comparison: str
+    name: str
+    asked: bool
+    path: Path
+    key: dict[str, Any]
+    images: np.ndarray
+    arguments: tuple[Any, ...]
 
 
 def main() -> int:
@@ -50,24 +75,22 @@ def _options() -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace) -> list[str]:
     """Returns what failed."""
-    from reproductions.bench.attacks import measure
-    from reproductions.bench.cost import in_a_fresh_process
-    from reproductions.shared import records
+    from reproductions.bench.attack import attacks
 
     tasks = _tasks(options)
     failures = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns) as bar:
         for i, task in enumerate(tasks):
-            label = f"{task['preset']}, {task['comparison']}: {task['name']}"
+            label = f"{task.preset}, {task.comparison}: {task.name}"
             row = bar.add_task(f"{i + 1} of {len(tasks)}: {label}", total=None)
-            if task["asked"]:
+            if task.asked:
                 try:
                     records.keep(
-                        task["path"],
-                        task["key"],
+                        task.path,
+                        task.key,
                         records.this_command(),
-                        lambda task=task: in_a_fresh_process(measure, *task["arguments"]),
+                        lambda task=task: to_json(in_a_fresh_process(attacks.measure, *task.arguments)),
                     )
                 except Exception as error:  # another tool's; the others are measured all the same
                     failures.append(f"{label}: {type(error).__name__}: {error}")
@@ -76,77 +99,69 @@ def _measure(options: argparse.Namespace) -> list[str]:
     return failures
 
 
-def _tasks(options: argparse.Namespace) -> list[dict[str, Any]]:
+def _tasks(options: argparse.Namespace) -> list[Task]:
     """All measurements, asked for or not, in their order."""
-    from reproductions.bench.attacks import COMPARISONS, EXACT, decides
+    from reproductions.bench.attack import attacks
 
-    known = {name for attacks in COMPARISONS.values() for name in attacks} | {EXACT}
+    known = {name for comparison in attacks.COMPARISONS.values() for name in comparison} | {attacks.EXACT}
     if unknown := set(options.attacks or ()) - known:
         raise ValueError(f"Unknown attacks: {', '.join(sorted(unknown))}. Known: {', '.join(sorted(known))}.")
     x, y = ki.data.load(options.dataset, "test" if options.dataset == "mnist" else "train")
     tasks = []
     for preset in options.presets:
         images, labels, targets = _images(options, preset, x, y)
-        for comparison, attacks in COMPARISONS.items():
-            for name in [*attacks, *([EXACT] if preset.startswith("fc10_") else [])]:
+        key = {
+            "dataset": options.dataset,
+            "images": options.images,
+            "seed": options.seed,
+            "images_sha256": hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+            "sha256": ki.presets.load_metrics(preset)["sha256"],
+            "versions": ki.presets.versions(),
+        }
+        for comparison, compared in attacks.COMPARISONS.items():
+            for name in [*compared, *([attacks.EXACT] if preset.startswith("fc10_") else [])]:
                 asked = options.attacks is None or name in options.attacks
                 try:
-                    decided = decides(comparison, name)
+                    of_attack = attacks.key(preset, comparison, name)
                 except ImportError:
                     if asked:
                         raise
                     continue
+                path = options.out / "records" / preset / f"{comparison}-{name}.json"
+                arguments = (preset, comparison, name, images, labels, targets, options.seed)
                 tasks.append(
-                    {
-                        "preset": preset,
-                        "comparison": comparison,
-                        "name": name,
-                        "asked": asked,
-                        "path": options.out / "records" / preset / f"{comparison}-{name}.json",
-                        "key": {
-                            "dataset": options.dataset,
-                            "images": options.images,
-                            "seed": options.seed,
-                            "images_sha256": hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
-                            "sha256": ki.presets.load_metrics(preset)["sha256"],
-                            "versions": ki.presets.versions(),
-                            **decided,
-                        },
-                        "arguments": (preset, comparison, name, images, labels, targets, options.seed),
-                    }
+                    Task(preset, comparison, name, asked, path, {**key, **of_attack}, images, arguments)
                 )
     return tasks
 
 
 def _images(options: argparse.Namespace, preset: str, x: Any, y: Any) -> tuple[Any, Any, Any]:
-    """The first images, in a random order, that the model classifies rightly; their labels and random targets."""
-    import numpy as np
-
+    """The first images, in a random order, that the model classifies correctly; their labels and random targets."""
     order = np.random.default_rng(options.seed).permutation(len(x))
     correct = order[ki.evaluation.labels(ki.from_preset(preset), x[order]) == y[order]]
     if len(correct) < options.images:
-        raise ValueError(f"--images {options.images}, but {preset} classifies {len(correct)} rightly.")
+        raise ValueError(f"--images {options.images}, but {preset} classifies {len(correct)} correctly.")
     rows = correct[: options.images]
     return x[rows], y[rows], ki.transfer.random_targets(y[rows], 10, options.seed)
 
 
-def _write(options: argparse.Namespace, tasks: list[dict[str, Any]]) -> None:
+def _write(options: argparse.Namespace, tasks: list[Task]) -> None:
     """Prints the tables of all records that are there, and writes them as Markdown."""
-    from reproductions.bench import attacks, tables
-    from reproductions.shared import records
+    from reproductions.bench.attack import attacks, tables
+    from reproductions.bench.attack.attacks import Outcome
 
     text = [f"# Attacks beside each other: {options.images} images of {options.dataset}, seed {options.seed}"]
-    summaries: dict[str, dict[str, Any]] = {}
+    summaries: dict[str, dict[str, dict[str, tables.Line]]] = {}
     for preset in options.presets:
         for comparison in attacks.COMPARISONS:
-            chosen = [t for t in tasks if t["preset"] == preset and t["comparison"] == comparison]
-            found = {t["name"]: records.read(t["path"], t["key"]) for t in chosen}
-            found = {name: values for name, values in found.items() if values is not None}
+            chosen = [task for task in tasks if (task.preset, task.comparison) == (preset, comparison)]
+            stored = {task.name: records.read(task.path, task.key) for task in chosen}
+            found = {name: from_json(Outcome, values) for name, values in stored.items() if values}
             if not found:
                 continue
-            lines = tables.compare(found, chosen[0]["arguments"][3][0].size)
+            lines = tables.compare(found, chosen[0].images[0].size)
             summaries.setdefault(comparison, {})[preset] = lines
-            loads = [values["load"] for values in found.values()]
+            loads = [outcome.load for outcome in found.values()]
             text += [
                 f"## {preset}, {comparison}",
                 tables.comparison(lines, {name: attacks.title(comparison, name) for name in found}),
@@ -160,7 +175,7 @@ def _write(options: argparse.Namespace, tasks: list[dict[str, Any]]) -> None:
             f"## All models, {comparison}: mean / best, worst / best, processor time / direct's",
             tables.summary(models, {name: attacks.title(comparison, name) for name in names}),
         ]
-    files.write_text(options.out / "TABLES.md", "\n\n".join(text) + "\n")
+    ki.files.write_text(options.out / "TABLES.md", "\n\n".join(text) + "\n")
     Console(width=200).print(Markdown("\n\n".join(text)))
     print(f"Written to {options.out / 'TABLES.md'}.")
 

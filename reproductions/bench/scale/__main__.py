@@ -5,18 +5,26 @@ small hidden layer, so that the attack's own work shows. Every point is measured
 """
 
 import argparse
-import os
 import sys
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import keras_intriguing as ki
-from keras_intriguing import files
+from reproductions.bench import command, markdown
+from reproductions.bench.cost import exponent, in_a_fresh_process
+from reproductions.shared import records
+from reproductions.shared.code import code_of
+from reproductions.shared.serialization import from_json, to_json
+
+if TYPE_CHECKING:
+    from keras_intriguing.attack import StepTime
+    from reproductions.bench.scale.growth import Point
 
 PRESET = "fc100_100_10_mnist"
 IMAGES = (100, 1000, 10_000)
@@ -42,7 +50,7 @@ class Series(NamedTuple):
     axis: str
     sizes: tuple[int, ...]
     key: dict[str, Any]
-    measure: Callable[..., dict[str, float]]
+    measure: Callable[..., Any]
     arguments: list[tuple[Any, ...]]
 
 
@@ -53,22 +61,16 @@ def main() -> int:
     )
     parser.add_argument("--dataset", choices=("mnist5k", "mnist"), default="mnist")
     parser.add_argument("--out", type=Path, default=Path("reports", "bench"), help="(default: reports/bench)")
-    options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        files.require_writable(options.out / "SCALE.md")
-        _write(options.out, _measure(options))
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. The records in {options.out} stay; the same command goes on.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return command.run(_run, parser.parse_args(), "SCALE.md")
+
+
+def _run(options: argparse.Namespace) -> list[str]:
+    _write(options.out, _measure(options))
+    return []  # a failure ends it
 
 
 def _series(dataset: str) -> list[Series]:
-    from reproductions.bench import growth
+    from reproductions.bench.scale import growth
 
     x, _ = ki.data.load(dataset, "test" if dataset == "mnist" else "train")
     counts = tuple(count for count in IMAGES if count <= len(x))
@@ -110,11 +112,7 @@ def _series(dataset: str) -> list[Series]:
     ]
 
 
-def _measure(options: argparse.Namespace) -> list[tuple[Series, list[dict[str, Any]]]]:
-    from reproductions.bench import attacks
-    from reproductions.bench.cost import in_a_fresh_process
-    from reproductions.shared import records
-
+def _measure(options: argparse.Namespace) -> list[tuple[Series, list[Any]]]:
     measured = []
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
         for series in _series(options.dataset):
@@ -122,37 +120,38 @@ def _measure(options: argparse.Namespace) -> list[tuple[Series, list[dict[str, A
             for size, arguments in zip(series.sizes, series.arguments, strict=True):
                 row = bar.add_task(f"{size} {series.axis}", total=None)
                 name = f"{series.axis.replace(', ', '-')}-{size}"
-                key = {**series.key, "size": size, "code": attacks.code_hash(), **ki.presets.versions()}
-                points.append(
-                    records.keep(
-                        options.out / "records" / "scale" / f"{name}.json",
-                        key,
-                        records.this_command(),
-                        lambda arguments=arguments, series=series: in_a_fresh_process(
-                            series.measure, *arguments
-                        ),
-                    )
+                key = {
+                    **series.key,
+                    "size": size,
+                    "code": code_of(series.measure.__module__, [PRESET]),
+                    **ki.presets.versions(),
+                }
+                stored = records.keep(
+                    options.out / "records" / "scale" / f"{name}.json",
+                    key,
+                    records.this_command(),
+                    lambda arguments=arguments, series=series: to_json(
+                        in_a_fresh_process(series.measure, *arguments)
+                    ),
                 )
+                points.append(from_json(typing.get_type_hints(series.measure)["return"], stored))
                 bar.remove_task(row)
             measured.append((series, points))
     return measured
 
 
-def _write(out: Path, measured: list[tuple[Series, list[dict[str, Any]]]]) -> None:
+def _write(out: Path, measured: list[tuple[Series, list[Any]]]) -> None:
     text = ["# How the attack's time and memory grow"]
     *growing, (steps, times) = measured
     for series, points in growing:
         text += [f"## {series.title}", _table(series, points)]
     text += [f"## {steps.title}: CPU seconds of the second call (of the first)", _steps_table(steps, times)]
-    files.write_text(out / "SCALE.md", "\n\n".join(text) + "\n")
+    ki.files.write_text(out / "SCALE.md", "\n\n".join(text) + "\n")
     Console(width=160).print(Markdown("\n\n".join(text)))
     print(f"Written to {out / 'SCALE.md'}.")
 
 
-def _table(series: Series, points: list[dict[str, float]]) -> str:
-    from reproductions.bench.cost import exponent
-    from reproductions.bench.tables import markdown
-
+def _table(series: Series, points: Sequence["Point"]) -> str:
     columns = {
         "seconds": ("s", ".2f"),
         "cpu_seconds": ("CPU s", ".2f"),
@@ -165,24 +164,23 @@ def _table(series: Series, points: list[dict[str, float]]) -> str:
     }
     head = (series.axis, *(title for title, _ in columns.values()))
     rows = [
-        (f"{size:,}", *(format(point[name], style) for name, (_, style) in columns.items()))
+        (f"{size:,}", *(format(getattr(point, name), style) for name, (_, style) in columns.items()))
         for size, point in zip(series.sizes, points, strict=True)
     ]
     powers = []
     for name in columns:
-        values = [point[name] for point in points]
+        values = [getattr(point, name) for point in points]
         powers.append(f"{exponent(series.sizes, values):.2f}" if min(values) > 0 else "")
-    return markdown(head, [*rows, ("exponent", *powers)])
+    return markdown.table(head, [*rows, ("exponent", *powers)])
 
 
-def _steps_table(series: Series, points: list[dict[str, tuple[float, float]]]) -> str:
-    from reproductions.bench.tables import markdown
-
+def _steps_table(series: Series, points: Sequence[Mapping[str, "StepTime"]]) -> str:
     head = ("step", *(f"{size:,} values" for size in series.sizes))
     rows = [
-        (step, *(f"{point[step][1]:.3f} ({point[step][0]:.1f})" for point in points)) for step in points[0]
+        (step, *(f"{point[step].second:.3f} ({point[step].first:.1f})" for point in points))
+        for step in points[0]
     ]
-    return markdown(head, rows)
+    return markdown.table(head, rows)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,16 @@ Every measurement has a process of its own. Needs nothing but the package.
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import keras_intriguing as ki
-from keras_intriguing import files
 from reproductions.bench import command
+from reproductions.bench.cost import in_a_fresh_process
+from reproductions.shared import records
+from reproductions.shared.serialization import from_json, to_json
 
 
 def main() -> int:
@@ -34,18 +35,16 @@ def _options() -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace) -> list[str]:
     """Returns what failed."""
-    from reproductions.bench import norm_layers, norm_tables, norms
-    from reproductions.bench.cost import in_a_fresh_process
-    from reproductions.shared import records
+    from reproductions.bench.spectral import layers, norms, tables
 
     tasks = [
         (kind, layer, tool)
-        for kind in norm_layers.KERNELS
-        for layer in (norms.ALL, *norm_layers.LAYERS)
+        for kind in layers.KERNELS
+        for layer in (norms.ALL, *layers.LAYERS)
         for tool in ([norms.OWN] if layer == norms.ALL else norms.TOOLS)
         if norms.TOOLS[tool].dense or not layer.startswith("fc")
     ]
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    found: tables.Norms = {}
     failures = []
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
         for i, (kind, layer, tool) in enumerate(tasks):
@@ -60,18 +59,19 @@ def _measure(options: argparse.Namespace) -> list[str]:
             path = options.out / "records" / "spectral" / f"{kind}-{layer.replace(' ', '-')}-{tool}.json"
             arguments = (layer, kind, tool, options.seed)
             try:
-                found[kind, layer, tool] = records.keep(
+                stored = records.keep(
                     path,
                     key,
                     records.this_command(),
-                    lambda arguments=arguments: in_a_fresh_process(norms.measure, *arguments),
+                    lambda arguments=arguments: to_json(in_a_fresh_process(norms.measure, *arguments)),
                 )
+                found[kind, layer, tool] = from_json(norms.Norm, stored)
             except Exception as error:  # another tool's; the others are measured all the same
                 failures.append(f"{label}: {type(error).__name__}: {error}")
             bar.remove_task(row)
             if found:  # what is there, should the rest be interrupted
-                files.write_text(options.out / "SPECTRAL.md", norm_tables.page(found, options.seed))
-    Console(width=200).print(Markdown(norm_tables.page(found, options.seed)))
+                ki.files.write_text(options.out / "SPECTRAL.md", tables.page(found, options.seed))
+    Console(width=200).print(Markdown(tables.page(found, options.seed)))
     print(f"Written to {options.out / 'SPECTRAL.md'}.")
     return failures
 

@@ -1,6 +1,6 @@
 """Other tools' attacks, each a function from a model, images and labels to adversarial images.
 
-All take a model of images [B, …] in [0, 1] to logits, images x, labels [B], to be left if not said otherwise, and
+All take a model of images [B, …] in [0, 1] to logits, images x, labels [B], to be changed if not said otherwise, and
 settings of the attack by its own library's names; what is not set is the library's default.
 """
 
@@ -12,17 +12,17 @@ import tensorflow as tf
 from scipy import optimize
 
 from keras_intriguing.attack import WeightSearch
-from reproductions.bench.judge import CountedGradients, Found
+from reproductions.bench.attack.evaluation import Attacked, CountedGradients
 
 
-def foolbox(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **settings: Any) -> Found:
+def foolbox(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **settings: Any) -> Attacked:
     """An attack of `foolbox.attacks`, by its name."""
     import foolbox
 
     return _run_foolbox(getattr(foolbox.attacks, attack)(**settings), model, x, y)
 
 
-def foolbox_fmn_mended(model: Callable, x: np.ndarray, y: np.ndarray, *, steps: int) -> Found:
+def foolbox_fmn_mended(model: Callable, x: np.ndarray, y: np.ndarray, *, steps: int) -> Attacked:
     """FMN with the projection of Pintor et al. 2021 (arXiv:2102.12827), from other images of the batch.
 
     foolbox 3.3.4 divides a norm by itself there. From the image itself, the attack so mended comes to the boundary
@@ -40,7 +40,7 @@ def foolbox_fmn_mended(model: Callable, x: np.ndarray, y: np.ndarray, *, steps: 
     return _run_foolbox(Mended(steps=steps, init_attack=_other_images(model, x)), model, x, y)
 
 
-def foolbox_brendel_bethge(model: Callable, x: np.ndarray, y: np.ndarray, *, start: str) -> Found:
+def foolbox_brendel_bethge(model: Callable, x: np.ndarray, y: np.ndarray, *, start: str) -> Attacked:
     """Brendel–Bethge from other images of the batch (`start="images"`) or from DDN's result (`start="DDN"`).
 
     foolbox multiplies the trust region by the number of images, which is divided out here.
@@ -60,21 +60,21 @@ def _other_images(model: Callable, x: np.ndarray) -> Any:
     return attack
 
 
-def _run_foolbox(attack: Any, model: Callable, x: np.ndarray, y: np.ndarray) -> Found:
+def _run_foolbox(attack: Any, model: Callable, x: np.ndarray, y: np.ndarray) -> Attacked:
     import foolbox
 
     counted = CountedGradients(model)
     wrapped = foolbox.TensorFlowModel(counted, bounds=(0, 1))
     found, _, _ = attack(wrapped, tf.constant(x), tf.constant(y, tf.int64), epsilons=None)
-    return _found(found.numpy(), counted)
+    return _attacked(found.numpy(), counted)
 
 
-def _found(adversarial: np.ndarray, counted: CountedGradients) -> Found:
+def _attacked(adversarial: np.ndarray, counted: CountedGradients) -> Attacked:
     """In the box, which FMN's result, for one, leaves by its rounding."""
-    return Found(np.clip(adversarial, 0, 1), counted.images / len(adversarial))
+    return Attacked(np.clip(adversarial, 0, 1), counted.images / len(adversarial))
 
 
-def art(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **settings: Any) -> Found:
+def art(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **settings: Any) -> Attacked:
     """An attack of ART's `art.attacks.evasion`, by its name, on all images at once."""
     from art.attacks import evasion
     from art.estimators.classification import TensorFlowV2Classifier
@@ -88,10 +88,10 @@ def art(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **setting
         clip_values=(0, 1),
     )
     made = getattr(evasion, attack)(classifier, batch_size=len(x), verbose=False, **settings)
-    return _found(made.generate(x, y), counted)
+    return _attacked(made.generate(x, y), counted)
 
 
-def scipy_penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Found:
+def scipy_penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Attacked:
     """The paper's penalty to reach `targets` [B], image by image, with the package's search for c."""
     evaluations = 0
 
@@ -124,4 +124,4 @@ def scipy_penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Found:
 
     flat = x.reshape(len(x), -1).astype(np.float64)
     rows = [one(image, tf.constant(target)) for image, target in zip(flat, targets, strict=True)]
-    return Found(np.array(rows, np.float32).reshape(x.shape), evaluations / len(x))
+    return Attacked(np.array(rows, np.float32).reshape(x.shape), evaluations / len(x))

@@ -1,8 +1,11 @@
 """From records to tables in Markdown."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from reproductions.bench import markdown
+from reproductions.bench.attack.attacks import Outcome
 
 WORST, FASTER = 1.01, 20  # the goals: no image further than this × the best of all; this × faster than C&W
 
@@ -16,7 +19,7 @@ class Line(NamedTuple):
         mean: mean distance where it succeeded, as a multiple of the mean of the best of all there.
         worst: largest multiple of an image's best.
         further: share of the images where it is further than 1.01 × the best of all.
-        values: the record's.
+        outcome: what was measured.
     """
 
     success: float
@@ -24,25 +27,25 @@ class Line(NamedTuple):
     mean: float
     worst: float
     further: float
-    values: dict[str, Any]
+    outcome: Outcome
 
 
-def compare(measured: dict[str, dict[str, Any]], size: int) -> dict[str, Line]:
+def compare(measured: dict[str, Outcome], size: int) -> dict[str, Line]:
     """The attacks' results beside the best of all on every image.
 
     Args:
-        measured: the records' values by attack.
+        measured: by attack.
         size: values of an image, n.
     """
-    distances = {name: np.array(v["distance"], float) for name, v in measured.items()}
+    distances = {name: np.array(one.distance, float) for name, one in measured.items()}
     best = np.nanmin(np.stack(list(distances.values())), axis=0)
-    return {name: _line(distances[name], best, size, values) for name, values in measured.items()}
+    return {name: _line(distances[name], best, size, outcome) for name, outcome in measured.items()}
 
 
-def _line(distance: np.ndarray, best: np.ndarray, size: int, values: dict[str, Any]) -> Line:
+def _line(distance: np.ndarray, best: np.ndarray, size: int, outcome: Outcome) -> Line:
     good = np.isfinite(distance)
     if not good.any():
-        return Line(0.0, np.nan, np.nan, np.nan, 1.0, values)
+        return Line(0.0, np.nan, np.nan, np.nan, 1.0, outcome)
     ratio = distance[good] / best[good]
     return Line(
         success=float(good.mean()),
@@ -50,7 +53,7 @@ def _line(distance: np.ndarray, best: np.ndarray, size: int, values: dict[str, A
         mean=float(distance[good].mean() / best[good].mean()),
         worst=float(ratio.max()),
         further=float(1 - (ratio <= WORST).sum() / len(distance)),
-        values=values,
+        outcome=outcome,
     )
 
 
@@ -61,10 +64,11 @@ def comparison(lines: dict[str, Line], titles: dict[str, str]) -> str:
     direct = lines.get("direct")
     rows = []
     for name, line in lines.items():
-        values = line.values
-        times = []
-        for clock in ("seconds", "cpu_seconds"):
-            times += [f"{values[clock]:.2f}", f"{values[clock] / direct.values[clock]:.1f}" if direct else ""]
+        outcome = line.outcome
+        times = [
+            *_time(outcome.seconds, direct and direct.outcome.seconds),
+            *_time(outcome.cpu_seconds, direct and direct.outcome.cpu_seconds),
+        ]
         rows.append(
             (
                 titles[name],
@@ -74,19 +78,24 @@ def comparison(lines: dict[str, Line], titles: dict[str, str]) -> str:
                 f"{line.worst:.4f}",
                 f"{100 * line.further:.0f}%",
                 *times,
-                "" if values["first_call"] is None else f"{values['first_call']:.1f}",
-                f"{values['peak_mib']:.0f}",
-                "" if values["gradients"] is None else f"{values['gradients']:.0f}",
+                "" if outcome.first_call is None else f"{outcome.first_call:.1f}",
+                f"{outcome.peak_mib:.0f}",
+                "" if outcome.gradients is None else f"{outcome.gradients:.0f}",
             )
         )
-    return markdown(head, rows)
+    return markdown.table(head, rows)
+
+
+def _time(seconds: float, directs: float | None) -> tuple[str, str]:
+    """Seconds, and how many times `direct`'s they are."""
+    return f"{seconds:.2f}", f"{seconds / directs:.1f}" if directs else ""
 
 
 def summary(models: dict[str, dict[str, Line]], titles: dict[str, str]) -> str:
     """All models beside each other: mean and worst image as multiples of the best of all, CPU time of direct's."""
     names = list(dict.fromkeys(name for name in titles if any(name in lines for lines in models.values())))
     rows = [(titles[name], *(_cell(lines, name) for lines in models.values())) for name in names]
-    return markdown(("attack", *models), rows)
+    return markdown.table(("attack", *models), rows)
 
 
 def _cell(lines: dict[str, Line], name: str) -> str:
@@ -94,7 +103,7 @@ def _cell(lines: dict[str, Line], name: str) -> str:
         return "–"
     line, direct = lines[name], lines.get("direct")
     success = "" if line.success == 1 else f" ({100 * line.success:.0f}%)"
-    time = f" / {line.values['cpu_seconds'] / direct.values['cpu_seconds']:.1f}" if direct else ""
+    time = f" / {line.outcome.cpu_seconds / direct.outcome.cpu_seconds:.1f}" if direct else ""
     return f"{line.mean:.4f} / {line.worst:.3f}{time}{success}"
 
 
@@ -112,7 +121,8 @@ def goals(lines: dict[str, Line]) -> list[str]:
     )
     for name, least in (("cw", FASTER), ("ddn1000", 1)):
         if name in lines:
-            ratio, cpu = (lines[name].values[c] / direct.values[c] for c in ("seconds", "cpu_seconds"))
+            ratio = lines[name].outcome.seconds / direct.outcome.seconds
+            cpu = lines[name].outcome.cpu_seconds / direct.outcome.cpu_seconds
             said.append(
                 f"{_met(ratio >= least)}: {name} takes {ratio:.1f} × the time ({cpu:.1f} × the processor time)"
             )
@@ -122,7 +132,7 @@ def goals(lines: dict[str, Line]) -> list[str]:
 def _nearer(lines: dict[str, Line]) -> str:
     """The images on which another attack is nearer by more than the goal, and which one."""
     names = list(lines)
-    distances = np.array([lines[name].values["distance"] for name in names], float)
+    distances = np.array([lines[name].outcome.distance for name in names], float)
     ratios = distances[names.index("direct")] / np.nanmin(distances, axis=0)
     beaten = [i for i in np.argsort(-ratios) if ratios[i] > WORST]
     said = (f"image {i}: {ratios[i]:.4f}, {names[np.nanargmin(distances[:, i])]}" for i in beaten)
@@ -131,9 +141,3 @@ def _nearer(lines: dict[str, Line]) -> str:
 
 def _met(met: bool) -> str:
     return "met" if met else "**missed**"
-
-
-def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table; all columns but the first to the right."""
-    lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""What an attack found: adversarial images judged by a fresh forward pass, gradients counted."""
+"""How attacks are compared: adversarial images checked by a fresh forward pass, gradients counted."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ import tensorflow as tf
 import keras_intriguing as ki
 
 
-class Found(NamedTuple):
+class Attacked(NamedTuple):
     """Adversarial images [B, …], and how many gradients of the model were computed for an image on average."""
 
     adversarial: np.ndarray
@@ -47,7 +47,7 @@ class CountedGradients:
         return identity(x)
 
 
-def judged(
+def distances(
     model: Callable, x: np.ndarray, y: np.ndarray, adversarial: np.ndarray, targets: np.ndarray | None
 ) -> np.ndarray:
     """The distances ‖r‖₂ [B] of adversarial images, by one fresh forward pass.
@@ -55,7 +55,7 @@ def judged(
     Args:
         model: maps images to logits.
         x: the images [B, …].
-        y: their labels [B], to be left.
+        y: their labels [B], to be changed.
         adversarial: [B, …], in [0, 1].
         targets: the classes to be reached [B], or None.
 

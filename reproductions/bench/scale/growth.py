@@ -1,5 +1,6 @@
 """How the attack's time and memory grow with images, values of an image, and classes; one point of each."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -13,13 +14,38 @@ from reproductions.bench.cost import measured
 HIDDEN = 32  # units; few, so that the attack's own work is most of what is measured
 
 
-def by_images(preset: str, x: np.ndarray) -> dict[str, float]:
-    """The cost of `direct` on images x [B, …] of a preset, as `_point` gives it."""
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """The cost of a first call on the first batch's images, and of a second on all.
+
+    Attributes:
+        first_call: seconds of the first call, which compiles.
+        seconds: of the second.
+        cpu_seconds: of the second, of all processors.
+        first_mib: by how much the process grew at its peak in the first call.
+        peak_mib: likewise in the second.
+        arrays_mib: of images and result.
+        gradients: of the model computed for an image.
+        gradient_seconds: of all processors, what as many gradients take on their own, compiled, in the same batches.
+    """
+
+    first_call: float
+    seconds: float
+    cpu_seconds: float
+    first_mib: float
+    peak_mib: float
+    arrays_mib: float
+    gradients: float
+    gradient_seconds: float
+
+
+def by_images(preset: str, x: np.ndarray) -> Point:
+    """The cost of `direct` on images x [B, …] of a preset."""
     return _point(ki.from_preset(preset), x)
 
 
-def by_shape(shape: tuple[int, ...], classes: int, count: int, seed: int) -> dict[str, float]:
-    """The cost of `direct` on a random net, as `_point` gives it.
+def by_shape(shape: tuple[int, ...], classes: int, count: int, seed: int) -> Point:
+    """The cost of `direct` on a random net.
 
     Args:
         shape: of an image.
@@ -57,33 +83,24 @@ def images(shape: tuple[int, ...], count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(size=(count, *shape)).astype(np.float32)
 
 
-def _point(model: keras.Model, x: np.ndarray) -> dict[str, float]:
-    """The cost of a first call on the first batch's images, and of a second on all.
-
-    Returns:
-        first_call: seconds of the first call, which compiles.
-        seconds, cpu_seconds: of the second.
-        first_mib, peak_mib: by how much the process grew at its peak in the first call, and in the second.
-        arrays_mib: of images and result.
-        gradients: of the model computed for an image.
-        gradient_seconds: of all processors, what as many gradients take on their own, compiled, in the same batches.
-    """
+def _point(model: keras.Model, x: np.ndarray) -> Point:
+    """See `Point`."""
     result, first = measured(lambda: ki.minimal_distortion(model, x[:256]))
     result, second = measured(lambda: ki.minimal_distortion(model, x))
     if not result.success.all():
         raise RuntimeError(f"The attack failed on {int((~result.success).sum())} of {len(x)} images.")
     gradients = float(result.evaluations.mean())
     arrays = x.nbytes + sum(np.asarray(field).nbytes for field in vars(result).values())
-    return {
-        "first_call": first.seconds,
-        "seconds": second.seconds,
-        "cpu_seconds": second.cpu_seconds,
-        "first_mib": first.peak_mib,
-        "peak_mib": second.peak_mib,
-        "arrays_mib": arrays / 2**20,
-        "gradients": gradients,
-        "gradient_seconds": gradients * _gradient_seconds(model, x[:256]) * len(x) / min(len(x), 256),
-    }
+    return Point(
+        first_call=first.seconds,
+        seconds=second.seconds,
+        cpu_seconds=second.cpu_seconds,
+        first_mib=first.peak_mib,
+        peak_mib=second.peak_mib,
+        arrays_mib=arrays / 2**20,
+        gradients=gradients,
+        gradient_seconds=gradients * _gradient_seconds(model, x[:256]) * len(x) / min(len(x), 256),
+    )
 
 
 def _gradient_seconds(model: keras.Model, x: np.ndarray) -> float:

@@ -1,0 +1,1 @@
+"""How the time and memory of the attack grow."""

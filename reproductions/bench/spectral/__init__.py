@@ -1,0 +1,1 @@
+"""Operator norms beside what other tools give."""
