@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ training  conversion  report
 cli
 __main__  __init__
 """
+
+
+# Beside the names of the package itself; the bar is that of its commands.
+PUBLIC_ROOMS = ("keras_intriguing.attack", "keras_intriguing.report", "keras_intriguing.cli.progress")
 
 
 def _modules(package: str) -> dict[str, ast.Module]:
@@ -104,3 +109,27 @@ def test_the_report_knows_nothing_of_what_it_reports() -> None:
 def test_the_package_knows_nothing_of_the_reproductions() -> None:
     for module, tree in _modules("keras_intriguing").items():
         assert not [name for name in _used(tree) if name.startswith("reproductions")], module
+
+
+def test_the_reproductions_use_public_names_only() -> None:
+    for module, tree in _modules("reproductions").items():
+        hidden = [
+            name for name in _used(tree) if name.startswith("keras_intriguing") and not _is_public(name)
+        ]
+        assert not hidden, f"{module} uses {hidden}"
+
+
+def _is_public(dotted: str) -> bool:
+    """Whether a name is listed by the package, or by one of its rooms that stands for itself."""
+    room = next((room for room in PUBLIC_ROOMS if f"{dotted}.".startswith(f"{room}.")), "keras_intriguing")
+    found: object = importlib.import_module(room)
+    for part in dotted[len(room) :].split(".")[1:]:
+        names = getattr(found, "__all__", None)
+        if part.startswith("__"):  # `__file__`
+            return True
+        if names is None:  # a module or a class without a list
+            return not part.startswith("_")
+        if part not in names:
+            return False
+        found = getattr(found, part)
+    return True

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+Verdict = Literal["holds", "does not hold", "undecided"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
@@ -50,7 +52,7 @@ class Claim:
     """A statement of the paper and what our numbers say of it."""
 
     statement: str
-    verdict: Literal["holds", "does not hold", "undecided"]
+    verdict: Verdict
     evidence: str
 
 

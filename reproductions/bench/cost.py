@@ -5,7 +5,7 @@ import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +58,6 @@ def in_a_fresh_process(function: Callable, *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def exponent(sizes: list[float], values: list[float]) -> float:
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     """The p of values ∝ sizesᵖ, by least squares on the logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])

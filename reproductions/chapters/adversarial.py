@@ -1,6 +1,6 @@
 """§4.2: adversarial training, at the input and at every layer, beside weight decay and dropout."""
 
-from keras_intriguing.report import Cell, Claim, Section, Table
+from keras_intriguing.report import Cell, Claim, Section, Table, Verdict
 from reproductions.measurements.distortions import AverageDistortion
 from reproductions.measurements.errors import Errors
 from reproductions.measurements.examples import DIRECT, NEAREST, RANDOM
@@ -116,7 +116,7 @@ def _distortion_grows(plain: Number, trained: Number) -> Claim:
     )
 
 
-def _lower(ours: list[float], theirs: list[float]) -> str:
+def _lower(ours: list[float], theirs: list[float]) -> Verdict:
     """Whether every training run of ours is below every one of theirs; the opposite; or neither."""
     if max(ours) < min(theirs):
         return "holds"

@@ -1,4 +1,4 @@
-"""Table 2: the error of every model on the examples made for every other, and on noise."""
+"""Table 2: the error of every model on the examples of every other, and on noise."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def noisy(stddev: float) -> Transfer:
 
 
 def examples_of(preset: str, method: str) -> Transfer:
-    """The models' errors on examples made for one of them."""
+    """The models' errors on the examples of one of them."""
     return Transfer(f"table2/{preset}-{method}", Adversarial(preset, method), PRESETS)
 
 
@@ -42,13 +42,13 @@ def _section(run: Run, values: Values) -> Section:
         f"model towards random wrong classes. {descriptions.pairs(run)}"
     )
     tables = [
-        Table("By the paper's method, the penalty", "made for", *_grid(run, values, PENALTY), note),
+        Table("By the paper's method, the penalty", "examples of", *_grid(run, values, PENALTY), note),
         Table(
             "By the direct method",
-            "made for",
+            "examples of",
             *_grid(run, values, DIRECT),
             note
-            + " These lie on the boundary of the model they were made for, nearer than the paper's examples.",
+            + " These lie on the decision boundary of the attacked model, nearer than the paper's examples.",
         ),
     ]
     if ASYMMETRY in values:
@@ -65,9 +65,7 @@ def _heat_map(run: Run, values: Values) -> Figure:
     matrix = np.array([[100 * row.errors[p].value for p in PRESETS] for row in rows.values()])
     path = run.out / "figures" / "table2-heat-map.png"
     figures.heat_map(path, matrix, list(rows), names, "error, %")
-    caption = (
-        "Rows: what the images were made for, by the penalty method. Columns: the model they are fed to."
-    )
+    caption = "Rows: the attacked model, by the penalty method. Columns: the model whose error is shown."
     return Figure("Heat map of Table 2", path, caption)
 
 
@@ -112,7 +110,7 @@ def claims(run: Run, values: Values) -> list[Claim]:
 
 
 def _error(values: Values, source: str, model: str) -> Number:
-    """Of a model on the examples by the paper's method that were made for another."""
+    """Of a model on the examples of another by the paper's method."""
     return values[examples_of(source, PENALTY)].errors[model]
 
 
@@ -138,7 +136,7 @@ def _noise(values: Values) -> Claim:
         easier += on_others < noise.low
     verdict = "holds" if harder == len(PRESETS) else "does not hold" if harder == 0 or easier else "undecided"
     return Claim(
-        "Examples made for other models are harder than Gaussian noise of stddev 0.1",
+        "Examples of other models are harder than Gaussian noise of stddev 0.1",
         verdict,
         f"for {harder} of {len(PRESETS)} models their average error on the others' examples is above the 95% interval of "
         f"that on noise, for {easier} below",
@@ -165,8 +163,8 @@ def _autoencoder(values: Values) -> Claim:
         for p in others
     )
     return Claim(
-        "The autoencoder is the most resilient to examples made for other models, though not immune (read as: less error "
-        "than each other model on the examples that were made for neither of the two)",
+        "The autoencoder is the most resilient to examples of other models, though not immune (read as: less error than each "
+        "other model on the examples of the models that are neither of the two)",
         verdict,
         f"average errors: {listed}",
     )

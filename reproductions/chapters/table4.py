@@ -1,4 +1,4 @@
-"""Table 4: examples made for models of one half of the training set, fed to models of the other."""
+"""Table 4: examples of models of one half of the training set, given to models of the other."""
 
 import itertools
 
@@ -25,7 +25,7 @@ def noisy(stddev: float) -> Transfer:
 
 
 def examples_of(preset: str, change: Change) -> Transfer:
-    """The models' errors on examples made for one of them, or on what is made of these."""
+    """The models' errors on the examples of one of them, or on what is made of these."""
     return Transfer(f"table4/{preset}-{change.value}", Adversarial(preset, PENALTY, change), PRESETS)
 
 
@@ -78,8 +78,8 @@ def _section(run: Run, values: Values) -> Section:
     )
     printed = block(Change.LITERAL, "{}, literally")
     tables = [
-        Table("Error on distorted images", "distorted for", columns, rows, note),
-        Table("The formula as printed", "distorted for", columns, printed, literal),
+        Table("Error on distorted images", "examples of", columns, rows, note),
+        Table("The formula as printed", "examples of", columns, printed, literal),
     ]
     if ASYMMETRY in values:
         published = {p: dict(zip(PRESETS, papers["as made"][p], strict=True)) for p in PRESETS}
@@ -116,7 +116,7 @@ def _amplified(values: Values) -> Claim:
     noise = values[noisy(AMPLIFIED)].errors
     harder = sum(values[examples_of(a, Change.AMPLIFIED)].errors[b].low > noise[b].high for a, b in pairs)
     return Claim(
-        "Amplified to a distortion of 0.1, examples made for other models are far harder than noise of that size",
+        "Amplified to a distortion of 0.1, examples of other models are far harder than noise of that size",
         "holds" if harder == len(pairs) else "does not hold" if harder == 0 else "undecided",
         f"in {harder} of {len(pairs)} pairs of models the 95% interval of the error is above that on the noise",
     )

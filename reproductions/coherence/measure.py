@@ -136,7 +136,7 @@ def measure_layer(
     for kind, indices, activations in parts:
         coherence[kind] = score(TopImages(indices[:, :k], activations[:, :k]))
         tied[kind] = float((activations[:, k - 1] == activations[:, k]).mean())
-    return Measured(coherence, tied, alive=groups[UNITS].any(axis=0))
+    return Measured(coherence, tied, alive=np.asarray(groups[UNITS].any(axis=0)))
 
 
 def directions_of(net: keras.Model, layer: str, x: Any, seed: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The difference between "A's examples fed to B" and "B's fed to A", with the deviation of a single training run."""
+"""The difference between "A's examples given to B" and "B's given to A", with the deviation of a single training run."""
 
 import dataclasses
 import itertools

@@ -62,7 +62,7 @@ class Attack(Measurement[ExamplesFile], abc.ABC):
 
     def settings(self, run: Run) -> dict[str, Any]:
         """The method and the very images."""
-        images = np.ascontiguousarray(self.attacked(run))
+        images = np.ascontiguousarray(self.attacked(run)).tobytes()
         return {"method": self.method, "attacked_sha256": hashlib.sha256(images).hexdigest()}
 
     def path(self, run: Run) -> Path:

@@ -125,7 +125,7 @@ class TransferRow:
     """A row of a table of transfer.
 
     Attributes:
-        errors: by preset, over all pairs of an attacked training run and one that is fed; of the attacked preset
+        errors: by preset, over all pairs of an attacked training run and an evaluated one; of the attacked preset
             itself, over its runs.
         distortion: average root mean square of the change.
         exist: share of the images on which the attack succeeded.
@@ -140,13 +140,13 @@ class TransferRow:
 
 @dataclasses.dataclass(frozen=True)
 class Transfer(Measurement[TransferRow]):
-    """The errors of some models on perturbed images."""
+    """The errors of some models, the evaluated ones, on perturbed images."""
 
     source: Source
     models: tuple[str, ...]
 
     def presets(self, run: Run) -> list[str]:
-        """The attacked models and those that are fed."""
+        """The attacked models and the evaluated ones."""
         attacked = {attack.preset for attack in self.needs(run)}
         return sorted(attacked | {name for model in self.models for name in run.trained(model)})
 
@@ -181,7 +181,7 @@ def misclassified(
     Args:
         run: whose labels are the true ones.
         perturbed: the images; a pair's first run is one of its attacked runs.
-        models: the presets that they are fed to; a pair's second run.
+        models: the presets that are evaluated; a pair's second run.
         other_runs: where both are the same model, the pairs of different runs instead of those of the same.
     """
     pairs = [(i, model) for i in range(len(perturbed.images)) for model in models]

@@ -1,4 +1,4 @@
-"""The table of which differences between "A's examples fed to B" and "B's fed to A" are larger than luck."""
+"""The table of which differences between "A's examples given to B" and "B's given to A" are larger than luck."""
 
 import itertools
 import math

@@ -79,7 +79,7 @@ def cliffs_delta(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """P(ours > theirs) − P(ours < theirs) of a random member of either, [T] in [−1, 1]; 0 for equal groups."""
     _check(ours, theirs)
     statistic = stats.mannwhitneyu(ours, theirs, axis=0, method="asymptotic").statistic
-    return 2 * statistic / (len(ours) * len(theirs)) - 1
+    return 2 * np.asarray(statistic) / (len(ours) * len(theirs)) - 1
 
 
 def _check(*groups: np.ndarray) -> None:

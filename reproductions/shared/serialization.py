@@ -31,8 +31,8 @@ def from_json(kind: Any, stored: Any) -> Any:
     if stored is None or kind is Any:
         return stored
     if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
-        hints = typing.get_type_hints(kind)
-        return kind(**{name: from_json(hints[name], value) for name, value in stored.items()})
+        hints, made = typing.get_type_hints(kind), typing.cast(Any, kind)
+        return made(**{name: from_json(hints[name], value) for name, value in stored.items()})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is dict:
         return {name: from_json(arguments[1], value) for name, value in stored.items()}

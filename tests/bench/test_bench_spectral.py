@@ -67,7 +67,7 @@ def planted(upper: float, seconds: float = 50.0) -> tables.Norms:
     cost = (seconds, seconds, 1000.0, 1.0)
     found: tables.Norms = {}
     for kind in layers.KERNELS:
-        found[kind, norms.ALL, norms.OWN] = Norm(*cost)
+        found[kind, norms.ALL, norms.OWN] = Norm(*cost, 1.0, upper)
         found[kind, "conv1", norms.OWN] = Norm(*cost, 1.0, upper)
         found[kind, "conv1", "svds"] = Norm(*cost, 1.0005, 1.0005)
     return found

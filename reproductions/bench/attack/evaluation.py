@@ -35,7 +35,7 @@ class CountedGradients:
         """The logits, in inference mode; libraries say `training`, of which there is none here."""
         return self._model(self._watched(tf.convert_to_tensor(x)))
 
-    def _watched(self, x: tf.Tensor) -> tf.Tensor:
+    def _watched(self, x: tf.Tensor) -> Any:
         @tf.custom_gradient
         def identity(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             def backward(gradient: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,7 @@ All take a model of images [B, …] in [0, 1] to logits, images x, labels [B], t
 settings of the attack by its own library's names; what is not set is the library's default.
 """
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from reproductions.bench.attack.evaluation import Attacked, CountedGradients
 
 def foolbox(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **settings: Any) -> Attacked:
     """An attack of `foolbox.attacks`, by its name."""
-    import foolbox
+    foolbox = _foolbox()
 
     return _run_foolbox(getattr(foolbox.attacks, attack)(**settings), model, x, y)
 
@@ -29,7 +30,8 @@ def foolbox_fmn_mended(model: Callable, x: np.ndarray, y: np.ndarray, *, steps: 
     from inside and mostly never passes it.
     """
     import eagerpy
-    import foolbox
+
+    foolbox = _foolbox()
 
     class Mended(foolbox.attacks.L2FMNAttack):
         def project(self, x: Any, x0: Any, epsilon: Any) -> Any:
@@ -45,15 +47,20 @@ def foolbox_brendel_bethge(model: Callable, x: np.ndarray, y: np.ndarray, *, sta
 
     foolbox multiplies the trust region by the number of images, which is divided out here.
     """
-    import foolbox
+    foolbox = _foolbox()
 
     init = foolbox.attacks.DDNAttack() if start == "DDN" else _other_images(model, x)
     attack = foolbox.attacks.L2BrendelBethgeAttack(init_attack=init, lr=1e-3 / len(x))
     return _run_foolbox(attack, model, x, y)
 
 
+def _foolbox() -> Any:
+    """Imported late, since the package does not need it, and without its types, which hide what it exports."""
+    return importlib.import_module("foolbox")
+
+
 def _other_images(model: Callable, x: np.ndarray) -> Any:
-    import foolbox
+    foolbox = _foolbox()
 
     attack = foolbox.attacks.DatasetAttack()
     attack.feed(foolbox.TensorFlowModel(model, bounds=(0, 1)), tf.constant(x))
@@ -61,7 +68,7 @@ def _other_images(model: Callable, x: np.ndarray) -> Any:
 
 
 def _run_foolbox(attack: Any, model: Callable, x: np.ndarray, y: np.ndarray) -> Attacked:
-    import foolbox
+    foolbox = _foolbox()
 
     counted = CountedGradients(model)
     wrapped = foolbox.TensorFlowModel(counted, bounds=(0, 1))
@@ -96,7 +103,7 @@ def scipy_penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Attack
     evaluations = 0
 
     @tf.function
-    def entropy(v: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def entropy(v: tf.Tensor, target: tf.Tensor) -> tuple[Any, Any, Any]:
         with tf.GradientTape() as tape:
             tape.watch(v)
             logits = model(tf.reshape(tf.cast(v, tf.float32), (1, *x.shape[1:])), training=False)

@@ -116,9 +116,9 @@ def _gradient_seconds(model: keras.Model, x: np.ndarray) -> float:
 
         return tf.while_loop(lambda i, _: i < 20, step, (0, x))[1]
 
-    x = tf.constant(x)
-    _computed(twenty(x))
-    return measured(lambda: _computed(twenty(x)))[1].cpu_seconds / 20
+    tensor = tf.constant(x)
+    _computed(twenty(tensor))
+    return measured(lambda: _computed(twenty(tensor)))[1].cpu_seconds / 20
 
 
 def _computed(values: Any) -> Any:

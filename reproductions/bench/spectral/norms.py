@@ -1,6 +1,7 @@
 """The tools that give a number for a layer's operator norm, each on AlexNet's layers at their real sizes."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -57,23 +58,23 @@ class Norm:
         cpu_seconds: likewise.
         peak_mib: likewise.
         load: processes that wanted to run, on an average of the run's last minute.
-        lower: value; None for all eight layers.
-        upper: value; the same where the tool has one.
+        lower: value; of all eight layers, their product.
+        upper: value, likewise; the same where the tool has one.
     """
 
     seconds: float
     cpu_seconds: float
     peak_mib: float
     load: float
-    lower: float | None = None
-    upper: float | None = None
+    lower: float
+    upper: float
 
 
 def measure(name: str, kind: str, tool: str, seed: int) -> Norm:
     """One tool on one layer, or the package's own on all eight in a row; made to be called in a fresh process."""
     built = [layers.built(one, kind, seed) for one in (layers.LAYERS if name == ALL else [name])]
     found, taken = cost.measured(lambda: [TOOLS[tool].run(*layer) for layer in built])
-    lower, upper = found[0] if len(found) == 1 else (None, None)
+    lower, upper = (math.prod(side) for side in zip(*found, strict=True))
     return Norm(*taken, os.getloadavg()[0], lower, upper)
 
 

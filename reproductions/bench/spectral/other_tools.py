@@ -48,8 +48,8 @@ def _operator(kernel: np.ndarray, layer: Any, shape: tuple[int, ...]) -> scipy.s
         return tf.nn.conv2d(tf.constant(x.reshape(1, *shape)), constant, **settings).numpy().ravel()
 
     def adjoint(y: np.ndarray) -> np.ndarray:
-        y = tf.constant(y.reshape(outputs))
-        return tf.nn.conv2d_transpose(y, constant, (1, *shape), **settings).numpy().ravel()
+        tensor = tf.constant(y.reshape(outputs))
+        return tf.nn.conv2d_transpose(tensor, constant, tf.constant((1, *shape)), **settings).numpy().ravel()
 
     sizes = int(np.prod(outputs)), int(np.prod(shape))
     return scipy.sparse.linalg.LinearOperator(sizes, matvec=forward, rmatvec=adjoint, dtype=np.float64)
