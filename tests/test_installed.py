@@ -24,7 +24,7 @@ def test_checkpoints_travel_with_the_package(tmp_path: Path) -> None:
         "    assert ki.from_preset(name)(np.zeros((2, 28, 28, 1), 'float32')).shape == (2, 10)\n"
         "from keras_intriguing import report\n"
         "import importlib.resources as r\n"
-        "assert (r.files('keras_intriguing.report') / 'template.html').is_file()\n"
+        "assert (r.files('keras_intriguing.report') / 'templates' / 'report.html').is_file()\n"
         "assert (r.files('keras_intriguing') / 'py.typed').is_file()\n"
     )
     run = subprocess.run(

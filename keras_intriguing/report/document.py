@@ -1,6 +1,11 @@
-"""What a report consists of."""
+"""What a report consists of.
+
+All texts are plain, but for `code` between backticks.
+"""
 
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -40,39 +45,73 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A PNG file inside the report's folder."""
+    """A picture inside the report's folder.
+
+    Attributes:
+        title: what it is, in a few words.
+        path: of the PNG or JPEG file, drawn with two pixels for every one of a page.
+        note: what a reader needs to read it.
+        alt: what is seen, for those who do not see it.
+    """
 
     title: str
     path: Path
     note: str
+    alt: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A statement of the paper and what our numbers say of it."""
+    """A statement and what our numbers say of it.
+
+    Attributes:
+        statement: in a line.
+        verdict: computed from the numbers.
+        quantity: what `number` is, in a few words.
+        number: the one that tells most, beside the paper's.
+        evidence: how the statement is read, and the other numbers that decide it.
+        of_paper: the paper makes it; else it is a question of ours.
+    """
 
     statement: str
     verdict: Verdict
+    quantity: str
+    number: Cell
     evidence: str
+    of_paper: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A heading, its tables and figures, in this order.
+    """A chapter: first what is to be seen, then what it shows and the verdicts, then, folded away, all else.
 
     Attributes:
-        heading: of the section.
-        tables: come first.
-        figures: come after them.
-        claims: the paper's statements that these numbers decide.
+        heading: its words up to a colon are unique in the report.
+        opening: the picture or the table that a reader should see first; others of it follow the text.
+        text: one paragraph of what it shows.
+        claims: the statements that these numbers decide.
+        folded: further tables and pictures.
+        method: how it was measured, a paragraph each.
         provenance: names and values that let the measurement be repeated.
     """
 
     heading: str
-    tables: Sequence[Table] = ()
-    figures: Sequence[Figure] = ()
+    opening: Sequence[Figure | Table]
+    text: str
     claims: Sequence[Claim] = ()
+    folded: Sequence[Figure | Table] = ()
+    method: Sequence[str] = ()
     provenance: Sequence[tuple[str, str]] = ()
+
+    @property
+    def label(self) -> str:
+        """The heading's words up to the colon."""
+        return self.heading.split(":")[0]
+
+    @property
+    def anchor(self) -> str:
+        """What a link to the section is called."""
+        return "-".join(re.findall(r"\w+", self.label.lower()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,12 +120,38 @@ class Report:
 
     Attributes:
         title: of the page.
-        summary: what was run, in a sentence or two.
-        sections: tables and figures, and the claims that are listed at the top of the page.
+        summary: what was measured, in three sentences.
+        caution: what a reader must know before any number; empty if nothing.
+        sections: the chapters.
         deviations: where we did something else than the paper says, and why.
+
+    Raises:
+        ValueError: the headings of two sections begin alike.
     """
 
     title: str
     summary: str
+    caution: str
     sections: Sequence[Section]
     deviations: Sequence[str]
+
+    def __post_init__(self) -> None:
+        often = Counter(section.anchor for section in self.sections)
+        if twice := [section.heading for section in self.sections if often[section.anchor] > 1]:
+            raise ValueError(f"The headings of two sections begin alike: {', '.join(twice)}.")
+
+    @property
+    def paper_claims(self) -> list[tuple[Section, Claim]]:
+        """The paper's claims with the sections that decide them, in the report's order."""
+        return [(section, claim) for section in self.sections for claim in section.claims if claim.of_paper]
+
+    @property
+    def tally(self) -> str:
+        """How many of the paper's claims hold, in a sentence."""
+        verdicts = Counter(claim.verdict for _, claim in self.paper_claims)
+        if not verdicts:
+            return "The chapters of this report decide none of them."
+        return (
+            f"Of {verdicts.total()} claims of the paper {verdicts['holds']} hold, {verdicts['does not hold']} do not, and "
+            f"{verdicts['undecided']} are undecided."
+        )

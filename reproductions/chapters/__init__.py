@@ -12,17 +12,17 @@ BY_DEFAULT = {
     "figure1": True,
     "figure2": True,
     "directions": False,
+    "figure3": False,
+    "figure4": False,
     "table1": True,
     "table2": True,
     "table3": True,
     "table4": True,
-    "table5": False,
-    "figure7": True,
-    "adversarial": True,
-    "figure3": False,
-    "figure4": False,
     "figure5": False,
     "figure6": False,
+    "figure7": True,
+    "adversarial": True,
+    "table5": False,
 }
 NAMES = tuple(BY_DEFAULT)
 

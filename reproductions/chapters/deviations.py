@@ -1,5 +1,11 @@
 """Where the reproduction differs from the paper's text, and why."""
 
+TRAINING_IMAGES = (
+    "The digits attacked here are training images, which the networks have seen: the default data set has no others (`--dataset "
+    "mnist` has). Errors and distortions are therefore not those of test images. Test errors are those recorded when the networks "
+    "were trained."
+)
+
 COMMON = (
     "The paper seeks “the minimum c > 0” in c·|r| + loss. A larger c gives a smaller r, so the largest c that still "
     "succeeds is sought; |r| is read as ‖r‖², as every later implementation does.",
@@ -13,22 +19,17 @@ COMMON = (
     "The paper gives no objective for its sparse autoencoder; ours is half the squared error, a Kullback–Leibler "
     "penalty on the mean activities and weight decay. Its layer is not fine-tuned, as in the paper.",
     "Convergence of L-BFGS: 100 iterations lower the objective by no more than a share that the preset's metrics record.",
-    "Table 2's images are not only those that are correctly classified, as in the paper (its cells lie on a grid of "
-    "1/256); the clean error of the same images stands below.",
+    "The attacked digits are drawn whether they are correctly classified or not, as in the paper (the cells of its Table 2 lie "
+    "on a grid of 1/256); the error on the clean images stands below the others.",
     "Gaussian noise is not clipped to [0, 1], so that its root mean square is the stated one.",
     "The interval of a cell is over images. How much it moves with another training run is shown as a spread, where "
     "several runs were measured, and is not in the interval.",
-    "Table 4's amplified rows rescale the difference to a root mean square of 0.1; the paper's printed formula gives an "
-    "L2 norm of 0.1 instead, which its figures cannot have come from.",
-    "The paper describes neither its convolutional MNIST net nor the layer of Figures 1 and 2; ours is a LeNet with ReLU "
+    "The amplified rows of the paper's Table 4 are rescaled to a root mean square of 0.1; its printed formula gives an L2 norm "
+    "of 0.1 instead, which its figures cannot have come from.",
+    "The paper describes neither its convolutional MNIST network nor the layer of its Figures 1 and 2; ours is a LeNet with ReLU "
     "and max pooling, and its last hidden layer.",
-    "Table 5's sizes are those of an AlexNet without groups, while the published one has two groups in three layers; both are "
-    "measured. Trained ImageNet weights do not come with the package, so by default AlexNet's rows are those of its "
-    "initialization and say so; the paper's figures stand beside them but cannot be compared with them.",
+    "The sizes in the paper's Table 5 are those of an AlexNet without groups, while the published one has two groups in three "
+    "layers; both are measured. Trained ImageNet weights do not come with the package, so by default AlexNet's rows are those "
+    "of its initialization and say so; the paper's figures stand beside them, but do not compare.",
     "P1 and P2 are halves by a hash of the image, since the paper does not say how it drew them.",
-)
-
-MNIST5K = (
-    "The embedded data set holds training images only: those attacked here were seen in training, so errors and "
-    "distortions are not those of test images. Test errors are taken from the presets' metrics.",
 )

@@ -13,7 +13,7 @@ PANELS = Panels("figure1/units", kinds.UNITS)
 
 def _section(run: Run, values: Values) -> Section:
     """The figure."""
-    rule = f"The four units were drawn at random (seed {run.seed}) from those that are not the same for all images."
+    rule = f"The four units were drawn at random (seed {run.seed})."
     heading = "Figure 1: images that maximize a unit"
     return panels_section(run, heading, "figure1-units.png", values[PANELS], "unit", rule)
 

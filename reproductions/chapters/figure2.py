@@ -14,8 +14,7 @@ PANELS = Panels("figure2/random", kinds.RANDOM)
 def _section(run: Run, values: Values) -> Section:
     """The figure."""
     rule = (
-        f"The four were drawn at random (seed {run.seed}) from the {kinds.RANDOM_COUNT:,} directions, uniform on the "
-        "sphere, that all units are compared with."
+        f"The four were drawn at random (seed {run.seed}) from {kinds.RANDOM_COUNT:,}, uniform on the sphere."
     )
     heading = "Figure 2: images that maximize a random direction"
     return panels_section(run, heading, "figure2-random-directions.png", values[PANELS], "direction", rule)

@@ -9,7 +9,7 @@ from reproductions.shared.run import Run
 
 def _section(run: Run, values: Values) -> Section:
     """The panels of units."""
-    rule = f"The units were drawn at random (seed {run.seed}) from those that are not the same for all photographs."
+    rule = f"The units were drawn at random (seed {run.seed})."
     heading = "Figure 3: photographs that maximize a unit"
     return figures.photographs_section(run, photographs.records(values), kinds.UNITS, heading, rule)
 

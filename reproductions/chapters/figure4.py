@@ -13,13 +13,10 @@ from reproductions.shared.run import Run
 def _section(run: Run, values: Values) -> Section:
     """The panels of random directions, and the comparison."""
     records = photographs.records(values)
-    rule = (
-        f"The directions were drawn at random (seed {run.seed}) from the {kinds.RANDOM_COUNT:,}, uniform on the sphere, "
-        "that all units are compared with."
-    )
+    rule = f"The directions were drawn at random (seed {run.seed}) from {kinds.RANDOM_COUNT:,}, uniform on the sphere."
     heading = "Figure 4: photographs that maximize a random direction"
     found = figures.photographs_section(run, records, kinds.RANDOM, heading, rule)
-    return dataclasses.replace(found, tables=[*found.tables, tables.photographs(records)])
+    return dataclasses.replace(found, folded=[*found.folded, tables.photographs(records)])
 
 
 def _claims(run: Run, values: Values) -> list[Claim]:

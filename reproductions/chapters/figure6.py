@@ -30,39 +30,43 @@ def _section(run: Run, values: Values) -> Section:
         f"{descriptions.photographs(run)} that show a {name} and are recognized"
     )
     survive = [row for method, one in measured.items() for row in survival_rows.rows(method, one.wrong)]
+    note = (
+        f"Share of the examples that are still not taken for a {name}, after rounding to 256 levels and after a JPEG file. "
+        "Originals are the photographs themselves."
+    )
+    peak = max(one.peak_mib for one in measured.values())
     return Section(
         f"Figure 6: {name}s that become none",
-        [
-            _detection(name),
-            _distortions(measured, drawn),
-            Table(
-                "What survives being stored",
-                "examples",
-                list(STORED),
-                survive,
-                f"Share of the examples that are still not taken for a {name}, after rounding to 256 levels and after a JPEG "
-                "file. Originals are the photographs themselves.",
-            ),
-        ],
         [_figure(run, name)],
+        _text(measured[DIRECT], name),
+        folded=[
+            _distortions(measured, name),
+            Table(f"How many stay no {name} after being stored", "examples", list(STORED), survive, note),
+            _detection(name),
+        ],
+        method=[
+            f"{drawn[0].upper() + drawn[1:]}; they are to become anything else. Distortion: root mean square over pixels and "
+            f"channels in [0, 1]; the paper gives none. The process that made them held at most {peak:,} MiB."
+        ],
         provenance=[("measured on", drawn)],
     )
 
 
-def _distortions(measured: dict[str, Unrecognized], drawn: str) -> Table:
+def _text(found: Unrecognized, name: str) -> str:
+    size = found.distortion.value
+    return (
+        f"Of {found.success.n} photographs that the classifier takes for a {name}, {100 * found.success.value:.0f}% are no longer "
+        f"recognized after an average change of {size:.4f} of the range, {255 * size:.1f} of 255 levels. The classifier works on "
+        "the features of a network that was trained without labels."
+    )
+
+
+def _distortions(measured: dict[str, Unrecognized], name: str) -> Table:
     rows = [
-        (
-            method,
-            [cells.distortion(one.distortion, "", one.success.value), cells.percent(one.success)],
-        )
+        (method, [cells.distortion(one.distortion, "", one.success.value), cells.percent(one.success)])
         for method, one in measured.items()
     ]
-    peak = max(one.peak_mib for one in measured.values())
-    note = (
-        f"{drawn[0].upper() + drawn[1:]}; they are to become anything else. Distortion: root mean square over pixels and "
-        f"channels in [0, 1]; the paper gives none. The process that made them held at most {peak:,} MiB."
-    )
-    return Table("Average distortion", "method", ["distortion", "success"], rows, note)
+    return Table(f"Average distortion of each {name}", "method", ["distortion", "success"], rows, "")
 
 
 def _detection(name: str) -> Table:
@@ -87,7 +91,7 @@ def _detection(name: str) -> Table:
         ["balanced accuracy"],
         rows,
         "Mean of the rates at which photographs with and without one are told, on the validation photographs; 50% is chance. "
-        "Units and thresholds were chosen on training photographs, the net's sizes with these figures in sight; the intervals "
+        "Units and thresholds were chosen on training photographs, the network's sizes with these figures in sight; the intervals "
         "do not count that.",
     )
 
@@ -103,26 +107,28 @@ def _figure(run: Run, name: str) -> Figure:
         )
         for k, i in enumerate(shown)
     ]
-    path = run.out / "figures" / "figure6-examples.png"
-    figures.triples(path, [("", triples[i : i + 2]) for i in range(0, len(triples), 2)], magnified=10)
+    path = run.out / "figures" / "figure6-examples.jpg"
+    figures.triples(path, [("", triples[i : i + 2]) for i in range(0, len(triples), 2)])
     note = (
-        f"The first {len(shown)} of the photographs: original, difference ×10 around grey, adversarial, with the classifier's "
-        "verdicts and probabilities. Method penalty."
+        f"The first {len(shown)} of the photographs: original; difference around grey, scaled as written above; adversarial "
+        "image. Verdicts and probabilities are the classifier's. Method penalty."
     )
-    return Figure(f"A {name} and no {name}", path, note)
+    alt = f"{len(shown)} photographs of a {name} that look the same before and after; after, the classifier says no."
+    return Figure(f"A {name} and no {name}", path, note, alt)
 
 
 def claims(run: Run, values: Values) -> list[Claim]:
     """Whether every recognized photograph could be made unrecognized."""
     measured = values[by(DIRECT)]
     success = min(values[by(method)].success.value for method in METHODS)
-    size = measured.distortion
     return [
         Claim(
-            "A classifier on the features of an unsupervised net has adversarial examples too (Figure 6)",
+            "A classifier on the features of an unsupervised network has adversarial examples too",
             "holds" if success == 1 else "does not hold",
-            f"{100 * success:.1f}% of {measured.success.n} recognized photographs; average distortion "
-            f"{size.value:.5f} [{size.low:.5f}–{size.high:.5f}]",
+            "average distortion",
+            cells.distortion(measured.distortion),
+            f"Read as: for every photograph that it recognizes. Either method succeeds on at least {100 * success:.1f}% of "
+            f"{measured.success.n}.",
         )
     ]
 

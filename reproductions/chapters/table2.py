@@ -1,5 +1,7 @@
 """Table 2: the error of every model on the examples of every other, and on noise."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
@@ -7,6 +9,7 @@ from reproductions.measurements.asymmetry import Asymmetry
 from reproductions.measurements.examples import DIRECT, METHODS, PENALTY
 from reproductions.measurements.transfer import Adversarial, Clean, Noise, Transfer, TransferRow
 from reproductions.shared import asymmetry_table, cells, descriptions, intervals
+from reproductions.shared.averages import average
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Measurement, Values
@@ -36,25 +39,25 @@ def _plan(run: Run) -> list[Measurement]:
 
 
 def _section(run: Run, values: Values) -> Section:
-    """The table by the paper's method and by ours, and a heat map of the first."""
-    note = (
-        f"Error of the column's model, against the true labels, on {descriptions.attacked(run)}, distorted for the row's "
-        f"model towards random wrong classes. {descriptions.pairs(run)}"
-    )
-    tables = [
-        Table("By the paper's method, the penalty", "examples of", *_grid(run, values, PENALTY), note),
-        Table(
-            "By the direct method",
-            "examples of",
-            *_grid(run, values, DIRECT),
-            note
-            + " These lie on the decision boundary of the attacked model, nearer than the paper's examples.",
-        ),
+    """The heat map beside the paper's; the table by the paper's method and by ours."""
+    closer = "These examples lie on the decision boundary of the attacked model, nearer than the paper's."
+    folded = [
+        Table("Table 2 by the paper's method, the penalty", "examples of", *_grid(run, values, PENALTY), ""),
+        Table("Table 2 by the direct method", "examples of", *_grid(run, values, DIRECT), closer),
     ]
     if ASYMMETRY in values:
         papers = {p: dict(zip(PRESETS, PAPER["table2"]["rows"][p], strict=True)) for p in PRESETS}
-        tables.append(asymmetry_table.table(values[ASYMMETRY], papers))
-    return Section("Table 2: cross-model generalization", tables, [_heat_map(run, values)])
+        folded.append(asymmetry_table.table("Table 2", values[ASYMMETRY], papers))
+    return Section(
+        "Table 2: one model's examples fed to another",
+        [_heat_map(run, values)],
+        _text(values),
+        folded=folded,
+        method=[
+            f"A number is the error of the column's model, against the true labels, on {descriptions.attacked(run)}, changed "
+            f"for the row's model towards random wrong classes. {descriptions.pairs(run)}".strip()
+        ],
+    )
 
 
 def _heat_map(run: Run, values: Values) -> Figure:
@@ -62,11 +65,39 @@ def _heat_map(run: Run, values: Values) -> Figure:
     rows = dict(zip(names, (values[examples_of(preset, PENALTY)] for preset in PRESETS), strict=True))
     rows |= {_noise_name(stddev): values[noisy(stddev)] for stddev in STDDEVS}
     rows[_CLEAN_NAME] = values[CLEAN]
-    matrix = np.array([[100 * row.errors[p].value for p in PRESETS] for row in rows.values()])
+    ours = np.array([[100 * row.errors[p].value for p in PRESETS] for row in rows.values()])
+    papers = [PAPER["table2"]["rows"][p] for p in PRESETS] + [_papers_noise(stddev) for stddev in STDDEVS]
+    papers.append([np.nan] * len(PRESETS))
     path = run.out / "figures" / "table2-heat-map.png"
-    figures.heat_map(path, matrix, list(rows), names, "error, %")
-    caption = "Rows: the attacked model, by the penalty method. Columns: the model whose error is shown."
-    return Figure("Heat map of Table 2", path, caption)
+    maps = [("ours", ours), ("the paper", np.array(papers, float))]
+    figures.heat_maps(path, maps, list(rows), names, "error, %")
+    caption = (
+        "Rows: the attacked model, by the paper's method. Columns: the model whose error is shown. The paper does "
+        "not give the error on the clean images."
+    )
+    alt = (
+        f"Two matrices of {len(rows)} rows and {len(names)} columns, ours and the paper's. Both are bright on the diagonal, "
+        "where a model is fed its own examples, and mostly dark elsewhere."
+    )
+    return Figure("Heat map of Table 2", path, caption, alt)
+
+
+def _text(values: Values) -> str:
+    def on_others(source: str) -> float:
+        errors = [_error(values, source, model).value for model in PRESETS if model != source]
+        return 100 * sum(errors) / len(errors)
+
+    def mean(row: Transfer) -> float:
+        return 100 * average(list(values[row].errors.values())).value
+
+    by_source = {source: on_others(source) for source in PRESETS}
+    best, worst = (choose(by_source, key=by_source.__getitem__) for choose in (max, min))
+    return (
+        f"Examples of one model give another one an error of {sum(by_source.values()) / len(by_source):.1f}% on average, "
+        f"{_papers_mean(PRESETS)} in the paper. On the clean images it is {mean(CLEAN):.1f}%, with Gaussian noise of standard "
+        f"deviation 0.1 it is {mean(noisy(0.1)):.1f}%. The examples of {PAPER['presets'][best]} fool other models most "
+        f"({by_source[best]:.1f}%), those of {PAPER['presets'][worst]} least ({by_source[worst]:.1f}%)."
+    )
 
 
 def _grid(run: Run, values: Values, method: str) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
@@ -93,8 +124,8 @@ def _grid(run: Run, values: Values, method: str) -> tuple[list[str], list[tuple[
     return columns, rows
 
 
-def _papers_noise(stddev: float) -> list[float] | None:
-    return PAPER["table2"]["rows"].get(f"noise{stddev:g}")
+def _papers_noise(stddev: float) -> list[float]:
+    return PAPER["table2"]["rows"][f"noise{stddev:g}"]
 
 
 _CLEAN_NAME = "nothing (clean images)"
@@ -114,32 +145,47 @@ def _error(values: Values, source: str, model: str) -> Number:
     return values[examples_of(source, PENALTY)].errors[model]
 
 
+def _on_others(values: Values, model: str) -> Number:
+    """The average of a model's errors on the examples made for each other one."""
+    return average([_error(values, source, model) for source in PRESETS if source != model])
+
+
+def _papers_mean(models: Sequence[str]) -> str:
+    """The same of the paper, over some models."""
+    table = PAPER["table2"]["rows"]
+    found = [table[source][PRESETS.index(model)] for model in models for source in PRESETS if source != model]
+    return f"{sum(found) / len(found):.1f}%"
+
+
 def _transfer(values: Values) -> Claim:
     pairs = [(source, model) for source in PRESETS for model in PRESETS if source != model]
-    above = sum(_error(values, *pair).low > values[CLEAN].errors[pair[1]].high for pair in pairs)
+    clean = values[CLEAN].errors
+    above = sum(_error(values, *pair).low > clean[pair[1]].high for pair in pairs)
+    on_clean = average([clean[model] for model in PRESETS])
     return Claim(
-        "“A relatively large fraction of examples will be misclassified by networks trained from scratch with "
-        "different hyper-parameters” (read as: the error rises for most pairs of models)",
+        "Examples made for one model fool models of other architectures too",
         "holds" if above > len(pairs) / 2 else "does not hold",
-        f"in {above} of {len(pairs)} pairs of different models the error on the examples is above the clean error, with "
-        "their 95% intervals apart",
+        f"average error on another model's examples; {100 * on_clean.value:.1f}% on clean images",
+        cells.percent(average([_on_others(values, model) for model in PRESETS]), _papers_mean(PRESETS)),
+        "“A relatively large fraction of examples will be misclassified by networks trained from scratch with different "
+        f"hyper-parameters”; read as: the error rises for most pairs of models. In {above} of {len(pairs)} pairs of different "
+        "models the error on the examples is above the clean error, with their 95% intervals apart.",
     )
 
 
 def _noise(values: Values) -> Claim:
-    harder = easier = 0
-    for model in PRESETS:
-        noise = values[noisy(0.1)].errors[model]
-        errors = [_error(values, source, model).value for source in PRESETS if source != model]
-        on_others = sum(errors) / len(errors)
-        harder += on_others > noise.high
-        easier += on_others < noise.low
-    verdict = "holds" if harder == len(PRESETS) else "does not hold" if harder == 0 or easier else "undecided"
+    noise = values[noisy(0.1)].errors
+    on_others = {model: _on_others(values, model) for model in PRESETS}
+    harder = sum(on_others[model].value > noise[model].high for model in PRESETS)
+    easier = sum(on_others[model].value < noise[model].low for model in PRESETS)
+    least = min(PRESETS, key=lambda model: on_others[model].value - noise[model].value)
     return Claim(
-        "Examples of other models are harder than Gaussian noise of stddev 0.1",
-        verdict,
-        f"for {harder} of {len(PRESETS)} models their average error on the others' examples is above the 95% interval of "
-        f"that on noise, for {easier} below",
+        "Examples of other models are harder than Gaussian noise of standard deviation 0.1",
+        "holds" if harder == len(PRESETS) else "does not hold" if harder == 0 or easier else "undecided",
+        f"error of {PAPER['presets'][least]}, which they affect least; {100 * noise[least].value:.1f}% on noise",
+        cells.percent(on_others[least], _papers_mean([least])),
+        f"For {harder} of {len(PRESETS)} models the average error on the others' examples is above the 95% interval of that on "
+        f"noise, for {easier} below.",
     )
 
 
@@ -163,10 +209,12 @@ def _autoencoder(values: Values) -> Claim:
         for p in others
     )
     return Claim(
-        "The autoencoder is the most resilient to examples of other models, though not immune (read as: less error than each "
-        "other model on the examples of the models that are neither of the two)",
+        "The autoencoder resists other models' examples best, though not always",
         verdict,
-        f"average errors: {listed}",
+        "average error of AE400-10 on other models' examples",
+        cells.percent(_on_others(values, ours), _papers_mean([ours])),
+        "Read as: less error than each other model on the examples of the models that are neither of the two. Average errors: "
+        f"{listed}.",
     )
 
 
@@ -182,10 +230,13 @@ def _agreement(values: Values) -> Claim:
                 inside += 100 * low <= percent <= 100 * high
                 above += 100 * low > percent
     return Claim(
-        "Table 2 off the diagonal, cell by cell (holds: its figure is within the 95% intervals of our training runs for nine "
-        "cells of ten; does not: for fewer than half)",
+        "The paper's cells off the diagonal are those that other training runs give",
         "holds" if inside >= 0.9 * total else "does not hold" if inside < total / 2 else "undecided",
-        f"{inside} of {total} are, {above} of ours are above, {total - inside - above} below",
+        "of its cells within the 95% intervals of our training runs",
+        Cell(f"{inside} of {total}"),
+        f"Holds: nine of ten are; does not: fewer than half. Of the others {above} of ours are above, "
+        f"{total - inside - above} below.",
+        of_paper=False,
     )
 
 

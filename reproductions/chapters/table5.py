@@ -64,9 +64,50 @@ def _presets(values: Values) -> dict[str, NetworkNorms]:
 
 def _section(run: Run, values: Values) -> Section:
     """AlexNet's two tables, the presets' two, and the spectra."""
-    tables = [_alexnet_table(run, _alexnet(values, grouped), grouped) for grouped in _VARIANTS]
-    tables += [_layers_table(_presets(values)), _networks_table(run, _presets(values))]
-    return Section("Table 5: bounds of the layers", tables, [_figure(run, values)])
+    grouped, ungrouped = (_alexnet_table(run, _alexnet(values, grouped), grouped) for grouped in _VARIANTS)
+    presets = _presets(values)
+    return Section(
+        "Table 5: bounds of the layers",
+        [grouped],
+        _text(run, values),
+        folded=[ungrouped, _networks_table(run, presets), _layers_table(presets), _figure(run, values)],
+        method=[
+            "Operator norms are those from L2 to L2. Every rectifier has slope 1.",
+            "Printed formula: the supremum over frequencies with the paper's factor Δ⁻², Δ being the stride. Corrected: with Δ⁻¹, "
+            "which bounds images of every size. Attained and proved: bounds of the norm at the image's real size, the lower "
+            "one attained by an input.",
+            "Normalization (n = 5, β = ¾; k = 2 as published, 1 in Caffe's replication) has k^−β from below and a proved "
+            "1.0301·k^−β from above. Overlapping 3×3 max pooling with stride 2 reaches a factor of 2, where the paper calls "
+            "pooling contractive.",
+            "Weights of your own: `--alexnet PRESET`.",
+        ],
+    )
+
+
+def _text(run: Run, values: Values) -> str:
+    strided = _strided(_all_rows(values))
+    exceeded = sum(row.lower > paper for row, paper in strided)
+    widest = max(row.upper / row.lower for row in _alexnet(values, True))
+    weights = (
+        "AlexNet's weights are those that were given."
+        if run.alexnet
+        else "AlexNet's weights are those before training. The paper's bounds are of trained ones, so only the formulas compare."
+    )
+    return (
+        f"Of {len(strided)} convolutions with a stride, {exceeded} have a norm above what the paper's formula gives. The norm of "
+        f"every layer of AlexNet is known to a factor of at most {widest:.3g}. {weights}"
+    )
+
+
+def _all_rows(values: Values) -> list[LayerNorms]:
+    """The layers of AlexNet as published and of all presets."""
+    return [*_alexnet(values, True), *(row for found in _presets(values).values() for row in found.layers)]
+
+
+def _strided(rows: list[LayerNorms]) -> list[tuple[LayerNorms, float]]:
+    """The convolutions for which the printed formula differs from the corrected one, with what it gives."""
+    known = [(row, row.paper, row.supremum) for row in rows if row.paper and row.supremum]
+    return [(row, paper) for row, paper, supremum in known if paper < supremum * (1 - 1e-9)]
 
 
 def _alexnet_table(run: Run, layers: list[LayerNorms], grouped: bool) -> Table:
@@ -94,19 +135,11 @@ def _alexnet_table(run: Run, layers: list[LayerNorms], grouped: bool) -> Table:
         rows.append((name, [*cells, Cell(f"{upper:.4g}")]))
     which = "in two groups, as published" if grouped else "without groups, the sizes that the paper prints"
     title = f"AlexNet {which}: {'NOT TRAINED, ' if untrained else ''}weights {weights}"
-    note = (
-        "Operator norms from L2 to L2; every rectifier has slope 1. The paper's bound is of trained ImageNet weights"
-        + (", so only its formulas can be compared with these, not its figures" if untrained else "")
-        + ". Printed: the supremum over frequencies with the paper's factor Δ⁻², Δ being the stride; corrected: with Δ⁻¹, which "
-        "bounds images of every size. Lower and upper: the norm at the image's real size, lower attained by an input, upper "
-        "proved. Normalization (n = 5, β = ¾; k = 2 as published, 1 in Caffe's replication) has k^−β from below and a proved 1.0301·k^−β from above. "
-        "Overlapping 3×3 max pooling with stride 2 reaches a factor of 2, where the paper calls pooling contractive. Weights of your own: "
-        "--alexnet PRESET."
-    )
+    note = "The norm at the image's real size lies between what is attained and what is proved."
     return Table(title, "layer", ["size", "stride", "the paper's bound", *_NUMBERS], rows, note)
 
 
-_NUMBERS = ["printed formula", "corrected", "lower, real size", "upper, real size"]
+_NUMBERS = ["printed formula", "corrected formula", "attained", "proved"]
 
 
 def _numbers(row: LayerNorms) -> list[Cell]:
@@ -126,10 +159,10 @@ def _layers_table(presets: dict[str, NetworkNorms]) -> Table:
                 cells = [Cell(row.kind), Cell(_shape(row)), *_numbers(row)]
                 rows.append((f"{preset}: {row.name}", cells))
     note = (
-        "Every layer of every preset (training seed 0) whose norm is not 1, without its activation: ¼ for a sigmoid. Columns as "
-        "above; of dense layers both sides agree to rounding."
+        "Every layer of every preset (training seed 0) whose norm is not 1, without its activation: ¼ for a sigmoid. Of dense "
+        "layers both sides agree to rounding."
     )
-    return Table("The presets' layers", "layer", ["kind", "input", *_NUMBERS], rows, note)
+    return Table("The layers of the presets", "layer", ["kind", "input", *_NUMBERS], rows, note)
 
 
 def _networks_table(run: Run, presets: dict[str, NetworkNorms]) -> Table:
@@ -140,13 +173,13 @@ def _networks_table(run: Run, presets: dict[str, NetworkNorms]) -> Table:
         rows.append((preset, shown if found.refused else [Cell(f"{value:.4g}") for value in values]))
     refused = [f" {preset}: {found.refused}" for preset, found in presets.items() if found.refused]
     note = (
-        "Lipschitz constants of image to logits, L2 to L2. The product of norms is what Table 5's figures multiply to; with slopes: "
+        "Lipschitz constants of image to logits, L2 to L2. The product of norms is what the paper's figures multiply to; with slopes: "
         "the activations' counted; proved: for chains of dense layers by diagonal multipliers; attained: by two inputs that a "
-        f"search from {min(run.images, 16)} MNIST images found, for nets on photographs from random images. The true constant lies between the last two."
+        f"search from {min(run.images, 16)} MNIST images found, for networks on photographs from random images. The true constant lies between the last two."
         + "".join(refused)
     )
     columns = ["product of norms", "with slopes", "best proved", "attained"]
-    return Table("The presets as a whole", "preset", columns, rows, note)
+    return Table("The presets as whole networks", "preset", columns, rows, note)
 
 
 def _figure(run: Run, values: Values) -> Figure:
@@ -162,29 +195,30 @@ def _figure(run: Run, values: Values) -> Figure:
         f"σ₁ of every convolution's symbol (factor Δ⁻¹) at {norms.POINTS}×{norms.POINTS} frequencies; its supremum is the corrected bound. Every "
         "panel has its own scale."
     )
-    return Figure("Spectra of the convolutions", path, note)
+    alt = f"{len(planes)} square maps, one a convolution, of its largest singular value over the plane of frequencies."
+    return Figure("Spectra of the convolutions", path, note, alt)
 
 
 def claims(run: Run, values: Values) -> list[Claim]:
     """What the numbers say of the paper's formula and of its remark on pooling."""
-    rows = _alexnet(values, True)
-    rows += [row for found in _presets(values).values() for row in found.layers]
+    rows = _all_rows(values)
     return [_printed_formula(rows), _corrected_formula(rows), _pooling(rows)]
 
 
 def _printed_formula(rows: list[LayerNorms]) -> Claim:
-    convolutions = [(row, row.paper, row.supremum) for row in rows if row.paper and row.supremum]
-    strided = [(row, paper) for row, paper, supremum in convolutions if paper < supremum * (1 - 1e-9)]
+    strided = _strided(rows)
     exceeded = [(row, paper) for row, paper in strided if row.lower > paper]
     listed = ", ".join(
         f"{row.name}: {row.lower:.4g} attained, {paper:.4g} printed" for row, paper in exceeded
     )
-    verdict = "does not hold" if exceeded else "holds" if strided else "undecided"
+    largest = max((row.lower / paper for row, paper in strided), default=None)
     return Claim(
-        "§4.3's formula as printed, with the factor Δ⁻², bounds the operator norm of a convolution with stride Δ > 1",
-        verdict,
-        f"{len(exceeded)} of {len(strided)} strided convolutions exceed it"
-        + (f" ({listed})" if listed else ""),
+        "The formula of §4.3 bounds the norm of convolutions with a stride",
+        "does not hold" if exceeded else "holds" if strided else "undecided",
+        "largest norm that is attained, over the printed bound",
+        Cell("none" if largest is None else f"{largest:.3g}"),
+        f"As printed, with the factor Δ⁻². {len(exceeded)} of {len(strided)} strided convolutions exceed it"
+        + (f" ({listed})." if listed else "."),
     )
 
 
@@ -193,9 +227,12 @@ def _corrected_formula(rows: list[LayerNorms]) -> Claim:
     exceeded = sum(lower > supremum for lower, supremum in known)
     closest = max((lower / supremum for lower, supremum in known), default=math.nan)
     return Claim(
-        "The supremum over frequencies, with Δ⁻¹, bounds the operator norm at the image's real size",
+        "With the factor Δ⁻¹ it does, at the image's real size",
         "does not hold" if exceeded else "holds" if known else "undecided",
-        f"{exceeded} of {len(known)} convolutions exceed it; the nearest attains {100 * closest:.1f}% of it",
+        "largest norm that is attained, over the corrected bound",
+        Cell(f"{closest:.3f}"),
+        f"{exceeded} of {len(known)} convolutions exceed the supremum over frequencies.",
+        of_paper=False,
     )
 
 
@@ -204,9 +241,11 @@ def _pooling(rows: list[LayerNorms]) -> Claim:
     stretching = [row for row in pools if row.lower > 1 + 1e-9]
     largest = max((row.lower for row in pools), default=math.nan)
     return Claim(
-        "Max-pooling layers are contractive (§4.3)",
+        "Max-pooling layers are contractive",
         "does not hold" if stretching else "holds" if pools else "undecided",
-        f"{len(stretching)} of {len(pools)} max-pooling layers stretch some pair of inputs, by up to {largest:.4g}",
+        "largest factor by which a pair of inputs is stretched",
+        Cell(f"{largest:.4g}"),
+        f"§4.3. {len(stretching)} of {len(pools)} max-pooling layers stretch some pair of inputs.",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_intriguing.report import Claim
+from keras_intriguing.report import Cell, Claim
 from reproductions.coherence import contrasts, panels
 from reproductions.coherence.comparisons import LayerRecord
 from reproductions.coherence.contrasts import ALIKE, LESS, LEVEL, MORE, UNDECIDED, Contrast, Estimate
@@ -53,6 +53,27 @@ class Differences:
         return self._by_name[key, name, score]
 
 
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A statement on layers.
+
+    Attributes:
+        statement: in a line.
+        contrast: what is compared.
+        keys: of the layers; without any the question is not asked.
+        supporting: the verdicts on the difference with which the statement holds.
+        reading: how the paper's words are read.
+        of_paper: the paper makes the statement.
+    """
+
+    statement: str
+    contrast: Contrast
+    keys: Sequence[str]
+    supporting: tuple[str, ...]
+    reading: str = ""
+    of_paper: bool = False
+
+
 def claims_of(records: Records) -> list[Claim]:
     """What the numbers say of the paper's first claim, of fairer comparisons, and of learning."""
     nets = by_net(records)
@@ -60,52 +81,48 @@ def claims_of(records: Records) -> list[Claim]:
     untrained = [key for key, record in records.items() if not record.trained]
     last = [layers[-1] for layers in nets.values()]
     first = [layers[0] for layers in nets.values() if len(layers) > 1]
-    claims = [
-        (
-            "“there is no distinction between individual high level units and random linear combinations of high level "
-            "units” (read as: in the last hidden layers, images that maximize random directions are as alike as those "
-            "that maximize units)",
-            (RAW, last, _NO_MORE),
+    questions = [
+        Question(
+            "Random directions mean as much as units: their images are as alike (last hidden layers)",
+            RAW,
+            last,
+            _NO_MORE,
+            "“There is no distinction between individual high level units and random linear combinations of high level "
+            "units”; read as: images that maximize random directions are as alike as those that maximize units.",
+            of_paper=True,
         ),
-        ("The same in the first of several hidden layers (not in the paper)", (RAW, first, _NO_MORE)),
-        ("The same in all hidden layers (not in the paper)", (RAW, trained, _NO_MORE)),
-        ("The same in the convolutional net's hidden layers", (RAW, nets.get(panels.PRESET, []), _NO_MORE)),
-        (
-            "The same in the last hidden layers, between units and random directions whose activation does not go along "
-            "with that of the mean activation (not in the paper)",
-            (OFF, last, _NO_MORE),
+        Question("The same in the first of several hidden layers", RAW, first, _NO_MORE),
+        Question("The same in all hidden layers", RAW, trained, _NO_MORE),
+        Question(
+            "The same in the convolutional network's hidden layers",
+            RAW,
+            nets.get(panels.PRESET, []),
+            _NO_MORE,
         ),
-        (
-            "The same, without the mean, in the first of several hidden layers (not in the paper)",
-            (OFF, first, _NO_MORE),
+        Question(
+            "The same in the last hidden layers, without what goes along with the mean activation",
+            OFF,
+            last,
+            _NO_MORE,
         ),
-        (
-            "The same in the last hidden layers, between units and random directions of the whitened space, where no "
-            "direction has more variance than another (not in the paper)",
-            (WHITENED, last, _NO_MORE),
+        Question("The same in the first of several, without the mean", OFF, first, _NO_MORE),
+        Question(
+            "The same in the last hidden layers, whitened: no direction has more variance than another",
+            WHITENED,
+            last,
+            _NO_MORE,
         ),
-        (
-            "The same, in the whitened space, in the first of several hidden layers (not in the paper)",
-            (WHITENED, first, _NO_MORE),
+        Question("The same in the first of several, whitened", WHITENED, first, _NO_MORE),
+        Question(
+            "Before training, too, random directions are as coherent as units", RAW, untrained, _NO_MORE
         ),
-        (
-            "Before training, too, random directions are as coherent as units (not in the paper)",
-            (RAW, untrained, _NO_MORE),
+        Question("The same before training, whitened", WHITENED, untrained, _NO_MORE),
+        Question(
+            "What units are ahead by in the whitened space is learned", LEARNED_WHITENED, trained, (MORE,)
         ),
-        (
-            "Before training, random directions of the whitened space are as coherent as its units (not in the paper)",
-            (WHITENED, untrained, _NO_MORE),
-        ),
-        (
-            "What units are ahead by in the whitened space is learned (not in the paper)",
-            (LEARNED_WHITENED, trained, (MORE,)),
-        ),
-        (
-            "The coherence of random directions is learned: it is larger than in the untrained net (not in the paper)",
-            (LEARNED, trained, (MORE,)),
-        ),
+        Question("The coherence of random directions is learned", LEARNED, trained, (MORE,)),
     ]
-    return _decided(records, claims)
+    return _decided(records, questions)
 
 
 def by_net(records: Records) -> dict[str, list[str]]:
@@ -120,55 +137,43 @@ def by_net(records: Records) -> dict[str, list[str]]:
 def claims_on_photographs(records: Records) -> list[Claim]:
     """The same of a net on photographs; the records of its layers by name."""
     layers = [key for key, record in records.items() if record.trained]
-    claims = [
-        (
-            f"Images that maximize random directions are as alike as those that maximize units (layers {', '.join(layers)})",
-            (RAW, layers, _NO_MORE),
+    questions = [
+        Question(
+            "On photographs, too, images of random directions are as alike as those of units",
+            RAW,
+            layers,
+            _NO_MORE,
+            f"Layers {', '.join(layers)}.",
+            of_paper=True,
         ),
-        (
-            "The same between units and random directions whose activation does not go along with that of the mean "
-            "activation (not in the paper)",
-            (OFF, layers, _NO_MORE),
+        Question("The same, without what goes along with the mean activation", OFF, layers, _NO_MORE),
+        Question(
+            "The same, whitened: no direction has more variance than another", WHITENED, layers, _NO_MORE
         ),
-        (
-            "The same between units and random directions of the whitened space (not in the paper)",
-            (WHITENED, layers, _NO_MORE),
+        Question(
+            "What units are ahead by in the whitened space is learned", LEARNED_WHITENED, layers, (MORE,)
         ),
-        (
-            "What units are ahead by in the whitened space is learned (not in the paper)",
-            (LEARNED_WHITENED, layers, (MORE,)),
-        ),
-        (
-            "The coherence of random directions is learned: it is larger than in the untrained net (not in the paper)",
-            (LEARNED, layers, (MORE,)),
-        ),
+        Question("The coherence of random directions is learned", LEARNED, layers, (MORE,)),
     ]
-    return _decided(records, claims)
+    return _decided(records, questions)
 
 
-def _decided(
-    records: Records,
-    claims: Sequence[tuple[str, tuple[Contrast, Sequence[str], tuple[str, ...]]]],
-) -> list[Claim]:
-    """Claims out of a statement and what is compared, the layers, and the verdicts that support it."""
-    decided = [(statement, *rest) for statement, rest in claims if rest[1]]
-    means = [contrast.estimate(records, keys) for _, contrast, keys, _ in decided]
+def _decided(records: Records, questions: Sequence[Question]) -> list[Claim]:
+    """Claims out of those questions that have layers; their p-values are corrected for their number."""
+    asked = [question for question in questions if question.keys]
+    means = [question.contrast.estimate(records, question.keys) for question in asked]
     corrected = resampling.holm(np.array([mean.p for mean in means]))
     return [
         _claim(
-            statement,
-            contrast.name,
+            question,
             dataclasses.replace(mean, p=float(p)),
-            [contrast.estimate(records, [key]) for key in keys],
-            supporting,
+            [question.contrast.estimate(records, [key]) for key in question.keys],
         )
-        for (statement, contrast, keys, supporting), mean, p in zip(decided, means, corrected, strict=True)
+        for question, mean, p in zip(asked, means, corrected, strict=True)
     ]
 
 
-def _claim(
-    statement: str, name: str, mean: Estimate, layers: Sequence[Estimate], supporting: tuple[str, ...]
-) -> Claim:
+def _claim(question: Question, mean: Estimate, layers: Sequence[Estimate]) -> Claim:
     """By the mean over the layers, if they agree: differ by no more than luck, or lie on one side of zero."""
     differ = contrasts.heterogeneity(layers)
     above, below = sum(one.low > 0 for one in layers), sum(one.high < 0 for one in layers)
@@ -176,14 +181,17 @@ def _claim(
     if mean.verdict == UNDECIDED or contradict:
         verdict = "undecided"
     else:
-        verdict = "holds" if mean.verdict in supporting else "does not hold"
+        verdict = "holds" if mean.verdict in question.supporting else "does not hold"
+    alike = "" if differ.p < LEVEL else " no more than by luck"
     return Claim(
-        statement,
+        question.statement,
         verdict,
-        f"difference of scores ({name}), mean over {len(layers)} layers: {mean.value:+.3f} ({mean.low:+.3f} to "
-        f"{mean.high:+.3f}), {shown_p(mean.p)} corrected for these claims; intervals above 0 in {above} of the layers, below "
-        f"in {below}; layers differ{'' if differ.p < LEVEL else ' no more than by luck'}: Q {differ.q:.0f} on "
-        f"{differ.freedom} df, {shown_p(differ.p)}",
+        f"difference of scores, mean over {len(layers)} layers",
+        Cell(f"{mean.value:+.3f}", f"{mean.low:+.3f} to {mean.high:+.3f}"),
+        f"{question.reading} Compared: {question.contrast.name}; {shown_p(mean.p)}, corrected for these claims. The interval is "
+        f"above 0 in {above} of the layers, below in {below}. Layers differ{alike}: Q {differ.q:.0f} on {differ.freedom} df, "
+        f"{shown_p(differ.p)}.".strip(),
+        question.of_paper,
     )
 
 

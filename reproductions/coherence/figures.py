@@ -1,5 +1,9 @@
 """Figures 1 to 4: panels of the images that maximize directions, and how alike these are."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from keras_intriguing.directions import MEASURES
 from keras_intriguing.report import Cell, Figure, Section, Table, figures
 from reproductions.coherence import measure as coherence
@@ -22,19 +26,16 @@ def panels_section(run: Run, heading: str, file: str, panel: LayerPanel, kind: s
     ]
     path = run.out / "figures" / file
     figures.strips(path, rows)
-    note = (
-        f"Each row: the {K} images with the largest activation along one direction of the layer `{panel.layer}` of "
-        f"{PRESET}, falling from the left, with their true labels. {rule} Out of {descriptions.all_images(run)}. "
-        "What they have in common is for the reader to see; the table above tells how alike they are."
-    )
+    note = f"Each row: the {K} images with the largest activation, falling from the left, with their true labels. {rule}"
+    alt = f"{len(rows)} rows of {K} handwritten digits, whose labels are: {_labels(rows)}"
     cells = [(title, [Cell(f"{panel.values[m][i]:.2f}") for m in MEASURES]) for i, title in enumerate(titles)]
     ends = ((f"{K} random images", "chance"), (f"the best {K} that were found", "best"))
     references = [
         (words, [Cell(f"{getattr(panel.references[m], end):.2f}") for m in MEASURES]) for words, end in ends
     ]
     table = Table(
-        "How alike the ten images are",
-        "direction",
+        f"How alike the images of each {kind} are",
+        kind,
         [
             "share of the commonest label",
             "entropy of labels, bits",
@@ -42,13 +43,33 @@ def panels_section(run: Run, heading: str, file: str, panel: LayerPanel, kind: s
             "similarity of features",
         ],
         [*cells, *references],
-        "See the section on units and directions for the measures and for all directions of all layers.",
+        "Similarities: mean cosine of all pairs, about the mean of all images; features are those of another network.",
     )
     return Section(
         heading,
-        [table],
-        [Figure(heading, path, note)],
+        [Figure(f"The images of each {kind}", path, note, alt)],
+        _text(panel, kind),
+        folded=[table],
+        method=[
+            f"The layer is `{panel.layer}` of `{PRESET}`, its last hidden one. The images are out of "
+            f"{descriptions.all_images(run)}."
+        ],
         provenance=[("measured on", descriptions.all_images(run))],
+    )
+
+
+def _labels(rows: Sequence[tuple[str, Sequence[np.ndarray], Sequence[str]]]) -> str:
+    """Of the images of every row, for those who do not see them."""
+    return "; ".join(f"{title}: {', '.join(labels)}" for title, _, labels in rows)
+
+
+def _text(panel: LayerPanel, kind: str) -> str:
+    shares, chance = panel.values["purity"], panel.references["purity"].chance
+    pure = sum(round(K * share) >= K - 1 for share in shares)
+    return (
+        f"For {pure} of the {len(shares)} {kind}s at least {K - 1} of the {K} images show the same digit. On average the commonest "
+        f"digit has {100 * sum(shares) / len(shares):.0f}% of them; among {K} random images it has {100 * chance:.0f}%. "
+        f"{len(shares)} {kind}s decide nothing: whether units differ from random directions takes all of them."
     )
 
 
@@ -69,23 +90,53 @@ def photographs_section(run: Run, records: Records, kind: str, heading: str, rul
     k = photographs.K
     for what, end in ((f"{k} random photographs", "chance"), (f"the best {k} that were found", "best")):
         cells.append((what, [Cell(f"{getattr(references[m], end):.2f}") for m in MEASURES]))
-    path = run.out / "figures" / f"{heading.split(':')[0].lower().replace(' ', '')}.png"
+    path = run.out / "figures" / f"{heading.split(':')[0].lower().replace(' ', '')}.jpg"
     figures.strips(path, strips)
     where = descriptions.photographs(run)
+    one = "unit" if kind == UNITS else "random direction"
     note = (
-        f"Each row: the {k} photographs with the largest activation along one direction, falling from the left, with their "
-        f"true classes; in conv5 a photograph counts by its best position. {rule} Out of {where}."
+        f"Each row: the {k} photographs with the largest activation, falling from the left, with their true classes; in conv5 a "
+        f"photograph counts by its best position. {rule}"
     )
+    alt = f"{len(strips)} rows of {k} photographs, whose classes are: {_labels(strips)}"
     columns = [
         "share of the commonest class",
         "entropy of classes, bits",
         f"similarity of pixels ({photographs.SMALL}×{photographs.SMALL})",
         "similarity of features",
     ]
-    table_note = f"Features: those of {photographs.FEATURE_NET}, which were learned without labels; as for pixels, about their mean."
+    table_note = "Similarities: mean cosine of all pairs, about the mean of all photographs."
     return Section(
         heading,
-        [Table("How alike the photographs are", "direction", columns, cells, table_note)],
-        [Figure(heading, path, note)],
+        [Figure(f"The photographs of each {one}", path, note, alt)],
+        _photographs_text(records, kind, one),
+        folded=[
+            Table(
+                f"How alike the photographs of each {one} are",
+                "layer and direction",
+                columns,
+                cells,
+                table_note,
+            )
+        ],
+        method=[
+            f"The network is `{imagenette.ALEXNET}`; the photographs are out of {where}. Features are those of "
+            f"`{photographs.FEATURE_NET}`, which were learned without labels."
+        ],
         provenance=[("measured on", where)],
+    )
+
+
+def _photographs_text(records: Records, kind: str, one: str) -> str:
+    found, shown, chance = [], 0, 0.0
+    for layer, record in records.items():
+        if record.panels is not None:
+            shares = record.panels[kind].values["purity"]
+            chance = record.references["purity"].chance
+            shown += len(shares)
+            found.append(f"in {layer} {100 * sum(shares) / len(shares):.0f}%")
+    return (
+        f"Of the {photographs.K} photographs that maximize a {one} the commonest class has {' and '.join(found)} on average; among "
+        f"{photographs.K} random photographs it has {100 * chance:.0f}%. {shown} {one}s decide nothing: whether units differ from "
+        "random directions takes all of them."
     )

@@ -24,12 +24,12 @@ _MEASURED = {
     "purity": "share of the commonest label",
     "entropy": "entropy of the labels, bits",
     "pixels": "mean cosine similarity of pixels",
-    "features": "mean cosine similarity of another net's features",
+    "features": "mean cosine similarity of another network's features",
 }
 
 
 def verdicts(title: str, records: Records, differences: Differences, note: str) -> Table:
-    """How alike the images of units and of their rivals are, by layer."""
+    """How alike the images of units and of other directions are, by layer."""
     columns = ["score, units", "score, random", *(comparison(a, b) for a, b in PAIRS)]
     rows = [
         (
@@ -56,13 +56,17 @@ def learning(records: Records, differences: Differences) -> Table:
         if record.trained
     ]
     note = (
-        "Scores after training minus those of the same net's starting weights: what of the coherence is learned, and what "
-        "comes from the images. Columns as above, as if the directions before and after were drawn apart. The last one is "
-        "how much more units of the whitened space are ahead of its random directions than before training, with the normal "
-        "95% interval over directions that are the same before and after, not corrected."
+        "Scores after training minus those of the same network's starting weights: what of the coherence is learned, and what "
+        "comes from the images; intervals as if the directions before and after were drawn apart. Last column: how much more "
+        "units of the whitened space are ahead of its random directions than before training, with the normal 95% interval "
+        "over directions that are the same before and after, not corrected."
     )
     return Table(
-        "After and before training", "layer (directions)", [*names, LEARNED_WHITENED.name], rows, note
+        "Scores after training minus those before",
+        "layer (directions)",
+        [*names, LEARNED_WHITENED.name],
+        rows,
+        note,
     )
 
 
@@ -73,7 +77,9 @@ def by_depth(records: Records) -> Table:
     groups = {
         "last, dense classifiers": [key for preset, key in last.items() if preset.startswith("fc")],
         "last, the autoencoder": [key for preset, key in last.items() if preset.startswith("ae")],
-        "last, the convolutional net": [key for preset, key in last.items() if preset.startswith("convnet")],
+        "last, the convolutional network": [
+            key for preset, key in last.items() if preset.startswith("convnet")
+        ],
         "last, all": list(last.values()),
         "first of several": [layers[0] for layers in nets.values() if len(layers) > 1],
         "all": [key for layers in nets.values() for key in layers],
@@ -86,9 +92,15 @@ def by_depth(records: Records) -> Table:
     ]
     note = (
         "Mean differences over hidden layers, with normal 95% intervals that are not corrected. An untrained layer counts as "
-        "often as the nets that start from it."
+        "often as the networks that start from it."
     )
-    return Table("By depth", "hidden layers (how many)", [contrast.name for contrast in columns], rows, note)
+    return Table(
+        "Differences by depth",
+        "hidden layers (how many)",
+        [contrast.name for contrast in columns],
+        rows,
+        note,
+    )
 
 
 def by_measure(records: Records, differences: Differences, measure: str) -> Table:
@@ -109,14 +121,14 @@ def by_measure(records: Records, differences: Differences, measure: str) -> Tabl
         + (f" (none are beyond {limit:.3f})" if abs(limit - best) > 1e-6 else "")
         for chance, best, limit in sorted(ends)
     )
-    other = " The second pair is that of the convolutional net." if len(ends) > 1 else ""
+    other = " The second pair is that of the convolutional network." if len(ends) > 1 else ""
     return Table(
         f"By measure: {_MEASURED[measure]}",
         "layer (directions)",
         [*KINDS, f"{comparison(UNITS, RANDOM)}, score"],
         rows,
-        f"Means over directions, and their middle half. {bounds[0].upper() + bounds[1:]}.{other} Last column as above; the "
-        "other comparisons by this measure are in the records.",
+        f"Means over directions, and their middle half. {bounds[0].upper() + bounds[1:]}.{other} Last column: the "
+        "difference of this measure's scores; other comparisons by it are in the records.",
     )
 
 
@@ -137,14 +149,15 @@ def photographs(records: Records) -> Table:
         if record.trained
     ]
     note = (
-        "All units of the layer against their rivals, as in the section on units and random directions: score 0 for what "
-        f"{PHOTOGRAPHS_K} random photographs have and 1 for the most alike that were found, mean of four measures; differences with "
-        "95% interval (bootstrap over directions), Cliff's δ, and p of a permutation test of Welch's t corrected for "
-        f"{differences.tests} tests; “alike” goes by the interval, which is not corrected. The last column is how much more "
-        "units of the whitened space are ahead than before training."
+        f"Score: 0 for what {PHOTOGRAPHS_K} random photographs have, 1 for the most alike that were found, mean of four measures. "
+        "Differences with 95% interval (bootstrap over directions), Cliff's δ, and p of a permutation test of Welch's t "
+        f"corrected for {differences.tests} tests; “alike” goes by the interval, which is not corrected. Last column: how much "
+        "more units of the whitened space are ahead than before training."
     )
     columns = ["score, units", "score, random", *names, LEARNED_WHITENED.name]
-    return Table("Units against their rivals", "layer (units)", columns, rows, note)
+    return Table(
+        "All units compared with other directions, on photographs", "layer (units)", columns, rows, note
+    )
 
 
 def name(record: LayerRecord) -> str:

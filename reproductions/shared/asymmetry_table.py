@@ -9,22 +9,23 @@ from reproductions.measurements.asymmetry import Difference, pair
 from reproductions.shared.paper import PAPER
 
 
-def table(values: Mapping[str, Difference], papers: Mapping[str, Mapping[str, float]]) -> Table:
+def table(name: str, values: Mapping[str, Difference], papers: Mapping[str, Mapping[str, float]]) -> Table:
     """A row for every pair of models, in the direction in which the paper's difference is positive.
 
     Args:
+        name: of the paper's table.
         values: by pair.
         papers: `papers[A][B]`, the paper's error of B on A's examples, in percent.
     """
     rows = [_row(values, papers, a, b) for a, b in itertools.combinations(papers, 2)]
     rows.sort(key=lambda row: row[0])
     note = (
-        "Row A → B: the error of B on A's examples minus the error of A on B's, in percent points, the paper's "
-        "examples (penalty), in the direction in which the paper's difference is positive; average, its interval over "
-        "images, lowest and highest of all pairs of training runs. Ours has its sign where both lie on one side of zero. "
-        "Luck: twice the standard deviation of a single such difference over training runs of both models and over the "
-        "choice of 256 images; unknown where a model has one run. The paper has one run each: a difference of its "
-        "tables that is smaller says nothing of the models."
+        "Row A → B: the error of B on A's examples minus the error of A on B's, in percent points, in the direction in which "
+        "the paper's difference is positive. Ours: average over all pairs of training runs, its 95% interval over images, "
+        "lowest and highest pair. It has the paper's sign where all of these lie above zero. Luck: twice the standard "
+        "deviation of a single such difference over training runs and over the choice of 256 images; unknown where a model "
+        "has one run. The paper trained each model once: a difference of its table that is smaller than luck says nothing of "
+        "the models."
     )
     columns = [
         "the paper's difference",
@@ -33,7 +34,13 @@ def table(values: Mapping[str, Difference], papers: Mapping[str, Mapping[str, fl
         "paper's exceeds luck",
         "ours has its sign",
     ]
-    return Table("Which differences are larger than the luck of a training run", "A → B", columns, rows, note)
+    return Table(
+        f"Which differences of {name} are larger than the luck of a training run",
+        "A → B",
+        columns,
+        rows,
+        note,
+    )
 
 
 def _row(

@@ -26,6 +26,8 @@ def percent(number: Number, paper: str = "", recorded: bool = False) -> Cell:
 
 def distortion(number: Number, paper: str = "", success: float = 1.0) -> Cell:
     """An average distortion, with the success rate where it is not 1."""
+    if number.value == 0:
+        return Cell("0", paper=paper)
     failed = "" if success == 1 else f" ({100 * success:.1f}% succeeded)"
 
     def shown(value: float) -> str:

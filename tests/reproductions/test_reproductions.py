@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ from reproductions.measurements.certified import Certified, CertifiedDistortion
 from reproductions.measurements.distortions import Distortions
 from reproductions.measurements.examples import DIRECT, NEAREST, Attack
 from reproductions.measurements.transfer import Adversarial, Change, Perturbed, Transfer, TransferRow
-from reproductions.shared import code, intervals, records
+from reproductions.shared import code, intervals, measurement, records
+from reproductions.shared.averages import average
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Values, measured
 from reproductions.shared.paper import PAPER
@@ -56,6 +58,12 @@ def test_a_share_over_runs_leaves_out_what_does_not_exist() -> None:
     low, high = intervals.runs_range(intervals.share([0.0, 1.0], 10))
     assert low == pytest.approx(stats.binomtest(0, 10).proportion_ci(method="wilson").low, abs=1e-12)
     assert high == pytest.approx(stats.binomtest(10, 10).proportion_ci(method="wilson").high)
+
+
+def test_an_average_has_the_average_of_the_ends() -> None:
+    ours = average([Number(0.1, 0.0, 0.2, 16, [0.1]), Number(0.3, 0.2, 0.6, 16, [0.3])])
+    assert (ours.value, ours.low, ours.high, ours.n) == (pytest.approx(0.2), 0.1, 0.4, 16)
+    assert ours.runs == []
 
 
 def test_luck_is_the_deviation_of_a_single_difference() -> None:
@@ -181,8 +189,55 @@ def test_report_has_everything_and_names_the_way_here(out: Path) -> None:
         "--attacked 16",
     ):
         assert part in text, part
-    assert "(0.062)" in text
+    assert "paper 0.062" in text
     assert (out / "report.html").stat().st_size > 50_000
+
+
+def test_the_page_starts_with_what_was_measured_and_the_papers_claims(out: Path) -> None:
+    text = (out / "report.html").read_text(encoding="utf-8")
+    parts = (
+        "arXiv:1312.6199",
+        "training images, which the networks have seen",
+        'id="claims"',
+        'id="table-1"',
+    )
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    strip = text[places[2] : places[3]]
+    assert strip.count('class="statement"') == 11
+    assert "The paper's distortions are those to random target classes" not in strip  # our question
+    assert "The paper&#39;s distortions are those to random target classes" in text[places[3] :]
+    assert len(re.findall(r'alt="[^"]{40,}"', text)) == text.count("<img") == 4
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', text)) == set(ids)
+    assert len(text) < 5_000_000
+
+
+def test_the_report_speaks_of_no_chapter_that_it_lacks(out: Path) -> None:
+    text = (out / "REPORT.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    titles = re.findall(r"<summary>(.+?)</summary>|^\*\*(.+)\*\*$", text, re.MULTILINE)
+    folded = [title for pair in titles for title in pair if title and title != "How this was measured"]
+    assert len({*headings, *folded}) == len(headings) + len(folded)
+    there = {heading.split(":")[0] for heading in headings}
+    mentioned = set(re.findall(r"(?<!paper's )(?<!of its )((?:Table|Figure) \d)", text))
+    assert mentioned <= there
+    assert not re.search(r"rightly|held against|[Ss]ee the section|below this|tables? below", text)
+
+
+def test_table_1_shows_no_image_that_was_its_target_before(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = run.attacked
+    labels = {"label_before": y, "label_after": np.where(np.arange(4) == 1, (y + 1) % 10, y)}
+    arrays = {"success": np.ones(4, bool), "adversarial": x, **labels}
+    planted = examples.Examples(arrays, examples.ExamplesFile("", "", 0))
+    monkeypatch.setattr(examples, "load", lambda run, attack: planted)
+    rows: list = []
+    monkeypatch.setattr(table1.figures, "triples", lambda path, drawn: rows.extend(drawn))
+    table1._figure(run)
+    assert len(rows) == len(table1.PRESETS)
+    for _, (triple,) in rows:
+        assert (triple.label_before, triple.label_after) == (str(y[1]), str((y[1] + 1) % 10))
 
 
 def test_records_say_what_they_rest_on(out: Path) -> None:
@@ -334,7 +389,7 @@ def test_verdict_of_table3_can_go_either_way(run: Run) -> None:
     assert table3.claims(run, planted(0.55))[0].verdict == "undecided"
     (claim,) = table3.claims(run, planted(-0.7))
     assert claim.verdict == "does not hold"
-    assert "-0.70 points" in claim.evidence
+    assert claim.number.value == "-0.70 points"
 
 
 def planted_table4(across: float, amplified: float) -> Values:

@@ -63,6 +63,7 @@ def test_the_report_has_figures_tables_and_verdicts(out: Path) -> None:
         "figures/figure1-units.png",
         "figures/figure2-random-directions.png",
         "figures/directions-coherence.png",
+        "figures/directions-scores.png",
         "fc100_100_10_mnist_p1, hidden2 (100)",
         "no distinction between individual high level units",
         "all 417 MNIST training images",
@@ -263,16 +264,17 @@ def test_verdicts_can_go_either_way(
 def test_layers_that_differ_are_said_to() -> None:
     by_depth = planted({UNITS: 0.5}, 0.1, {UNITS: 0.1})
     pooled = directions_claims.claims_of(by_depth)[2]
-    assert "intervals above 0 in 2 of the layers, below in 2; layers differ: Q" in pooled.evidence
+    assert "above 0 in 2 of the layers, below in 2. Layers differ: Q" in pooled.evidence
     assert "on 3 df, p < 0.001" in pooled.evidence
     alike = directions_claims.claims_of(planted({}, 0.1))[2]
-    assert "layers differ no more than by luck: Q 0 on 3 df, p 1" in alike.evidence
+    assert "Layers differ no more than by luck: Q 0 on 3 df, p 1" in alike.evidence
 
 
 def test_claims_on_photographs_go_by_the_same_rules() -> None:
     values = planted({WHITE_UNITS: 0.5, RANDOM: 0.6, UNITS: 0.6}, 0.1)
     claims = directions_claims.claims_on_photographs(values)
     assert [claim.verdict for claim in claims] == [HOLDS, HOLDS, DOES_NOT, HOLDS, HOLDS]
+    assert [claim.of_paper for claim in claims] == [True, False, False, False, False]
     assert all("False" not in claim.statement for claim in claims)  # no untrained layer
 
 

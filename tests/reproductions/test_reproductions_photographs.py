@@ -118,7 +118,7 @@ def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, 
     ):
         assert part in text, part
     for name in ("figure3", "figure4", "figure5-examples"):
-        assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5_000
+        assert (tmp_path / "figures" / f"{name}.jpg").stat().st_size > 5_000
 
     record = json.loads((tmp_path / "records/figure5/direct.json").read_text())
     values, key = record["values"], record["key"]

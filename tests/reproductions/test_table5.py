@@ -71,18 +71,20 @@ def test_it_has_the_papers_figures_beside_both_formulas_and_the_bracket(
     assert dense.upper == pytest.approx(np.linalg.norm(kernel, 2))
 
     section = table5.CHAPTER.section(run(tmp_path), values)
-    name, cells = section.tables[0].rows[0]
+    (shown_first,) = section.opening
+    assert isinstance(shown_first, report.Table)
+    name, cells = shown_first.rows[0]
     shown = [cell.value for cell in cells]
     assert name == "conv1"
     assert shown[:3] == ["1×3×3×4", "2", "2.75"]
     assert [float(v) for v in shown[3:]] == pytest.approx(
         [first.paper, first.supremum, first.lower, first.upper], rel=1e-4
     )
-    whole = dict(section.tables[0].rows)["with normalization and pooling"]
+    whole = dict(shown_first.rows)["with normalization and pooling"]
     product = first.upper * norm.upper * pool.upper
     assert float(whole[-1].value) == pytest.approx(product, rel=1e-3)
-    assert "NOT TRAINED" in section.tables[0].title
-    page = report.write(report.Report("t", "s", [section], []), tmp_path)
+    assert "NOT TRAINED" in shown_first.title
+    page = report.write(report.Report("t", "s", "", [section], []), tmp_path)
     assert "table5-spectra.png" in (page.parent / "REPORT.md").read_text()
 
 
@@ -107,7 +109,8 @@ def test_weights_of_ones_own_are_used_and_named(small: None, tmp_path: Path) -> 
     expected = ki.spectral.frequency_supremum(model.get_layer("conv1")).upper
     assert values[table5.of_layer("conv1", grouped=True)].supremum == pytest.approx(expected)
     own = run(tmp_path, tmp_path / "own")
-    grouped, ungrouped, *_ = table5.CHAPTER.section(own, values).tables
+    section = table5.CHAPTER.section(own, values)
+    grouped, ungrouped = section.opening[0], section.folded[0]
     assert "weights SHA-256 " in grouped.title
     assert "NOT TRAINED" not in grouped.title
     assert "NOT TRAINED, weights initialization, seed 0" in ungrouped.title
