@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras_intriguing as ki
@@ -48,7 +49,8 @@ def reproduce(options: argparse.Namespace) -> Path:
 
 
 def _require_inputs(run: Run, chosen: list[Chapter]) -> None:
-    """Loads images and finds models, so that what is missing is said before any work."""
+    """Loads images, finds models and reads the other chapters' sections: what is wrong is said before any work."""
+    _stored(run, [name for name in chapters.NAMES if name not in {chapter.name for chapter in chosen}])
     run.load("train" if run.dataset == "mnist5k" else "test")
     if any(chapter.photographs for chapter in chosen):
         imagenette.validation(run)
@@ -72,8 +74,13 @@ def _keep(run: Run, chapter: Chapter) -> None:
     report.sections.save(section, run.out / "sections" / f"{chapter.name}.json", run.out)
 
 
+def _stored(run: Run, names: Iterable[str]) -> list[report.Section]:
+    """The finished sections of those chapters that have one."""
+    paths = [run.out / "sections" / f"{name}.json" for name in names]
+    return [report.sections.load(path, run.out) for path in paths if path.exists()]
+
+
 def _write(run: Run) -> Path:
-    paths = [run.out / "sections" / f"{name}.json" for name in chapters.NAMES]
     return report.write(
         report.Report(
             title="Intriguing properties of neural networks, remeasured",
@@ -83,7 +90,7 @@ def _write(run: Run) -> Path:
                 "change. Every number has a 95% interval, and every verdict is computed from such numbers."
             ),
             caution=deviations.TRAINING_IMAGES if run.dataset == "mnist5k" else "",
-            sections=[report.sections.load(path, run.out) for path in paths if path.exists()],
+            sections=_stored(run, chapters.NAMES),
             deviations=deviations.COMMON,
         ),
         run.out,

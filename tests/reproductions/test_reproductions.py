@@ -263,6 +263,16 @@ def test_a_second_run_measures_nothing_again_and_keeps_the_other_sections(out: P
     assert before == {p: p.read_bytes() for p in (out / "records").rglob("*.json")}
 
 
+def test_a_section_of_another_version_is_named_before_work_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "sections").mkdir()
+    (tmp_path / "sections" / "table2.json").write_text('{"heading": "of another version", "tables": []}')
+    assert reproductions.main(["table3", "--attacked", "16", "--out", str(tmp_path)]) == 2
+    assert "table2.json is no section of a report" in capsys.readouterr().err
+    assert not (tmp_path / "records").exists()
+
+
 def test_examples_that_are_missing_are_made_again(out: Path) -> None:
     path = out / "examples" / "fc10_mnist_decay1-direct-random.npz"
     path.unlink()
