@@ -146,7 +146,7 @@ def _error(values: Values, source: str, model: str) -> Number:
 
 
 def _on_others(values: Values, model: str) -> Number:
-    """The average of a model's errors on the examples made for each other one."""
+    """The average of a model's errors on the examples of each other one."""
     return average([_error(values, source, model) for source in PRESETS if source != model])
 
 
@@ -163,7 +163,7 @@ def _transfer(values: Values) -> Claim:
     above = sum(_error(values, *pair).low > clean[pair[1]].high for pair in pairs)
     on_clean = average([clean[model] for model in PRESETS])
     return Claim(
-        "Examples made for one model fool models of other architectures too",
+        "Examples of one model fool models of other architectures too",
         "holds" if above > len(pairs) / 2 else "does not hold",
         f"average error on another model's examples; {100 * on_clean.value:.1f}% on clean images",
         cells.percent(average([_on_others(values, model) for model in PRESETS]), _papers_mean(PRESETS)),

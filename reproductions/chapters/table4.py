@@ -20,7 +20,13 @@ STDDEVS = (0.06, AMPLIFIED)
 CLEAN = Transfer("table4/clean", Clean(), PRESETS)
 ASYMMETRY = Asymmetry("table4/asymmetry", PRESETS)
 _FIRST, _SECOND, _OTHER = PRESETS  # trained on P1, P1, P2
-_ACROSS = ((_FIRST, _OTHER), (_SECOND, _OTHER), (_OTHER, _FIRST), (_OTHER, _SECOND))  # made for, fed to
+# pairs of an attacked model and a model that its examples are given to
+_ACROSS = (
+    (_FIRST, _OTHER),
+    (_SECOND, _OTHER),
+    (_OTHER, _FIRST),
+    (_OTHER, _SECOND),
+)
 _WITHIN = ((_FIRST, _SECOND), (_SECOND, _FIRST))
 
 
@@ -108,7 +114,7 @@ def _section(run: Run, values: Values) -> Section:
 
 
 def _mean(values: Values, change: Change, pairs: Sequence[tuple[str, str]]) -> Number:
-    """Of the errors over pairs of a model that the examples were made for and one that they are fed to."""
+    """Of the errors over pairs of an attacked model and one that its examples are given to."""
     return average([values[examples_of(a, change)].errors[b] for a, b in pairs])
 
 
@@ -125,7 +131,7 @@ def _text(values: Values) -> str:
         return shown(average(list(values[row].errors.values())))
 
     return (
-        "Examples made for a model of one half give a model of the other half an error of "
+        "Examples of a model of one half give a model of the other half an error of "
         f"{shown(_mean(values, Change.NONE, _ACROSS))} on average, a model of the same half "
         f"{shown(_mean(values, Change.NONE, _WITHIN))}; on the clean images it is {plain(CLEAN)}. Amplified to 0.1, they give "
         f"{shown(_mean(values, Change.AMPLIFIED, _ACROSS))} across the halves and "

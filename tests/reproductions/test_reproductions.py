@@ -21,7 +21,7 @@ from reproductions.measurements.certified import Certified, CertifiedDistortion
 from reproductions.measurements.distortions import Distortions
 from reproductions.measurements.examples import DIRECT, NEAREST, Attack
 from reproductions.measurements.transfer import Adversarial, Change, Perturbed, Transfer, TransferRow
-from reproductions.shared import code, intervals, measurement, records
+from reproductions.shared import code, intervals, records
 from reproductions.shared.averages import average
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Values, measured
