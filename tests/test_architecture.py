@@ -3,9 +3,15 @@
 import ast
 import graphlib
 import importlib
+import pydoc
 import re
+import types
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+import keras_intriguing as ki
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,10 +26,10 @@ classifiers
 attack  spectral
 certificates  directions  transfer
 training  conversion  report
+__init__
 cli
 __main__
 """
-
 
 # Beside the names of the package itself; the bar is that of its commands.
 PUBLIC_ROOMS = ("keras_intriguing.attack", "keras_intriguing.report", "keras_intriguing.cli.progress")
@@ -134,3 +140,14 @@ def _is_public(dotted: str) -> bool:
             return False
         found = getattr(found, part)
     return True
+
+
+@pytest.mark.parametrize("package", [ki, ki.training], ids=lambda package: package.__name__)
+def test_type_checkers_read_of_the_names_that_are_loaded_when_they_are_used(
+    package: types.ModuleType,
+) -> None:
+    stub = ast.parse(Path(package.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    names = dict(_bound(stub))
+    assert set(names) == set(package.__all__)
+    for name, dotted in names.items():
+        assert getattr(package, name) is pydoc.locate(dotted)

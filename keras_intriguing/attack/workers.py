@@ -95,7 +95,7 @@ class Workers:
             results |= {index: Result(**fields) for index, fields in batches.items()}
         return results
 
-    def _exchange(self, arrays: dict[str, np.ndarray]) -> dict[int, dict[str, np.ndarray]]:
+    def _exchange(self, arrays: dict[str, Any]) -> dict[int, dict[str, np.ndarray]]:
         """The arrays of the other workers.
 
         Raises:

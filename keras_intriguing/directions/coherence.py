@@ -137,7 +137,7 @@ def _purity_reference(sizes: np.ndarray, k: int) -> Reference:
     binomial; given that they sum to k, they are what k different images have. So nothing overflows, as sets' numbers do.
     """
     counts, total = np.arange(k + 1), sizes.sum()
-    chances = [stats.binom.pmf(counts, size, k / total) for size in sizes]
+    chances = [np.asarray(stats.binom.pmf(counts, size, k / total)) for size in sizes]
     every = stats.binom.pmf(k, total, k / total)
     expected = float(k)
     for most in range(k):

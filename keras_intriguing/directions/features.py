@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -25,13 +25,13 @@ class Chunk(NamedTuple):
 
     Attributes:
         first: the index of the first image.
-        count: how many images.
-        outputs: float32 [B, …, D]. B is `count` or, where a last chunk was filled up to the size of the others, more:
+        size: how many images.
+        outputs: float32 [B, …, D]. B is `size` or, where a last chunk was filled up to the size of the others, more:
             products of other sizes round otherwise, and equal images are to have equal outputs.
     """
 
     first: int
-    count: int
+    size: int
     outputs: tf.Tensor
 
 
@@ -69,7 +69,7 @@ def activations(model: keras.Model, layer: str | keras.layers.Layer, images: Any
         ValueError: unknown layer (the message lists the model's), no images or what holds none, a data set that
             never ends, pixels outside [0, 1] for a model of this package, or activations that are not finite.
     """
-    return np.concatenate([chunk.outputs[: chunk.count].numpy() for chunk in stream(model, layer, images)])
+    return np.concatenate([chunk.outputs[: chunk.size].numpy() for chunk in stream(model, layer, images)])
 
 
 def moments(model: keras.Model, layer: str | keras.layers.Layer, images: Any) -> Moments:
@@ -77,9 +77,9 @@ def moments(model: keras.Model, layer: str | keras.layers.Layer, images: Any) ->
 
     Args and errors: as of `activations`.
     """
-    count, total, square = 0, 0.0, 0.0
+    count, total, square = 0, np.zeros(()), np.zeros(())
     for chunk in stream(model, layer, images):
-        rows = chunk.outputs[: chunk.count].numpy().astype(np.float64)
+        rows = chunk.outputs[: chunk.size].numpy().astype(np.float64)
         rows = rows.reshape(-1, rows.shape[-1])
         if count == 0:  # so that no digits are lost where the mean is large beside the deviation
             shift = rows.mean(axis=0)
@@ -137,7 +137,9 @@ def find(model: keras.Model, layer: str | keras.layers.Layer) -> keras.layers.La
     raise ValueError(f"{model.name} has no layer {name!r}. It has: {known or 'none'}.")
 
 
-def _outputs(model: keras.Model, layer: keras.layers.Layer, image_shape: tuple[int, ...]) -> Callable:
+def _outputs(
+    model: keras.Model, layer: keras.layers.Layer, image_shape: tuple[int, ...]
+) -> tf.types.experimental.ConcreteFunction:
     """A layer's outputs for images [B, …] of a shape, channels last, and whether all are finite, compiled.
 
     It is traced afresh for every call, in a fraction of a second: what a kept one would compute could be what the

@@ -59,7 +59,7 @@ def top_images(
     """
     given = np.asarray(directions)
     with np.errstate(over="ignore"):  # what float32 does not hold is refused
-        rows = given.real.astype(np.float32, copy=False)
+        rows = np.real(given).astype(np.float32, copy=False)
         # every partial sum of ⟨φ, v⟩ is at most max|φ|·‖v‖₁
         most = _LARGEST / max(1, np.abs(rows).sum(axis=-1).max(initial=0))
     if rows.ndim != 2 or not len(rows) or np.iscomplexobj(given) or not np.isfinite(rows).all():
@@ -82,11 +82,11 @@ def top_images(
             blocks = _blocks(rows, k, max(1, _BLOCK // (len(arranged) * positions)))
         if not tf.reduce_max(tf.abs(arranged)) <= most:
             raise ValueError(
-                f"⟨φ, v⟩ may overflow float32 in images {chunk.first} to {chunk.first + chunk.count - 1}. Scale the "
+                f"⟨φ, v⟩ may overflow float32 in images {chunk.first} to {chunk.first + chunk.size - 1}. Scale the "
                 "directions down; their length changes no order."
             )
         blocks = [block.merged(arranged, chunk) for block in blocks]
-        seen += chunk.count
+        seen += chunk.size
     if k > seen:
         raise ValueError(_too_large(k, seen))
     return TopImages(*(np.concatenate([np.asarray(b[i]) for b in blocks]) for i in (1, 2)))
@@ -101,7 +101,7 @@ class _Block(NamedTuple):
 
     def merged(self, outputs: tf.Tensor, chunk: features.Chunk) -> "_Block":
         merge = _merge_positions if len(outputs.shape) == 3 else _merge
-        return _Block(self.directions, *merge(*self, outputs, chunk.first, chunk.count))
+        return _Block(self.directions, *merge(*self, outputs, chunk.first, chunk.size))
 
 
 def _blocks(directions: np.ndarray, k: int, most: int) -> list[_Block]:

@@ -66,18 +66,18 @@ def _eliminated(
     matrices: Sequence[tf.Tensor], weights: Sequence[tf.Tensor], margins: Sequence[tf.Tensor]
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """The smallest ρ for feasible diagonals T, which are made from free numbers; the Schur complements one by one."""
-    gram = tf.matmul(matrices[-1], matrices[-1], transpose_a=True)
+    half = matrices[-1]  # whose Gram matrix is what is left
     diagonals: list[tf.Tensor] = []
     for matrix, weight, margin in zip(matrices[-2::-1], weights[::-1], margins[::-1], strict=True):
+        gram = tf.matmul(half, half, transpose_a=True)
         free = tf.exp(weight)
         scaled = gram / tf.sqrt(free[:, None] * free[None, :])
         diagonal = 0.5 * tf.linalg.eigvalsh(scaled)[-1] * (1 + tf.exp(margin)) * free
         diagonals.insert(0, diagonal)
         factor = tf.linalg.cholesky(tf.linalg.diag(2 * diagonal) - gram)
         half = tf.linalg.triangular_solve(factor, diagonal[:, None] * matrix)
-        if len(diagonals) == len(weights):  # the inputs: the Gram matrix's smaller form will do
-            return tf.linalg.eigvalsh(tf.matmul(half, half, transpose_b=True))[-1], diagonals
-        gram = tf.matmul(half, half, transpose_a=True)
+    # of the inputs the Gram matrix's smaller form will do
+    return tf.linalg.eigvalsh(tf.matmul(half, half, transpose_b=True))[-1], diagonals
 
 
 def _certified(matrices: Sequence[np.ndarray], diagonals: Sequence[np.ndarray], rho: float) -> float:

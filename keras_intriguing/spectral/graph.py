@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_intriguing.spectral.recognition import check_model, check_precision, check_unchanged, named
 
-Shape = tuple[int | None, ...]
+Shape = tuple[Any, ...]  # of a tensor: sizes, None where one is not known
 _INFERENCE = {"training": (None, False), "mask": (None,)}  # what a graph may pass to its layers
 
 

@@ -97,7 +97,7 @@ def is_convolution(layer: Any) -> bool:
     return type(layer) in CONVOLUTIONS
 
 
-def _checked_shape(layer: Any, input_shape: Sequence[int]) -> tuple[int, ...]:
+def _checked_shape(layer: Any, input_shape: Any) -> tuple[int, ...]:
     if not isinstance(layer, keras.layers.Layer):
         raise ValueError(f"operator_norm takes a Keras layer, not {type(layer).__name__}.")
     if isinstance(layer, keras.Model) and not is_registered(type(layer)):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_intriguing.report.figures.saving import save
 
@@ -35,8 +36,8 @@ def triples(path: Path, rows: Sequence[tuple[str, Sequence[Triple]]]) -> None:
     named = 1.3 if any(name for name, _ in rows) else 0.1
     labels = [label for _, row in rows for triple in row for label in triple[2:]]
     titled = size + 0.05 + font / 52 * max(label.count("\n") + 1 for label in labels)
-    figure = Figure(figsize=(named + 3 * size * count, titled * len(rows)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02)
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.02)
+    figure = Figure(figsize=(named + 3 * size * count, titled * len(rows)), layout=layout)
     grid = figure.subplots(len(rows), 3 * count, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()

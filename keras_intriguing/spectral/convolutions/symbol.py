@@ -87,7 +87,7 @@ class Symbol:
         """σ₁² [frequencies, groups], piece by piece."""
         for chunk in self.chunks(frequencies):
             grams = self._grams(chunk)
-            values = grams[:, 0].real if grams.shape[-1] == 1 else np.linalg.eigvalsh(grams)
+            values = np.real(grams[:, 0]) if grams.shape[-1] == 1 else np.linalg.eigvalsh(grams)
             yield values[:, -1].reshape(len(chunk), -1)
 
     def largest(self, frequencies: np.ndarray, less_than: float = math.inf) -> float:
@@ -208,8 +208,9 @@ def _promising(symbol: Symbol, sizes: Sequence[int]) -> list[np.ndarray]:
     candidates = []
     axes = [[(size + more, offset) for more in range(_LARGER) for offset in (0.5, 0.0)] for size in sizes]
     shears = {round(sizes[0] * k / _SHEARS) for k in range(_SHEARS if len(sizes) > 1 else 1)}
-    for *choice, shear in itertools.product(*axes, shears):
-        frequencies = grid(*zip(*choice, strict=True), shear)
+    for choice, shear in itertools.product(itertools.product(*axes), shears):
+        larger, offsets = zip(*choice, strict=True)
+        frequencies = grid(larger, offsets, shear)
         values = known(frequencies)
         order = np.argsort(-values)
         candidates.append((values[order[0]], frequencies[order]))

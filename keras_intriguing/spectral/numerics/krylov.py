@@ -28,9 +28,10 @@ def top_vector(apply: Callable[[np.ndarray], np.ndarray], size: int, tolerance: 
         length = float(np.linalg.norm(image))
         settled = len(values) > _PATIENCE and values[-1] <= values[-1 - _PATIENCE] * (1 + tolerance)
         if settled or length <= 1e-14 * abs(values[-1]) or step == len(basis):
-            return vectors[:, -1] @ basis[:step]
+            break
         below.append(length)
         basis[step] = image / length
+    return vectors[:, -1] @ basis[:step]
 
 
 def _orthogonalized(vector: np.ndarray, basis: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def matrix_norm(a: np.ndarray) -> Norm:
     if a.shape[0] < a.shape[1]:
         norm = _tall_norm(np.ascontiguousarray(a.conj().T))
         vector = a.conj().T @ norm.vector
-        norm = Norm(attained(np.linalg.norm(a @ vector), a, vector), norm.upper, vector)
+        norm = Norm(attained(float(np.linalg.norm(a @ vector)), a, vector), norm.upper, vector)
     else:
         norm = _tall_norm(a)
     return Norm(norm.lower * scale, norm.upper * scale, norm.vector)
@@ -47,7 +47,7 @@ def _tall_norm(a: np.ndarray) -> Norm:
     rows, columns = a.shape
     gram = a.conj().T @ a
     vector = top_eigenvector(gram)
-    lower = attained(np.linalg.norm(a @ vector), a, vector)
+    lower = attained(float(np.linalg.norm(a @ vector)), a, vector)
     frobenius = float(np.vdot(a, a).real) * (1 + gamma(4 * a.size))  # without the array of all squares
     # twice as many operations where a product is complex
     rounding = gamma(4 * rows) * frobenius + 4 * UNIT * frobenius

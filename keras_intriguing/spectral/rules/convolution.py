@@ -115,17 +115,17 @@ def _large(operator: Convolution) -> NormBounds:
     if math.prod(operator.output_shape) < math.prod(shape):
         outputs = operator.output_shape
 
-        def gram(y: np.ndarray) -> np.ndarray:
+        def gram_of_outputs(y: np.ndarray) -> np.ndarray:
             return operator.apply(operator.transpose(y.reshape(1, *outputs))).ravel()
 
-        y = krylov.top_vector(gram, math.prod(outputs))
+        y = krylov.top_vector(gram_of_outputs, math.prod(outputs))
         vector = operator.transpose(y.reshape(1, *outputs))[0]
     else:
 
-        def gram(x: np.ndarray) -> np.ndarray:
+        def gram_of_inputs(x: np.ndarray) -> np.ndarray:
             return operator.transpose(operator.apply(x.reshape(1, *shape))).ravel()
 
-        vector = krylov.top_vector(gram, math.prod(shape)).reshape(shape)
+        vector = krylov.top_vector(gram_of_inputs, math.prod(shape)).reshape(shape)
     vector = vector / np.linalg.norm(vector)
     lower = _attained(operator, vector)
     symbol = Symbol(operator)

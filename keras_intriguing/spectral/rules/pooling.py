@@ -1,5 +1,6 @@
 """Constants of pooling, along every axis by itself: a window of several axes is their product."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,8 @@ def _product(
         witness = np.multiply.outer(witness, vector)
     channels = channels_last(layer, input_shape)[-1]
     witness = np.multiply.outer(witness, np.eye(channels)[0])
-    lower, upper = (float(np.prod([factor[side] for factor in factors])) for side in (0, 1))
+    lower = math.prod(low for low, _, _ in factors)
+    upper = math.prod(high for _, high, _ in factors)
     roundings = 1 + 4 * len(factors) * 2.0**-53
     witness = from_channels_last(layer, witness)
     return NormBounds(lower / roundings, upper * roundings, "axis by axis", (witness, np.zeros_like(witness)))

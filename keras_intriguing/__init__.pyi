@@ -1,0 +1,39 @@
+# What a type checker reads of the public names, which __init__.py loads when they are used.
+
+from keras_intriguing import (
+    conversion,
+    data,
+    directions,
+    files,
+    models,
+    presets,
+    spectral,
+    training,
+    transfer,
+)
+from keras_intriguing.attack import Result, minimal_distortion
+from keras_intriguing.certificates import Certificate, certified_distortion
+from keras_intriguing.classifiers import evaluation
+from keras_intriguing.data import photographs
+from keras_intriguing.presets import from_preset, list_presets
+
+__version__: str
+__all__ = [
+    "Certificate",
+    "Result",
+    "certified_distortion",
+    "conversion",
+    "data",
+    "directions",
+    "evaluation",
+    "files",
+    "from_preset",
+    "list_presets",
+    "minimal_distortion",
+    "models",
+    "photographs",
+    "presets",
+    "spectral",
+    "training",
+    "transfer",
+]
