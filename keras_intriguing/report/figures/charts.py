@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from keras_intriguing.report.figures.saving import save
@@ -24,8 +26,9 @@ def heat_maps(
     size = (1.7 + 0.62 * len(columns) * len(maps) + 0.8, 1.5 + 0.36 * len(rows))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
+    colors = ScalarMappable(Normalize(0, 100), "viridis")
     for axes, (title, values) in zip(panels, maps, strict=True):
-        image = axes.imshow(values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
+        axes.imshow(values, cmap=colors.cmap, norm=colors.norm, aspect="auto")
         axes.set_title(title, fontsize=11, pad=8)
         axes.set_xticks(
             range(len(columns)), columns, fontsize=8.5, rotation=30, ha="left", rotation_mode="anchor"
@@ -36,7 +39,7 @@ def heat_maps(
             shown = "" if np.isnan(value) else f"{value:.1f}".removesuffix(".0")
             color = "black" if value > 55 else "white"
             axes.text(j, i, shown, ha="center", va="center", fontsize=8.5, color=color)
-    figure.colorbar(image, ax=panels, label=unit, pad=0.01, aspect=30)
+    figure.colorbar(colors, ax=panels, label=unit, pad=0.01, aspect=30)
     save(figure, path)
 
 

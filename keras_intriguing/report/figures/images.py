@@ -36,8 +36,8 @@ def triples(path: Path, rows: Sequence[tuple[str, Sequence[Triple]]]) -> None:
     named = 1.3 if any(name for name, _ in rows) else 0.1
     labels = [label for _, row in rows for triple in row for label in triple[2:]]
     titled = size + 0.05 + font / 52 * max(label.count("\n") + 1 for label in labels)
-    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.02)
-    figure = Figure(figsize=(named + 3 * size * count, titled * len(rows)), layout=layout)
+    close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.02)
+    figure = Figure(figsize=(named + 3 * size * count, titled * len(rows)), layout=close)
     grid = figure.subplots(len(rows), 3 * count, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
