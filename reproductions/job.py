@@ -10,7 +10,8 @@ from keras_intriguing import report
 from keras_intriguing.cli.progress import Bar
 from reproductions import chapters
 from reproductions.chapters import deviations
-from reproductions.shared import descriptions, imagenette
+from reproductions.presentation import descriptions
+from reproductions.shared import imagenette
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.paper import PAPER
 from reproductions.shared.run import Run

@@ -31,6 +31,17 @@ cli
 __main__
 """
 
+
+REPRODUCTIONS = """
+shared
+measurements  bench
+presentation
+coherence
+chapters
+job
+__main__  __init__
+"""
+
 # Beside the names of the package itself; the bar is that of its commands.
 PUBLIC_ROOMS = ("keras_intriguing.attack", "keras_intriguing.report", "keras_intriguing.cli.progress")
 
@@ -96,6 +107,10 @@ def _against_the_order(package: str, order: str) -> list[str]:
 
 def test_the_package_imports_one_way() -> None:
     assert _against_the_order("keras_intriguing", PACKAGE) == []
+
+
+def test_the_reproductions_import_one_way() -> None:
+    assert _against_the_order("reproductions", REPRODUCTIONS) == []
 
 
 def test_no_modules_import_one_another_in_a_circle() -> None:

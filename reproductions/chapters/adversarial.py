@@ -4,7 +4,7 @@ from keras_intriguing.report import Cell, Claim, Section, Table, Verdict
 from reproductions.measurements.distortions import AverageDistortion
 from reproductions.measurements.errors import Errors
 from reproductions.measurements.examples import DIRECT, NEAREST, RANDOM
-from reproductions.shared import cells, descriptions, recorded
+from reproductions.presentation import cells, descriptions, recorded
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Measurement, Values

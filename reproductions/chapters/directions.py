@@ -7,7 +7,7 @@ from reproductions.coherence import measure as coherence
 from reproductions.coherence.claims import OFF, RAW, WHITENED, Differences, Records
 from reproductions.coherence.contrasts import MARGIN, Contrast
 from reproductions.coherence.kinds import RANDOM, UNITS
-from reproductions.shared import descriptions
+from reproductions.presentation import descriptions
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.measurement import Values
 from reproductions.shared.run import Run

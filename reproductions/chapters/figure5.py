@@ -3,11 +3,12 @@
 import numpy as np
 
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
-from reproductions.measurements import examples, one_target, survival
+from reproductions.measurements import examples, one_target
 from reproductions.measurements.examples import METHODS, PENALTY
 from reproductions.measurements.one_target import IMAGES, OneTarget, Targeted
-from reproductions.measurements.survival import STORED
-from reproductions.shared import cells, descriptions, imagenette, survival_rows
+from reproductions.measurements.survival import STORED, key
+from reproductions.presentation import cells, descriptions, survival
+from reproductions.shared import imagenette
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.measurement import Values
 from reproductions.shared.paper import PAPER
@@ -24,14 +25,14 @@ def by(method: str) -> OneTarget:
 
 def _section(run: Run, values: Values) -> Section:
     """Distortions, survival, and the first of the images."""
-    target = imagenette.words(run)[one_target.target_of(run)]
+    target = imagenette.words(run)[one_target.target_class(run)]
     measured = {method: values[by(method)] for method in METHODS}
     drawn = (
         f"{IMAGES} photographs drawn at random (seed {run.seed}) from those of {descriptions.photographs(run)} that are "
         f"correctly classified and show no {target}"
     )
     survive = [
-        row for method, one in measured.items() for row in survival_rows.rows(method, one.target, one.wrong)
+        row for method, one in measured.items() for row in survival.rows(method, one.target, one.wrong)
     ]
     columns = [f"{name}: {stored}" for name in (target, "wrong") for stored in STORED]
     note = (
@@ -59,7 +60,7 @@ def _section(run: Run, values: Values) -> Section:
 
 
 def _text(found: Targeted, target: str) -> str:
-    size, stored = found.distortion.value, found.target[survival.key(1.0)]
+    size, stored = found.distortion.value, found.target[key(1.0)]
     return (
         f"The attack turned {100 * found.success.value:.0f}% of {found.success.n} photographs into “{target}”. The average change is "
         f"{size:.4f} of the range, {255 * size:.1f} of 255 levels; the paper has {PAPER['figure5']['distortion']:g} on AlexNet. "

@@ -8,7 +8,8 @@ from reproductions.measurements import detector, examples
 from reproductions.measurements.detector import Detector, Unrecognized
 from reproductions.measurements.examples import DIRECT, METHODS, PENALTY
 from reproductions.measurements.survival import STORED
-from reproductions.shared import cells, descriptions, imagenette, survival_rows
+from reproductions.presentation import cells, descriptions, survival
+from reproductions.shared import imagenette
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.measurement import Values
 from reproductions.shared.run import Run
@@ -23,13 +24,13 @@ def by(method: str) -> Detector:
 
 def _section(run: Run, values: Values) -> Section:
     """How well the class is detected, distortions, survival, and the first of the images."""
-    name = imagenette.words(run)[detector.class_of(run)]
+    name = imagenette.words(run)[detector.positive_class(run)]
     measured = {method: values[by(method)] for method in METHODS}
     drawn = (
         f"{measured[DIRECT].success.n} photographs drawn at random (seed {run.seed}) from those of "
         f"{descriptions.photographs(run)} that show a {name} and are recognized"
     )
-    survive = [row for method, one in measured.items() for row in survival_rows.rows(method, one.wrong)]
+    survive = [row for method, one in measured.items() for row in survival.rows(method, one.wrong)]
     note = (
         f"Share of the examples that are still not taken for a {name}, after rounding to 256 levels and after a JPEG file. "
         "Originals are the photographs themselves."

@@ -9,7 +9,8 @@ from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
 from reproductions.measurements import examples
 from reproductions.measurements.examples import PENALTY, RANDOM
 from reproductions.measurements.transfer import Adversarial, Clean, Noise, Transfer
-from reproductions.shared import cells, descriptions, intervals
+from reproductions.presentation import cells, descriptions
+from reproductions.shared import intervals
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Measurement, Values

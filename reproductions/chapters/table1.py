@@ -10,7 +10,7 @@ from reproductions.measurements.certified import CertifiedDistortion
 from reproductions.measurements.distortions import AverageDistortion, Distortions
 from reproductions.measurements.errors import Errors
 from reproductions.measurements.examples import DIRECT, NEAREST, PENALTY, RANDOM
-from reproductions.shared import cells, descriptions, recorded
+from reproductions.presentation import cells, descriptions, recorded
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.measurement import Measurement, Values
 from reproductions.shared.paper import PAPER

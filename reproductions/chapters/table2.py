@@ -8,8 +8,9 @@ from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
 from reproductions.measurements.asymmetry import Asymmetry
 from reproductions.measurements.examples import DIRECT, METHODS, PENALTY
 from reproductions.measurements.transfer import Adversarial, Clean, Noise, Transfer, TransferRow
-from reproductions.shared import asymmetry_table, cells, descriptions, intervals
-from reproductions.shared.averages import average
+from reproductions.presentation import asymmetry, cells, descriptions
+from reproductions.presentation.averages import average
+from reproductions.shared import intervals
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Measurement, Values
@@ -47,7 +48,7 @@ def _section(run: Run, values: Values) -> Section:
     ]
     if ASYMMETRY in values:
         papers = {p: dict(zip(PRESETS, PAPER["table2"]["rows"][p], strict=True)) for p in PRESETS}
-        folded.append(asymmetry_table.table("Table 2", values[ASYMMETRY], papers))
+        folded.append(asymmetry.table("Table 2", values[ASYMMETRY], papers))
     return Section(
         "Table 2: one model's examples fed to another",
         [_heat_map(run, values)],

@@ -4,7 +4,7 @@ from keras_intriguing.report import Cell, Claim, Section, Table
 from reproductions.measurements.distortions import AverageDistortion
 from reproductions.measurements.errors import Errors
 from reproductions.measurements.examples import METHODS, PENALTY, RANDOM
-from reproductions.shared import cells, descriptions, recorded
+from reproductions.presentation import cells, descriptions, recorded
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.measurement import Measurement, Values
 from reproductions.shared.paper import PAPER

@@ -7,8 +7,8 @@ from keras_intriguing.report import Cell, Claim, Section, Table
 from reproductions.measurements.asymmetry import Asymmetry
 from reproductions.measurements.examples import PENALTY
 from reproductions.measurements.transfer import AMPLIFIED, Adversarial, Change, Clean, Noise, Transfer
-from reproductions.shared import asymmetry_table, cells, descriptions
-from reproductions.shared.averages import average
+from reproductions.presentation import asymmetry, cells, descriptions
+from reproductions.presentation.averages import average
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Measurement, Values
@@ -99,7 +99,7 @@ def _section(run: Run, values: Values) -> Section:
     ]
     if ASYMMETRY in values:
         published = {p: dict(zip(PRESETS, papers["as made"][p], strict=True)) for p in PRESETS}
-        folded.append(asymmetry_table.table("Table 4", values[ASYMMETRY], published))
+        folded.append(asymmetry.table("Table 4", values[ASYMMETRY], published))
     return Section(
         "Table 4: examples across disjoint training sets",
         [Table("Error on changed images", "examples of", columns, rows, amplified)],

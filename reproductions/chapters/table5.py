@@ -39,27 +39,27 @@ LAYERS = (
 )
 
 
-def of_layer(name: str, grouped: bool) -> AlexNetLayerNorms:
+def layer_norms(name: str, grouped: bool) -> AlexNetLayerNorms:
     """The bounds of a layer of AlexNet."""
     return AlexNetLayerNorms(f"table5/{_VARIANTS[grouped]}/{name}", name, grouped)
 
 
-def of_preset(preset: str) -> PresetNorms:
+def preset_norms(preset: str) -> PresetNorms:
     """The bounds of a preset."""
     return PresetNorms(f"table5/{preset}", preset)
 
 
 def _plan(run: Run) -> list[Measurement]:
-    layers = [of_layer(name, grouped) for grouped in _VARIANTS for name in LAYERS]
-    return [*layers, *(of_preset(preset) for preset in PRESETS)]
+    layers = [layer_norms(name, grouped) for grouped in _VARIANTS for name in LAYERS]
+    return [*layers, *(preset_norms(preset) for preset in PRESETS)]
 
 
 def _alexnet(values: Values, grouped: bool) -> list[LayerNorms]:
-    return [values[of_layer(name, grouped)] for name in LAYERS]
+    return [values[layer_norms(name, grouped)] for name in LAYERS]
 
 
 def _presets(values: Values) -> dict[str, NetworkNorms]:
-    return {preset: values[of_preset(preset)] for preset in PRESETS}
+    return {preset: values[preset_norms(preset)] for preset in PRESETS}
 
 
 def _section(run: Run, values: Values) -> Section:

@@ -12,7 +12,8 @@ from reproductions.coherence.claims import Records
 from reproductions.coherence.kinds import UNITS
 from reproductions.coherence.measure import K
 from reproductions.coherence.panels import PRESET, LayerPanel
-from reproductions.shared import descriptions, imagenette
+from reproductions.presentation import descriptions
+from reproductions.shared import imagenette
 from reproductions.shared.run import Run
 
 

@@ -101,7 +101,7 @@ def _panels(run: Run, layer: Layer) -> dict[str, Panel]:
 
 
 def _squares(run: Run) -> Any:
-    size = imagenette.size_of(run, imagenette.ALEXNET)
+    size = imagenette.input_size(run, imagenette.ALEXNET)
     return imagenette.validation(run).center_crops(size)
 
 

@@ -20,7 +20,7 @@ IMAGES = 64
 _CLASS = 1  # the classifier's logits: the others, the class
 
 
-def class_of(run: Run) -> int:
+def positive_class(run: Run) -> int:
     """The label, among the photographs' classes, that the classifier was trained to tell from the others."""
     return imagenette.validation(run).classes.index(ki.presets.load_metrics(PRESET)["recipe"]["positive"])
 
@@ -33,12 +33,14 @@ def chosen(run: Run) -> np.ndarray:
         ValueError: none is.
     """
     photographs = imagenette.validation(run)
-    right = (photographs.labels == class_of(run)) & (imagenette.labels_of(run, PRESET) == _CLASS)
+    right = (photographs.labels == positive_class(run)) & (imagenette.predicted_labels(run, PRESET) == _CLASS)
     if not right.any():
-        raise ValueError(f"No photograph of the class {photographs.classes[class_of(run)]} is recognized.")
+        raise ValueError(
+            f"No photograph of the class {photographs.classes[positive_class(run)]} is recognized."
+        )
     known = np.flatnonzero(right)
     drawn = np.random.default_rng(run.seed).choice(known, min(IMAGES, len(known)), replace=False)
-    return photographs[drawn].images(imagenette.size_of(run, PRESET))
+    return photographs[drawn].images(imagenette.input_size(run, PRESET))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ IMAGES = 64
 
 
 @functools.cache
-def target_of(run: Run) -> int:
+def target_class(run: Run) -> int:
     """The class, drawn by the run's seed."""
     return int(np.random.default_rng(run.seed).integers(len(imagenette.validation(run).classes)))
 
@@ -32,16 +32,18 @@ def chosen(run: Run) -> tuple[np.ndarray, np.ndarray]:
         ValueError: there are fewer.
     """
     photographs = imagenette.validation(run)
-    right = photographs.labels != target_of(run)
+    right = photographs.labels != target_class(run)
     for preset in run.trained(imagenette.ALEXNET):
-        right &= imagenette.labels_of(run, preset) == photographs.labels
+        right &= imagenette.predicted_labels(run, preset) == photographs.labels
     if right.sum() < IMAGES:
         raise ValueError(
             f"Of {len(photographs)} photographs only {right.sum()} are correctly classified and of another class than "
-            f"{imagenette.words(run)[target_of(run)]}; {IMAGES} are needed."
+            f"{imagenette.words(run)[target_class(run)]}; {IMAGES} are needed."
         )
     drawn = np.random.default_rng(run.seed).choice(np.flatnonzero(right), IMAGES, replace=False)
-    return photographs[drawn].images(imagenette.size_of(run, imagenette.ALEXNET)), photographs.labels[drawn]
+    return photographs[drawn].images(imagenette.input_size(run, imagenette.ALEXNET)), photographs.labels[
+        drawn
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,7 @@ class TargetAttack(Attack):
 
     def target(self, run: Run) -> int:
         """The class."""
-        return target_of(run)
+        return target_class(run)
 
     def images(self, run: Run) -> dict[str, Any]:
         """The photographs that were chosen from."""
@@ -62,7 +64,7 @@ class TargetAttack(Attack):
 
     def settings(self, run: Run) -> dict[str, Any]:
         """The class too."""
-        return {"targets": target_of(run), **super().settings(run)}
+        return {"targets": target_class(run), **super().settings(run)}
 
 
 def attack(preset: str, method: str) -> TargetAttack:
@@ -123,7 +125,7 @@ class OneTarget(Measurement[Targeted]):
             intervals.mean(np.where(success, sizes, np.nan)),
             intervals.share_of(success.astype(float)),
             float(np.mean([e.arrays["evaluations"] for e in made])),
-            survival(run, presets, x, made, lambda labels: labels == target_of(run)),
+            survival(run, presets, x, made, lambda labels: labels == target_class(run)),
             survival(run, presets, x, made, lambda labels: labels != y),
             max(e.file.peak_mib for e in made),
         )

@@ -46,13 +46,13 @@ def words(run: Run) -> list[str]:
     return [ki.photographs.IMAGENETTE.get(name, name) for name in validation(run).classes]
 
 
-def size_of(run: Run, preset: str) -> int:
+def input_size(run: Run, preset: str) -> int:
     """The side of the square images that a net takes."""
     return run.model(preset).input_shape[1]
 
 
 @functools.cache
-def labels_of(run: Run, preset: str) -> np.ndarray:
+def predicted_labels(run: Run, preset: str) -> np.ndarray:
     """The labels that a net gives all validation photographs, int [N]."""
     net = run.model(preset)
     crops = validation(run).center_crops(net.input_shape[1])

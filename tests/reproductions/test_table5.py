@@ -58,7 +58,7 @@ def test_it_has_the_papers_figures_beside_both_formulas_and_the_bracket(
 ) -> None:
     monkeypatch.setattr(table5, "PRESETS", ["fc10_mnist_decay1"])
     values = measure(run(tmp_path))
-    first, norm, pool = (values[table5.of_layer(name, grouped=True)] for name in table5.LAYERS)
+    first, norm, pool = (values[table5.layer_norms(name, grouped=True)] for name in table5.LAYERS)
     assert first.paper == pytest.approx(first.supremum / 2)
     assert first.lower <= first.upper <= first.supremum * (1 + 1e-6)
     assert (norm.kind, pool.upper) == ("LocalResponseNormalization", pytest.approx(2))
@@ -66,7 +66,7 @@ def test_it_has_the_papers_figures_beside_both_formulas_and_the_bracket(
     assert plane.shape == (25, 25)
     np.testing.assert_allclose(plane, plane[::-1, ::-1])
     assert 0.95 * first.supremum <= plane.max() <= first.supremum
-    dense = values[table5.of_preset("fc10_mnist_decay1")]
+    dense = values[table5.preset_norms("fc10_mnist_decay1")]
     kernel = np.asarray(ki.from_preset("fc10_mnist_decay1").get_weights()[0], np.float64)
     assert dense.upper == pytest.approx(np.linalg.norm(kernel, 2))
 
@@ -107,7 +107,7 @@ def test_weights_of_ones_own_are_used_and_named(small: None, tmp_path: Path) -> 
     presets.save_to_preset(model, tmp_path / "own", {}, "a card")
     values = measure(run(tmp_path, tmp_path / "own"))
     expected = ki.spectral.frequency_supremum(model.get_layer("conv1")).upper
-    assert values[table5.of_layer("conv1", grouped=True)].supremum == pytest.approx(expected)
+    assert values[table5.layer_norms("conv1", grouped=True)].supremum == pytest.approx(expected)
     own = run(tmp_path, tmp_path / "own")
     section = table5.CHAPTER.section(own, values)
     grouped, ungrouped = section.opening[0], section.folded[0]
@@ -150,8 +150,8 @@ def planted(**changed: float) -> Values:
     pooling = LayerNorms("pool1", "MaxPooling2D", [9, 9, 1], 1.0, pool, 2.0, "planted")
     nothing = LayerNorms("norm1", "LocalResponseNormalization", [9, 9, 1], 1.0, 1.0, 1.0, "planted")
     rows = {"conv1": conv, "pool1": pooling}
-    layers = {table5.of_layer(name, grouped=True): rows.get(name, nothing) for name in table5.LAYERS}
-    return Values({**layers, **{table5.of_preset(preset): NetworkNorms([]) for preset in table5.PRESETS}})
+    layers = {table5.layer_norms(name, grouped=True): rows.get(name, nothing) for name in table5.LAYERS}
+    return Values({**layers, **{table5.preset_norms(preset): NetworkNorms([]) for preset in table5.PRESETS}})
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import keras_intriguing as ki
 from keras_intriguing.report import Cell
-from reproductions.shared import cells, intervals
+from reproductions.presentation import cells
+from reproductions.shared import intervals
 from reproductions.shared.intervals import Number
 from reproductions.shared.run import Run
 

@@ -2,7 +2,7 @@
 
 from keras_intriguing.report import Cell
 from reproductions.measurements.survival import STORED, STRETCHES, Survival, key
-from reproductions.shared.cells import percent
+from reproductions.presentation.cells import percent
 
 
 def rows(name: str, *shares: Survival) -> list[tuple[str, list[Cell]]]:

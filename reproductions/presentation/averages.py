@@ -1,4 +1,4 @@
-"""The average of several numbers, for a report; apart from `intervals`, on which records rest."""
+"""The average of several numbers."""
 
 from collections.abc import Sequence
 
