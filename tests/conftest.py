@@ -1,9 +1,20 @@
 """What several files share. A model is compiled once per shape of batch, so they share it and its images."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if (
+    "TF_XLA_FLAGS" not in os.environ
+):  # the processes of a run, and those that tests start, compile a program once
+    compiled = tempfile.mkdtemp(prefix="keras-intriguing-tests-")
+    atexit.register(shutil.rmtree, compiled, ignore_errors=True)
+    os.environ["TF_XLA_FLAGS"] = (
+        f"--tf_xla_persistent_cache_directory={compiled} --tf_xla_persistent_cache_device_types=CPU"
+    )
 
 import keras
 import numpy as np

@@ -151,7 +151,5 @@ class Report:
         verdicts = Counter(claim.verdict for _, claim in self.paper_claims)
         if not verdicts:
             return "The chapters of this report decide none of them."
-        return (
-            f"Of {verdicts.total()} claims of the paper {verdicts['holds']} hold, {verdicts['does not hold']} do not, and "
-            f"{verdicts['undecided']} are undecided."
-        )
+        counts = f"{verdicts['holds']} hold, {verdicts['does not hold']} do not hold, {verdicts['undecided']} undecided"
+        return f"Claims that were measured: {verdicts.total()}. Of these {counts}."

@@ -55,7 +55,8 @@ class Checkpoint:
         if self._path is None or not self._path.exists():
             return None
         try:
-            with np.load(self._path) as stored:
+            # opened here: of a damaged file NumPy leaves its own open
+            with open(self._path, "rb") as file, np.load(file) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             header = json.loads(str(arrays.pop("state")))
             fingerprint, state = header["fingerprint"], header["state"]
