@@ -50,7 +50,7 @@ def _section(run: Run, values: Values) -> Section:
         papers = {p: dict(zip(PRESETS, PAPER["table2"]["rows"][p], strict=True)) for p in PRESETS}
         folded.append(asymmetry.table("Table 2", values[ASYMMETRY], papers))
     return Section(
-        "Table 2: one model's examples fed to another",
+        "Table 2: one model's examples given to another",
         [_heat_map(run, values)],
         _text(values),
         folded=folded,
@@ -78,7 +78,7 @@ def _heat_map(run: Run, values: Values) -> Figure:
     )
     alt = (
         f"Two matrices of {len(rows)} rows and {len(names)} columns, ours and the paper's. Both are bright on the diagonal, "
-        "where a model is fed its own examples, and mostly dark elsewhere."
+        "where a model is given its own examples, and mostly dark elsewhere."
     )
     return Figure("Heat map of Table 2", path, caption, alt)
 
