@@ -6,12 +6,12 @@ import numpy as np
 
 from keras_intriguing import models
 from keras_intriguing.classifiers import evaluation
-from keras_intriguing.training import full_batch as training
+from keras_intriguing.training import initialize
 
 
 def make() -> keras.Model:
     model = models.FC10()
-    training.initialize(model, 0)
+    initialize(model, 0)
     return model
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_intriguing import models
-from keras_intriguing.training import full_batch as training
+from keras_intriguing.training import initialize
 
 PARAMETERS = {"FC10": 7_850, "FC100_100_10": 89_610, "FC200_200_10": 199_210, "FC123_456_10": 157_669}
 CONVNET_PARAMETERS = 20 * (25 + 1) + 50 * (20 * 25 + 1) + 500 * (4 * 4 * 50 + 1) + 10 * (500 + 1)  # LeNet's
@@ -15,7 +15,7 @@ NAMES = [*PARAMETERS, "AE400_10", "MNISTConvNet"]
 
 def make(name: str, seed: int = 1) -> keras.Model:
     model = getattr(models, name)(name=name.lower())  # Keras writes the name into the weights' file
-    training.initialize(model, seed)
+    initialize(model, seed)
     return model
 
 
