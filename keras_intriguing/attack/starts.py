@@ -42,17 +42,17 @@ def start_towards_nearest(
     points = tf.stack([walk.v for walk in walks], axis=1)
     distances = tf.stack([walk.distance for walk in walks], axis=1)
 
-    best, target = None, likely[:, 0]
-    finalists = min(FINALISTS, count)
-    for k in range(finalists):
+    def finalist(k: int) -> tuple[Candidate, tf.Tensor]:
         place = nearest[:, k]
         problem = towards(tf.gather(likely, place, batch_dims=1))
         walk = Candidate(tf.gather(points, place, batch_dims=1), tf.gather(distances, place, batch_dims=1))
-        moved = program.approach(problem, walk)
-        if best is None:
-            best, target = moved, problem.target
-        else:
-            target = tf.where(moved.distance < best.distance, problem.target, target)
-            best = best.nearer(moved)
+        return program.approach(problem, walk), problem.target
+
+    finalists = min(FINALISTS, count)
+    best, target = finalist(0)
+    for k in range(1, finalists):
+        moved, other = finalist(k)
+        target = tf.where(moved.distance < best.distance, other, target)
+        best = best.nearer(moved)
     evaluations = count * WALK_STEPS + finalists * PROJECTIONS
     return towards(target), best, evaluations
