@@ -31,7 +31,11 @@ def relaxed(name: str, lower: tf.Tensor, upper: tf.Tensor) -> "Relaxation":
     """The lines for units whose inputs lie in [lower, upper], float64 [B, n], of an activation in `KNOWN`."""
     if name in _CURVES:
         return _Sigmoidal(_CURVES[name], lower, upper)
-    return _Rectified(lower, upper) if name == "relu" else _Linear()
+    if name == "relu":
+        return _Rectified(lower, upper)
+    if name == "linear":
+        return _Linear()
+    raise ValueError(f"There are no lines for the activation {name!r}. Known: {', '.join(KNOWN)}.")
 
 
 class Relaxation:

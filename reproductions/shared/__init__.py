@@ -1,1 +1,1 @@
-"""What the chapters share: a run and its records, intervals and tests, words and cells."""
+"""What the chapters share: a run and its records, intervals and tests."""
