@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from reproductions.shared.averages import average
 from scipy import stats
 
 import keras_intriguing as ki
@@ -22,6 +21,7 @@ from reproductions.measurements.certified import Certified, CertifiedDistortion
 from reproductions.measurements.distortions import Distortions
 from reproductions.measurements.examples import DIRECT, NEAREST, Attack
 from reproductions.measurements.transfer import Adversarial, Change, Perturbed, Transfer, TransferRow
+from reproductions.presentation.averages import average
 from reproductions.shared import code, intervals, records
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Values, measured
