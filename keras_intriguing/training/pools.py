@@ -40,7 +40,7 @@ class Pool(NamedTuple):
     perturbation: np.ndarray
 
 
-@functools.lru_cache(maxsize=8)  # the attack on a part is compiled once as long as it is the same object
+@functools.lru_cache(maxsize=8)  # a part is built once
 def cut(model: keras.Model, layer: str) -> Cut:
     """Cuts a functional model at a layer's outputs, or before all layers at its input.
 

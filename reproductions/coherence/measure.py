@@ -76,10 +76,11 @@ def images_key(run: Run) -> dict[str, Any]:
 
 
 def model(run: Run, layer: Layer) -> Any:
-    """The net of a layer; good until the run's next model."""
-    net = run.model(layer.preset)
-    if not layer.trained:
-        ki.training.initialize(net, _recipe(layer.preset)["seed"])
+    """The net of a layer, trained or with its starting weights."""
+    if layer.trained:
+        return run.model(layer.preset)
+    net = ki.from_preset(layer.preset)  # one of its own: the run's goes on being the trained one
+    ki.training.initialize(net, _recipe(layer.preset)["seed"])
     return net
 
 

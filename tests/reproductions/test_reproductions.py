@@ -15,6 +15,7 @@ import keras_intriguing as ki
 from reproductions import __main__ as reproductions
 from reproductions import chapters
 from reproductions.chapters import figure7, table1, table2, table3, table4
+from reproductions.coherence import measure
 from reproductions.measurements import asymmetry, examples
 from reproductions.measurements.asymmetry import Asymmetry
 from reproductions.measurements.certified import Certified, CertifiedDistortion
@@ -427,12 +428,15 @@ def test_verdict_of_figure7_can_go_either_way(run: Run) -> None:
     assert figure7.claims(run, planted(0.0))[0].verdict == "does not hold"
 
 
-def test_presets_of_a_class_share_one_model_object(run: Run) -> None:
+def test_models_of_a_run_stay_what_they_are_side_by_side(run: Run) -> None:
     x, _ = run.attacked
-    for preset in ("fc10_mnist_decay1", "fc10_mnist_decay1e-4", "fc10_mnist_decay1"):
-        model = run.model(preset)
+    models = {preset: run.model(preset) for preset in ("fc10_mnist_decay1", "fc10_mnist_decay1e-4")}
+    measure.model(
+        run, measure.Layer("fc10_mnist_decay1", "logits", trained=False)
+    )  # starting weights of its own
+    for preset, model in models.items():
+        assert run.model(preset) is model
         np.testing.assert_array_equal(model(x), ki.from_preset(preset)(x))
-    assert model is run.model("fc10_mnist_decay1e-2")
 
 
 @dataclasses.dataclass
