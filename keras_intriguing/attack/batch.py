@@ -14,7 +14,6 @@ from keras_intriguing.attack.confirmation import (
     survives_rounding,
 )
 from keras_intriguing.attack.direct import direct
-from keras_intriguing.attack.network import weights_of
 from keras_intriguing.attack.penalty import penalty
 from keras_intriguing.attack.problem import Box
 from keras_intriguing.attack.programs import program_for
@@ -89,31 +88,36 @@ def solve(model: Callable, request: Request, method: str, size: int) -> tuple[So
         return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
 
     x = fill(request.x)
-    label = tf.constant(fill(request.label_to_leave))
-    target = None if request.target is None else tf.constant(fill(request.target))
-    program, weights = program_for(model, x), weights_of(model)
-    rows = tf.constant(x.reshape(size, -1))
-    box = Box(*(tf.constant(b, tf.float32) for b in request.bounds))
-
-    def run() -> tuple[Solution, np.ndarray]:
-        if target is None:
-            problem, best, evaluations = start_towards_nearest(program, weights, rows, label, box)
-        else:
-            problem, best, evaluations = start(program, weights, rows, target, box)
-        solution = METHODS[method](program, problem, best)
-        reached = problem.target.numpy()[: len(request.x)]
-        return solution._replace(evaluations=solution.evaluations + evaluations), reached
-
+    label = fill(request.label_to_leave)
+    target = None if request.target is None else fill(request.target)
     try:
-        return run()
+        solution, reached = _solve(model, x, label, target, request.bounds, method, jit=True)
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(
             f"Out of memory for {size} images of shape {x.shape[1:]} at once: use a smaller model or a device with "
             "more."
         ) from error
     except tf.errors.OpError:
-        if not program.jit:
-            raise
         # Not every operation compiles. What was wrong for any other reason is raised again here.
-        program.compile(jit=False)
-        return run()
+        solution, reached = _solve(model, x, label, target, request.bounds, method, jit=False)
+    return solution, reached[: len(request.x)]
+
+
+def _solve(
+    model: Callable,
+    x: np.ndarray,
+    label: np.ndarray,
+    target: np.ndarray | None,
+    bounds: tuple[float, float],
+    method: str,
+    jit: bool,
+) -> tuple[Solution, np.ndarray]:
+    program = program_for(model, x, jit)
+    rows = tf.constant(x.reshape(len(x), -1))
+    box = Box(*(tf.constant(b, tf.float32) for b in bounds))
+    if target is None:
+        problem, best, evaluations = start_towards_nearest(program, rows, tf.constant(label), box)
+    else:
+        problem, best, evaluations = start(program, rows, tf.constant(target), box)
+    solution = METHODS[method](program, problem, best)
+    return solution._replace(evaluations=solution.evaluations + evaluations), problem.target.numpy()

@@ -36,8 +36,7 @@ def minimal_distortion(
     """The smallest change of every image that changes its label (Szegedy et al. 2014, §4.1).
 
     Solves min ‖r‖₂ s.t. f(x + r) = target, x + r in the box, to a local minimum. For a linear model with a
-    given target, or with up to ten classes, that is the global one. The steps are compiled once per shape of batch
-    for all models with the same graph, whatever their weights, and kept for later calls; at most eight graphs are.
+    given target, or with up to ten classes, that is the global one. The steps are compiled once per model and shape of batch, and kept for later calls.
 
     Args:
         model: a Keras model or a function from images [B, …] to logits [B, K], differentiable by TensorFlow.

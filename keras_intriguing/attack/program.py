@@ -1,4 +1,4 @@
-"""The attack's steps as compiled functions, for all models with the same graph.
+"""The attack's steps as compiled functions, for one model and one shape of images.
 
 Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals [B, K] boolean; μ [B, K].
 """
@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing import optimize
-from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.problem import Candidate, Multipliers, Problem
 
 WALK_STEPS = 40
@@ -22,17 +21,13 @@ class Program:
     """The attack's steps as compiled functions, traced once each for a shape of batch.
 
     Args:
-        network: what the models compute.
+        logits: images [B, *shape] to float32 logits [B, K]; differentiable.
+        shape: of one image.
         jit: whether XLA compiles them, which takes seconds once and then halves the time or better.
     """
 
-    def __init__(self, network: Network, jit: bool) -> None:
-        self._network = network
-        self.compile(jit)
-
-    def compile(self, jit: bool) -> None:
-        """Makes the functions anew, with or without XLA."""
-        self.jit = jit
+    def __init__(self, logits: Callable, shape: tuple[int, ...], jit: bool) -> None:
+        self._logits = lambda v: logits(tf.reshape(v, (-1, *shape)))
 
         def compiled(step: Callable, jit: bool = jit) -> Callable:
             function = tf.function(step, autograph=False, jit_compile=jit)
@@ -48,12 +43,9 @@ class Program:
         self.minimize = compiled(self._minimize)
         self.shorten = compiled(self._shorten)
 
-    def _logits(self, weights: list[tf.Tensor], v: tf.Tensor) -> tf.Tensor:
-        return self._network.logits(weights, tf.reshape(v, (-1, *self._network.shape)))
-
     def _is_adversarial(self, v: tf.Tensor, problem: Problem) -> tf.Tensor:
         """Whether v meets the constraints of every rival [B]."""
-        return problem.is_met(self._logits(problem.weights, v))
+        return problem.is_met(self._logits(v))
 
     def _walk(self, problem: Problem, growth: tf.Tensor) -> Candidate:
         """A walk along the boundary: gradient steps at a norm that shrinks inside the class and else grows.
@@ -68,7 +60,7 @@ class Program:
             v = x + r
             with tf.GradientTape() as tape:
                 tape.watch(v)
-                z = self._logits(problem.weights, v)
+                z = self._logits(v)
                 loss = problem.loss(z)
             gradient = tape.gradient(loss, v)
             inside = problem.is_met(z)
@@ -112,7 +104,7 @@ class Program:
         """
         with tf.GradientTape() as tape:
             tape.watch(v)
-            g = problem.constraints(self._logits(problem.weights, v))
+            g = problem.constraints(self._logits(v))
             h = tf.reduce_max(g, axis=-1)
         a = tape.gradient(h, v)
         x, box = problem.x, problem.box
@@ -164,7 +156,7 @@ class Program:
             with tf.GradientTape() as tape:
                 tape.watch(q)
                 v = x + unit * q
-                z = self._logits(problem.weights, v)
+                z = self._logits(v)
                 w = v + nu / beta
                 outside = 0.5 * beta * tf.reduce_sum((w - box.clip(w)) ** 2, axis=-1)
                 classes = tf.reduce_sum(tf.nn.relu(mu + rho * problem.constraints(z) / scale) ** 2, axis=-1)
@@ -183,7 +175,7 @@ class Program:
         )
         v = x + unit * result.position
         w = v + nu / beta
-        mu = tf.nn.relu(mu + rho * problem.constraints(self._logits(problem.weights, v)) / scale)
+        mu = tf.nn.relu(mu + rho * problem.constraints(self._logits(v)) / scale)
         return v, Multipliers(mu, beta * (w - box.clip(w)), scale), result.evaluations
 
     def _shorten(self, problem: Problem, v: tf.Tensor) -> Candidate:

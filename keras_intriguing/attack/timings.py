@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.attack.direct import CLASS_PENALTY
-from keras_intriguing.attack.network import Network, weights_of
 from keras_intriguing.attack.problem import Box, Problem, length_scale, margins
 from keras_intriguing.attack.program import PROJECTIONS, WALK_STEPS, Program
+from keras_intriguing.classifiers.logits import logits_function
 
 
 class StepTime(NamedTuple):
@@ -30,13 +30,13 @@ def step_times(
         x: float32 images [B, …], within the bounds.
         bounds: the smallest and the largest value a pixel may have.
     """
-    program = Program(Network(model, x.shape[1:]), jit=True)
-    weights, rows = weights_of(model), tf.constant(x.reshape(len(x), -1))
-    logits = program.logits(weights, rows)
+    program = Program(logits_function(model), x.shape[1:], jit=True)
+    rows = tf.constant(x.reshape(len(x), -1))
+    logits = program.logits(rows)
     targets = tf.argsort(logits, direction="DESCENDING", axis=-1)[:, 1]
     rivals = ~tf.one_hot(targets, logits.shape[-1], on_value=True, off_value=False)
     box = Box(*(tf.constant(b, tf.float32) for b in bounds))
-    problem = Problem(weights, rows, targets, rivals, box, margins(logits, targets))
+    problem = Problem(rows, targets, rivals, box, margins(logits, targets))
     times = {}
 
     def timed(name: str, step: Callable[[], Any]) -> Any:
