@@ -77,7 +77,7 @@ def _of_no_model(images: np.ndarray) -> Perturbed:
     return Perturbed(images[None], np.ones((1, len(images)), bool))
 
 
-class Change(enum.Enum):
+class Change(enum.StrEnum):
     """What is made of an example x′ of an image x."""
 
     NONE = "as-made"

@@ -109,9 +109,10 @@ class Code:
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those that only a type checker reads."""
     for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and _dotted(node.test)[-1] == "TYPE_CHECKING"):
-            yield node
-            yield from _executed(node)
+        checked_only = isinstance(node, ast.If) and _dotted(node.test)[-1] == "TYPE_CHECKING"
+        for executed in node.orelse if checked_only else [node]:
+            yield executed
+            yield from _executed(executed)
 
 
 def _bound(node: ast.AST) -> Iterator[tuple[str, str]]:
@@ -120,6 +121,7 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, str]]:
         for one in node.names:
             yield one.asname or one.name, one.name
     elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "Relative imports are not followed."
         for one in node.names:
             yield one.asname or one.name, f"{node.module}.{one.name}"
 

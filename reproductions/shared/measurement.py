@@ -45,7 +45,7 @@ class Measurement(abc.ABC, Generic[T]):
         return {"dataset": run.dataset, "images": run.images, "images_sha256": run.images_hash}
 
     def settings(self, run: Run) -> dict[str, Any]:
-        """Whatever else decides the values, in JSON's types, for the record's key."""
+        """Whatever decides the values beside the fields, in JSON's types, for the record's key."""
         return {}
 
     def key(self, run: Run) -> dict[str, Any]:
@@ -53,6 +53,7 @@ class Measurement(abc.ABC, Generic[T]):
         presets = self.presets(run)
         return {
             **self.images(run),
+            "fields": to_json(self),
             "seed": run.seed,
             "sha256": {preset: ki.presets.load_metrics(preset)["sha256"] for preset in presets},
             "versions": ki.presets.versions(),

@@ -20,6 +20,7 @@ from reproductions.measurements import asymmetry, examples
 from reproductions.measurements.asymmetry import Asymmetry
 from reproductions.measurements.certified import Certified, CertifiedDistortion
 from reproductions.measurements.distortions import Distortions
+from reproductions.measurements.errors import Errors
 from reproductions.measurements.examples import DIRECT, NEAREST, Attack
 from reproductions.measurements.transfer import Adversarial, Change, Perturbed, Transfer, TransferRow
 from reproductions.presentation.averages import average
@@ -246,7 +247,7 @@ def test_records_say_what_they_rest_on(out: Path) -> None:
     assert record["values"]["success"]["value"] == 1
     assert set(record["values"]["distortion"]) == {"value", "low", "high", "n", "runs"}
     assert record["values"]["distortion"]["runs"] == [record["values"]["distortion"]["value"]]
-    assert {"dataset", "images", "seed", "sha256", "versions", "code"} <= set(record["key"])
+    assert {"dataset", "images", "fields", "seed", "sha256", "versions", "code"} <= set(record["key"])
     assert record["command"].startswith("python -m reproductions")
 
 
@@ -428,15 +429,24 @@ def test_verdict_of_figure7_can_go_either_way(run: Run) -> None:
     assert figure7.claims(run, planted(0.0))[0].verdict == "does not hold"
 
 
-def test_models_of_a_run_stay_what_they_are_side_by_side(run: Run) -> None:
+def test_presets_of_a_class_share_one_model_object(run: Run) -> None:
     x, _ = run.attacked
-    models = {preset: run.model(preset) for preset in ("fc10_mnist_decay1", "fc10_mnist_decay1e-4")}
-    measure.model(
-        run, measure.Layer("fc10_mnist_decay1", "logits", trained=False)
-    )  # starting weights of its own
-    for preset, model in models.items():
-        assert run.model(preset) is model
+    for preset in ("fc10_mnist_decay1", "fc10_mnist_decay1e-4", "fc10_mnist_decay1"):
+        model = run.model(preset)
         np.testing.assert_array_equal(model(x), ki.from_preset(preset)(x))
+    assert model is run.model("fc10_mnist_decay1e-2")
+
+
+def test_a_net_before_its_training_is_not_the_runs_model(run: Run) -> None:
+    model, expected = run.model("fc10_mnist_decay1"), ki.from_preset("fc10_mnist_decay1").get_weights()
+    untrained = measure.model(run, measure.Layer("fc10_mnist_decay1", "logits", trained=False))
+    assert not np.array_equal(untrained.get_weights()[0], expected[0])
+    np.testing.assert_array_equal(model.get_weights()[0], expected[0])
+
+
+def test_splits_are_part_of_a_records_key(run: Run) -> None:
+    keys = [Errors("errors", "fc10_mnist_decay1", splits).key(run) for splits in (("train", "p1"), ("p1",))]
+    assert keys[0] != keys[1]
 
 
 @dataclasses.dataclass
