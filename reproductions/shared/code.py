@@ -109,8 +109,8 @@ class Code:
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those that only a type checker reads."""
     for node in ast.iter_child_nodes(tree):
-        checked_only = isinstance(node, ast.If) and _dotted(node.test)[-1] == "TYPE_CHECKING"
-        for executed in node.orelse if checked_only else [node]:
+        typing_only = isinstance(node, ast.If) and _dotted(node.test)[-1] == "TYPE_CHECKING"
+        for executed in node.orelse if isinstance(node, ast.If) and typing_only else [node]:
             yield executed
             yield from _executed(executed)
 
