@@ -57,8 +57,7 @@ def elu(layer: Any, shape: tuple[int, ...]) -> NormBounds:
 
 def prelu(layer: Any, shape: tuple[int, ...]) -> NormBounds:
     """Of a `PReLU` layer."""
-    alpha = weight(layer, "alpha")
-    return _attained(slopes.prelu_slope(alpha), lambda x: tf.where(x > 0, x, alpha * x), shape)
+    return _attained(slopes.prelu_slope(weight(layer, "alpha")), layer.call, shape)
 
 
 def softmax(layer: Any, shape: tuple[int, ...]) -> NormBounds:

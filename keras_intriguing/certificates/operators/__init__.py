@@ -1,1 +1,0 @@
-"""How each kind of layer becomes steps that bounds pass through, one kind a file."""
