@@ -20,9 +20,8 @@ class Result:
         label_after: int32 [B]: its label of `adversarial`.
         c: float64 [B]: the largest weight of ‖r‖² that succeeded; NaN for the method "direct".
         survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels is still adversarial.
-        forward_passes: int32 [B]: of the model, for that image, everything counted: starts, line searches, and the passes
-            that confirm `adversarial`. Of `penalty`, whose batch stays together to its end, all images share the number.
-        backward_passes: int32 [B]: a gradient is one forward and one backward pass.
+        evaluations: int32 [B]: gradients of the model computed for the image; a batch stays together to its
+            end, so that its images share the number.
         reason: why the attack failed, a sentence; empty where it succeeded.
     """
 
@@ -34,8 +33,7 @@ class Result:
     label_after: np.ndarray
     c: np.ndarray
     survives_rounding: np.ndarray
-    forward_passes: np.ndarray
-    backward_passes: np.ndarray
+    evaluations: np.ndarray
     reason: np.ndarray
 
     @classmethod

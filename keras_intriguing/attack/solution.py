@@ -12,14 +12,10 @@ class Solution(NamedTuple):
         v: [B, n].
         distance: ‖v − x‖₂ [B], infinite where no point was found that meets the constraints.
         c: the weight of ‖r‖² [B], NaN for `direct`.
-        target: the class to reach, or the one that was gone for, [B].
-        forward_passes: of every image [B].
-        backward_passes: of every image [B].
+        evaluations: gradients computed for every image.
     """
 
     v: np.ndarray
     distance: np.ndarray
     c: np.ndarray
-    target: np.ndarray
-    forward_passes: np.ndarray
-    backward_passes: np.ndarray
+    evaluations: int
