@@ -34,6 +34,7 @@ def reproduce(options: argparse.Namespace) -> Path:
     )
     _require_inputs(run, chosen)
     planned = {one.name for chapter in chosen for one in chapter.measurements(run)}
+    begun: set[str] = set()
     with Bar() as bar:
         task = bar.add_task("", total=len(planned))
 
@@ -41,7 +42,6 @@ def reproduce(options: argparse.Namespace) -> Path:
             begun.add(name)
             bar.update(task, completed=len(begun & planned) - 1, description=name)
 
-        begun: set[str] = set()
         run.begin = begin
         for chapter in chosen:
             _keep(run, chapter)

@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-if (
-    "TF_XLA_FLAGS" not in os.environ
-):  # the processes of a run, and those that tests start, compile a program once
+# The processes of a run, and those that tests start, compile a program once.
+if "TF_XLA_FLAGS" not in os.environ:
     compiled = tempfile.mkdtemp(prefix="keras-intriguing-tests-")
     atexit.register(shutil.rmtree, compiled, ignore_errors=True)
     os.environ["TF_XLA_FLAGS"] = (

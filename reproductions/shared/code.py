@@ -109,10 +109,12 @@ class Code:
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those that only a type checker reads."""
     for node in ast.iter_child_nodes(tree):
-        typing_only = isinstance(node, ast.If) and _dotted(node.test)[-1] == "TYPE_CHECKING"
-        for executed in node.orelse if isinstance(node, ast.If) and typing_only else [node]:
-            yield executed
-            yield from _executed(executed)
+        executed: list[ast.AST] = [node]
+        if isinstance(node, ast.If) and _dotted(node.test)[-1] == "TYPE_CHECKING":
+            executed = [*node.orelse]
+        for one in executed:
+            yield one
+            yield from _executed(one)
 
 
 def _bound(node: ast.AST) -> Iterator[tuple[str, str]]:
