@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES = {  # public name: the module below this one
+    "certificates": "certificates",
     "conversion": "conversion",
     "data": "data",
     "directions": "directions",
@@ -23,11 +24,13 @@ _MODULES = {  # public name: the module below this one
 }
 _NAMES = {  # public name: the module that has it
     "Certificate": "certificates",
+    "Verification": "certificates",
     "Result": "attack",
     "certified_distortion": "certificates",
     "from_preset": "presets",
     "list_presets": "presets",
     "minimal_distortion": "attack",
+    "verify": "certificates",
 }
 
 __all__ = [*_MODULES, *_NAMES]

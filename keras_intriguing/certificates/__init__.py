@@ -1,5 +1,7 @@
-"""Distortions below which a label is proved to stay."""
+"""Distances within which a label is proved to stay."""
 
 from keras_intriguing.certificates.distortion import Certificate, certified_distortion
+from keras_intriguing.certificates.lowering import register
+from keras_intriguing.certificates.verification import Verification, verify
 
-__all__ = ["Certificate", "certified_distortion"]
+__all__ = ["Certificate", "Verification", "certified_distortion", "register", "verify"]

@@ -1,207 +1,128 @@
-"""Linear bounds through a chain of dense layers on a ball of images: CROWN (Zhang et al. 2018, arXiv:1811.00866).
+"""Lower bounds of differences of logits for all images of a region, by a backward pass through the circuit.
 
-Two things are done beyond it. The bound's minimum is taken over the ball *and* the box of valid pixels, and the
-touching points of the relaxing lines are improved: the bound of C·z is a maximum over lines of a minimum over images,
-so lines are moved towards those that are best at the present minimum, by ever smaller steps (fictitious play).
+A bound of the rows C of logits is carried from the end to the image, as a function of each step's values v:
+
+    C·logits ≥ constant + Σ over the steps that are still open of c·(v − v̂) − ½·t·‖v − v̂‖²,
+
+v̂ being the values at the image itself. A linear map turns c into Wᵀc and t into t·‖W‖²; a unit chooses new slopes and
+a new penalty t, and pays for them by a minimum in one dimension. At the end c·r has a minimum over ball and box, and the
+penalty costs ½·t·radius². So the ball is kept as a whole through all layers, and every unit's interval is used too. All
+slopes and penalties may be chosen freely: any of them gives a proof, and they are improved by gradients.
 """
 
-import functools
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.certificates.relaxation import KNOWN, Relaxation, relaxed
-from keras_intriguing.spectral.dense_chain import Affine
-from keras_intriguing.spectral.numerics import slopes
+from keras_intriguing.certificates.circuit import Circuit
+from keras_intriguing.certificates.region import Region, least_on
+from keras_intriguing.certificates.steps.activation import Activation
+from keras_intriguing.certificates.steps.step import Enclosure, Penalized, Variables, total
 from keras_intriguing.spectral.numerics.rounding import gamma
 
-_STEPS = 10  # improvements of the lines for the margins; those for hidden units gain little by it
-_SECULAR = 3  # steps towards the multiplier of the ball; any multiplier gives a bound
-_MEMORY = 2**26  # bytes of one [B, m, n] array; about ten live at once
-_MOST_IMAGES = 128
+_VALUES = 2**20, 2**22  # of one array while hidden units are bounded, for a proof and for an estimate
 
 
-class Region(NamedTuple):
-    """The images x' with ‖x' − x‖ ≤ radius and lowest ≤ x' ≤ highest: float64 x [B, n], radius [B], scalars."""
-
-    x: tf.Tensor
-    radius: tf.Tensor
-    lowest: tf.Tensor
-    highest: tf.Tensor
+def rounding_of(circuit: Circuit) -> float:
+    """A bound on the relative error of any sum in float64 that a bound of this circuit consists of."""
+    return gamma(1000 + 8 * max(circuit.size(i) for i in range(len(circuit.steps))))
 
 
-class _Hidden(NamedTuple):
-    """A layer whose inputs are bounded.
+def enclosures(
+    circuit: Circuit, region: Region, rounding: float = 0.0, most_units: int = 0
+) -> list[Enclosure]:
+    """Where the values of every step lie for the images of a region; valid where `rounding` is not 0.
 
-    Attributes:
-        matrix, bias: z = matrix·a + bias.
-        relaxation: of its activation.
-        start: the first touching points [B, n].
+    By each step's own means; and what activations are applied to, where it is no more than `most_units` values, by
+    bounds that are propagated to the image too.
     """
-
-    matrix: tf.Tensor
-    bias: tf.Tensor
-    relaxation: Relaxation
-    start: tf.Tensor
-
-
-def has_relaxation(layers: Sequence[Affine]) -> bool:
-    """Whether all activations between the layers can be relaxed, and that behind the last keeps the classes' order."""
-    *between, last = [slopes.name_of(layer.activation) for layer in layers]
-    return set(between) <= set(KNOWN) and last in ("linear", "softmax")
+    found = [region.enclosure()]
+    activated = {step.sources[0] for step in circuit.steps[1:] if isinstance(step, Activation)}
+    for position, step in enumerate(circuit.steps[1:], start=1):
+        known = step.enclose([found[source] for source in step.sources], rounding)
+        found.append(known)
+        if position in activated and circuit.size(position) <= most_units:
+            found[position] = _tightened(circuit, region, found, rounding)
+    return found
 
 
-def images_at_once(layers: Sequence[Affine]) -> int:
-    """How many images' bounds fit the working memory."""
-    rows = max(layer.kernel.shape[1] for layer in layers)
-    return max(1, min(_MOST_IMAGES, _rows_at_once(max(len(layer.kernel) for layer in layers)) // rows))
+def _tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], rounding: float) -> Enclosure:
+    """The last enclosure, narrowed by bounds of all its values from below and above."""
+    loose = known[-1]
+    size, images = circuit.size(len(known) - 1), loose.centre.shape[0]
+    widest = max(circuit.size(i) for i in range(len(known)))
+    at_once = max(1, _VALUES[rounding == 0] // (images * widest))
+    bounds = []
+    for sign in (1.0, -1.0):
+        parts = []
+        for first in range(0, size, at_once):
+            unit = sign * tf.eye(size, dtype=loose.centre.dtype)[first : first + at_once]
+            rows = tf.reshape(unit, (1, unit.shape[0], *loose.centre.shape[1:]))
+            rows = tf.repeat(rows, images, axis=0)
+            variables = start(circuit, known, unit.shape[0])
+            parts.append(lower_bounds(circuit, region, known, rows, variables, rounding)[0])
+        bounds.append(tf.reshape(tf.concat(parts, axis=1), loose.centre.shape))
+    lower = tf.clip_by_value(bounds[0], loose.lower, loose.centre)
+    upper = tf.clip_by_value(-bounds[1], loose.centre, loose.upper)
+    return loose._replace(lower=lower, upper=upper)
 
 
-def _rows_at_once(inputs: int) -> int:
-    return max(1, _MEMORY // (8 * inputs))
+def start(circuit: Circuit, known: Sequence[Enclosure], rows: int) -> list[Variables]:
+    """First values of all that may be chosen, for every step."""
+    return [
+        {} if step is None else step.start([known[source] for source in step.sources], rows)
+        for step in circuit.steps[: len(known)]
+    ]
 
 
-def margin_bounds(layers: Sequence[Affine]) -> Callable[[Region, tf.Tensor], tf.Tensor]:
-    """A compiled function of a region and labels [B]: lower bounds [B] of z_label − max of the other logits."""
-    weights = [(tf.constant(layer.kernel.T), tf.constant(layer.bias)) for layer in layers]
-    compiled = _compiled(tuple(slopes.name_of(layer.activation) for layer in layers[:-1]))
-    return lambda region, label: compiled(weights, region, label)
-
-
-@functools.lru_cache
-def _compiled(activations: tuple[str, ...]) -> Callable:
-    """One program for all networks of the same activations and sizes."""
-
-    @tf.function(autograph=False)
-    def bound(weights: list[tuple[tf.Tensor, tf.Tensor]], region: Region, label: tf.Tensor) -> tf.Tensor:
-        hidden: list[_Hidden] = []
-        a, size = region.x, tf.abs(region.x) + region.radius[:, None]
-        lost = gamma(4 * sum(matrix.shape[1] + 10 for matrix, _ in weights))
-        for name, (matrix, bias) in zip(activations, weights[:-1], strict=True):
-            z = _affine(a, matrix, bias)
-            lower = tf.minimum(_lower_bound(matrix, bias, hidden, region, lost * size), z)
-            upper = tf.maximum(-_lower_bound(-matrix, -bias, hidden, region, lost * size), z)
-            relaxation = relaxed(name, lower, upper)
-            hidden.append(_Hidden(matrix, bias, relaxation, relaxation.start(z)))
-            a = getattr(keras.activations, name)(z)
-            size = _affine(size, tf.abs(matrix), tf.abs(bias))
-            size = (
-                tf.maximum(size, tf.maximum(-lower, upper)) + 3
-            )  # slopes are at most 1, intercepts 3 or |lower|
-        matrix, bias = weights[-1]
-        difference = tf.gather(matrix, label)[:, None] - matrix
-        constants = tf.gather(bias, label)[:, None] - bias
-        bounds = _lower_bound(difference, constants, hidden, region, lost * size, _STEPS if hidden else 1)
-        is_label = tf.one_hot(label, bias.shape[0], on_value=True, off_value=False)
-        return tf.reduce_min(tf.where(is_label, tf.constant(np.inf, tf.float64), bounds), axis=-1)
-
-    return bound
-
-
-def _affine(a: tf.Tensor, matrix: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    return tf.matmul(a, matrix, transpose_b=True) + bias
-
-
-def _lower_bound(
-    rows: tf.Tensor,
-    constants: tf.Tensor,
-    hidden: Sequence[_Hidden],
+def lower_bounds(
+    circuit: Circuit,
     region: Region,
-    lost: tf.Tensor,
-    steps: int = 1,
-) -> tf.Tensor:
-    """Lower bounds [B, m] of rows·a + constants, where a is what the hidden layers give (none: the image).
+    known: Sequence[Enclosure],
+    rows: tf.Tensor,
+    variables: Sequence[Variables],
+    rounding: float = 0.0,
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Lower bounds of rows·v for all images of a region, v the values of the last step known; proved if `rounding` is not 0.
 
     Args:
-        rows: [m, n] or [B, m, n].
-        constants: [m] or [B, m].
-        hidden: the layers below.
-        region: of the images.
-        lost: [B, n], what rounding may do to each a, and to what is multiplied by it.
-        steps: rounds of improving the lines.
+        circuit: of the network.
+        region: of B images.
+        known: its `enclosures`, all or up to some step.
+        rows: [B, m, *shape of v].
+        variables: for every step, of the shapes of `start`.
+        rounding: see `rounding_of`; 0 where an estimate is enough.
+
+    Returns:
+        The bounds [B, m], and what every step has cost, [B, m] each: first the ball's penalty, then one a step.
     """
-    count, total = region.x.shape[0], rows.shape[-2]
-    rows = tf.broadcast_to(rows, (count, *rows.shape[-2:]))
-    constants = tf.broadcast_to(constants, (count, total))
-    at_once = max(1, _rows_at_once(max(region.x.shape[1], rows.shape[-1])) // count)
-    parts = []
-    for first in range(0, total, at_once):
-        part = slice(first, first + at_once)
-        bound = _improved(rows[:, part], constants[:, part], hidden, region, steps)
-        rounding = tf.linalg.matvec(tf.abs(rows[:, part]), lost) + gamma(4) * tf.abs(constants[:, part])
-        parts.append(bound - rounding)
-    return tf.concat(parts, axis=1)
-
-
-def _improved(
-    rows: tf.Tensor, constants: tf.Tensor, hidden: Sequence[_Hidden], region: Region, steps: int
-) -> tf.Tensor:
-    """The best bounds [B, m] of some rounds; fictitious play on the touching points."""
-    shape = rows.shape[:2]
-    touching = [tf.broadcast_to(h.start[:, None], (*shape, h.start.shape[-1])) for h in hidden]
-    found = _propagated(rows, constants, hidden, touching, region)
-
-    def improve(step: tf.Tensor, best: tf.Tensor, touching: list, found: tuple) -> tuple:
-        _, a, lines = found
-        moved = []
-        for layer, points, (slope, intercept) in zip(hidden, touching, lines, strict=True):
-            z = _affine(a, layer.matrix, layer.bias)
-            moved.append(points + 2 / (step + 2) * (layer.relaxation.respond(z) - points))
-            a = slope * z + intercept
-        found = _propagated(rows, constants, hidden, moved, region)
-        return step + 1, tf.maximum(best, found[0]), moved, found
-
-    start = tf.constant(0.0, tf.float64), found[0], touching, found
-    return tf.while_loop(lambda *_: True, improve, start, maximum_iterations=steps - 1)[1]
-
-
-def _propagated(
-    rows: tf.Tensor,
-    bound: tf.Tensor,
-    hidden: Sequence[_Hidden],
-    touching: Sequence[tf.Tensor],
-    region: Region,
-) -> tuple[tf.Tensor, tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]]]:
-    """The bounds [B, m] for given lines, images [B, m, n] that attain them, and every layer's slopes and intercepts."""
-    lines = []
-    for layer, points in zip(reversed(hidden), reversed(touching), strict=True):
-        slope, intercept = layer.relaxation.lines(rows >= 0, points)
-        lines.insert(0, (slope, intercept))
-        bound += tf.reduce_sum(rows * intercept, axis=-1)
-        rows = rows * slope
-        bound += tf.linalg.matvec(rows, layer.bias)
-        rows = tf.matmul(rows, layer.matrix)
-    bound += tf.squeeze(tf.matmul(rows, region.x[..., None]), -1)
-    least, change = _least_on(rows, region)
-    return bound + least, region.x[:, None] + change, lines
-
-
-@tf.function(autograph=False, jit_compile=True)  # elementwise work, three times as fast when it is fused
-def _least_on(a: tf.Tensor, region: Region) -> tuple[tf.Tensor, tf.Tensor]:
-    """A lower bound [B, m] of min a·r over the region's changes r, and an r [B, m, n] near the minimum; a [B, m, n].
-
-    For every multiplier μ ≥ 0 of the ball, min over the box of a·r + μ/2·(‖r‖² − radius²) is a bound, and its
-    minimum is r = −a/μ, clipped. The best μ solves ‖r‖ = radius, step by step for the pixels that are not clipped.
-    """
-    radius = region.radius[:, None]
-    lowest, highest = (region.lowest - region.x)[:, None], (region.highest - region.x)[:, None]
-    length = tf.norm(a, axis=-1)
-    tiny = tf.constant(1e-300, tf.float64)
-    inverse = radius / tf.maximum(length, tiny)
-    for _ in range(_SECULAR):
-        r = -inverse[..., None] * a
-        is_free = (r >= lowest) & (r <= highest)
-        free = tf.reduce_sum(tf.where(is_free, a**2, tf.zeros_like(a)), axis=-1)
-        taken = tf.reduce_sum(
-            tf.where(is_free, tf.zeros_like(a), tf.clip_by_value(r, lowest, highest) ** 2), axis=-1
+    zero = tf.zeros(rows.shape[:2], rows.dtype)
+    values, last = known[-1].centre[:, None], len(known) - 1
+    bound = total(rows * values)
+    lost = rounding * total(tf.abs(rows * values))
+    costs = [zero] * len(known)
+    open_bounds: dict[int, Penalized] = {last: Penalized(rows, zero)}
+    for position in range(last, 0, -1):
+        if position not in open_bounds:  # nothing rests on it
+            continue
+        step = circuit.steps[position]
+        sources = [known[source] for source in step.sources]
+        passed = step.pass_on(
+            open_bounds.pop(position), sources, known[position], variables[position], rounding
         )
-        next_inverse = tf.sqrt(tf.maximum(radius**2 - taken, 0) / tf.maximum(free, tiny))
-        inverse = tf.where(free > 0, tf.minimum(next_inverse, 1e6 * inverse), 4 * inverse)
-    r = tf.clip_by_value(-inverse[..., None] * a, lowest, highest)
-    multiplier = 1 / tf.maximum(inverse, tiny)
-    dual = tf.reduce_sum(a * r, axis=-1) + multiplier / 2 * (tf.reduce_sum(r**2, axis=-1) - radius**2)
-    in_box = tf.reduce_sum(tf.minimum(a * lowest, a * highest), axis=-1)
-    return tf.maximum(tf.maximum(dual, in_box), -length * radius), r
+        bound, lost = bound + passed.constant, lost + passed.lost
+        costs[position] = -passed.constant
+        for source, of_source in zip(step.sources, passed.sources, strict=True):
+            before = open_bounds.get(source)
+            both = of_source if before is None else Penalized(before.c + of_source.c, before.t + of_source.t)
+            open_bounds[source] = both
+    if 0 not in open_bounds:
+        return bound - lost, costs
+    c, t = open_bounds[0]
+    least, change = least_on(c, region)
+    penalty = 0.5 * t * known[0].radius[:, None] ** 2
+    if rounding:
+        size = total(tf.abs(c * change)) + tf.sqrt(total(c**2)) * region.radius[:, None]
+        lost += rounding * (4 * size + penalty + total(tf.abs(c) * known[0].span[:, None]))
+    costs[0] = penalty
+    return bound + least - penalty - lost, costs

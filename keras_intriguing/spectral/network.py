@@ -94,19 +94,13 @@ def analyze(
         ValueError: a layer without a known constant, sizes that are not known, bad weights; see `operator_norm`.
     """
     graph = nodes(model)
-    constants = LipschitzConstants(on_stage)
+    constants = LipschitzConstants(on_stage, with_suprema=True)
     product = constants.of_outputs(graph)[-1]
     on_stage("the whole network")
-    upper = _least(product, graph)
+    upper = _least_bound(product, graph)
     lower, witness = steepest(model, images)
     # float32 can overshoot in its last digits where a linear network is as steep everywhere
     return NetworkBounds(constants.layers, product, upper, min(lower, upper), witness)
-
-
-def lipschitz_bound(model: keras.Model, on_stage: Callable[[str], None] = lambda name: None) -> float:
-    """`NetworkBounds.upper` alone; arguments and errors as of `analyze`."""
-    graph = nodes(model)
-    return _least(LipschitzConstants(on_stage).of_outputs(graph)[-1], graph)
 
 
 def analyze_layer(layer: Any, input_shape: Sequence[int]) -> LayerBounds:
@@ -115,9 +109,13 @@ def analyze_layer(layer: Any, input_shape: Sequence[int]) -> LayerBounds:
     Raises:
         ValueError: see `operator_norm`.
     """
+    return _layer_bounds(layer, input_shape, with_supremum=True)
+
+
+def _layer_bounds(layer: Any, input_shape: Sequence[int], with_supremum: bool) -> LayerBounds:
     bounds, slope = operator_norm(layer, input_shape), _own_activation(layer)
     supremum = paper = None
-    if is_convolution(layer):
+    if with_supremum and is_convolution(layer):
         supremum = frequency_supremum(layer).upper
         paper = supremum / math.sqrt(math.prod(strides_of(layer)))
     kind = type(layer).__name__
@@ -129,14 +127,17 @@ class LipschitzConstants:
 
     Args:
         on_stage: told the name of every layer before it is measured.
+        with_suprema: whether the suprema of convolutions over all frequencies are wanted too.
 
     Attributes:
         layers: those that were met, in order.
     """
 
-    def __init__(self, on_stage: Callable[[str], None] = lambda name: None) -> None:
+    def __init__(
+        self, on_stage: Callable[[str], None] = lambda name: None, with_suprema: bool = False
+    ) -> None:
         self.layers: list[LayerBounds] = []
-        self._on_stage = on_stage
+        self._on_stage, self._with_suprema = on_stage, with_suprema
         self._known: dict[tuple[int, tuple[int, ...]], LayerBounds] = {}
 
     def of_outputs(self, graph: Sequence[Node]) -> list[float]:
@@ -170,13 +171,18 @@ class LipschitzConstants:
             )
         return constants[0] * OPERATIONS[type(operation)](node) * _ONE_BIT
 
-    def _layer(self, layer: Any, shape: Shape) -> float:
-        self._on_stage(layer.name)
+    def layer_bounds(self, layer: Any, shape: tuple[int | None, ...]) -> LayerBounds:
+        """Of a layer, measured once."""
         key = (id(layer), shape)
         if key not in self._known:
-            self._known[key] = analyze_layer(layer, shape)
-        self.layers.append(self._known[key])
-        return self._known[key].bounds.upper * self._known[key].activation
+            self._on_stage(layer.name)
+            self._known[key] = _layer_bounds(layer, shape, self._with_suprema)
+        return self._known[key]
+
+    def _layer(self, layer: Any, shape: tuple[int | None, ...]) -> float:
+        found = self.layer_bounds(layer, shape)
+        self.layers.append(found)
+        return found.bounds.upper * found.activation
 
 
 def _own_activation(layer: Any) -> float:
@@ -184,7 +190,7 @@ def _own_activation(layer: Any) -> float:
     return slopes.activation_slope(layer.activation, named(layer)).bound if type(layer) in ACTIVATED else 1.0
 
 
-def _least(product: float, graph: Sequence[Node]) -> float:
+def _least_bound(product: float, graph: Sequence[Node]) -> float:
     """The best upper bound: a chain of dense layers has a tighter one than the product."""
     return min([product, *(_chain_bound(graph) if product else [])])
 

@@ -74,6 +74,15 @@ def test_constants_are_known_and_attained(layer: Any, shape: tuple[int, ...], co
     assert np.linalg.norm(np.subtract(*images)) / np.linalg.norm(a - b) == pytest.approx(constant, rel=1e-2)
 
 
+def test_a_prelu_has_its_largest_slope() -> None:
+    layer = L.PReLU()
+    layer.build((None, 4))
+    layer.set_weights([np.array([0.1, -2.5, 0.0, 1.0])])
+    bounds = spectral.operator_norm(layer, (4,))
+    assert bounds.upper == 2.5
+    assert bounds.lower <= 2.5
+
+
 def test_no_pair_of_images_is_stretched_more_by_max_pooling() -> None:
     random = np.random.default_rng(0)
     layer = L.MaxPooling2D(3, 2)

@@ -57,7 +57,8 @@ def elu(layer: Any, shape: tuple[int, ...]) -> NormBounds:
 
 def prelu(layer: Any, shape: tuple[int, ...]) -> NormBounds:
     """Of a `PReLU` layer."""
-    return _attained(slopes.prelu_slope(weight(layer, "alpha")), layer.call, shape)
+    alpha = weight(layer, "alpha")
+    return _attained(slopes.prelu_slope(alpha), lambda x: tf.where(x > 0, x, alpha * x), shape)
 
 
 def softmax(layer: Any, shape: tuple[int, ...]) -> NormBounds:

@@ -1,0 +1,98 @@
+"""A network as the steps that bounds are propagated through."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keras_intriguing.certificates.steps.activation import Activation
+from keras_intriguing.certificates.steps.curves import Curve
+from keras_intriguing.certificates.steps.linear import Apply, Linear
+from keras_intriguing.certificates.steps.lipschitz import Lipschitz
+from keras_intriguing.certificates.steps.maximum import Maximum
+from keras_intriguing.certificates.steps.merging import Concatenation, Sum
+from keras_intriguing.certificates.steps.step import Step
+from keras_intriguing.spectral.network import LipschitzConstants
+
+
+class Circuit:
+    """Steps in order of computation, the last of which gives the logits.
+
+    Position 0 is the image; every method appends a step and returns its position.
+
+    Args:
+        shape: of the image.
+        constants: of the layers, which are measured once.
+
+    Attributes:
+        steps: None for the image.
+        names: of the layers that the steps belong to.
+    """
+
+    def __init__(self, shape: Sequence[int], constants: LipschitzConstants) -> None:
+        self.steps: list[Step | None] = [None]
+        self.names = ["the image"]
+        self.constants = constants
+        self.naming = ""
+        self._shapes = [tuple(shape)]
+
+    def shape(self, position: int) -> tuple[int, ...]:
+        """Of a step's values."""
+        return self._shapes[position]
+
+    def size(self, position: int) -> int:
+        """How many values a step has."""
+        return int(np.prod(self._shapes[position]))
+
+    def linear(
+        self,
+        source: int,
+        shape: Sequence[int],
+        apply: Apply,
+        weights: Sequence[np.ndarray] = (),
+        bias: np.ndarray | float = 0.0,
+        norm: float = 1.0,
+    ) -> int:
+        """W·x + bias; see `Linear`."""
+        step = Linear(source, shape, apply, weights, bias, norm)
+        step.source_shape = self._shapes[source]
+        return self._append(step)
+
+    def scaled(self, source: int, factors: np.ndarray | float, bias: np.ndarray | float = 0.0) -> int:
+        """Values times factors, both broadcast to their shape, plus bias."""
+        shape = self._shapes[source]
+        norm = float(np.max(np.abs(factors))) * (1 + 1e-14)
+        return self.linear(
+            source,
+            shape,
+            lambda w, x: x * w[0],
+            [np.broadcast_to(factors, shape)],
+            np.broadcast_to(bias, shape),
+            norm,
+        )
+
+    def activation(self, source: int, curve: Curve) -> int:
+        """A function of every value."""
+        return self._append(Activation(source, self._shapes[source], curve))
+
+    def maximum(self, source: int) -> int:
+        """The largest value along the last axis."""
+        *shape, count = self._shapes[source]
+        return self._append(Maximum(source, shape, count))
+
+    def total(self, sources: Sequence[int], signs: Sequence[float]) -> int:
+        """Σ signs·values."""
+        return self._append(Sum(sources, self._shapes[sources[0]], signs))
+
+    def concatenation(self, sources: Sequence[int], axis: int) -> int:
+        """Values side by side along an axis, counted without the batch axis."""
+        return self._append(Concatenation(sources, [self._shapes[s] for s in sources], axis))
+
+    def lipschitz(self, source: int, shape: Sequence[int], function: Callable, constant: float) -> int:
+        """Any function with a Lipschitz constant."""
+        return self._append(Lipschitz(source, shape, function, constant))
+
+    def _append(self, step: Step) -> int:
+        self.steps.append(step)
+        self.names.append(self.naming)
+        self._shapes.append(step.shape)
+        return len(self.steps) - 1

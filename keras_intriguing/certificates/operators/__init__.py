@@ -1,0 +1,1 @@
+"""How each kind of layer becomes steps that bounds pass through, one kind a file."""

@@ -1,0 +1,58 @@
+"""What the search for a radius and the verification of one have in common."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_intriguing.certificates.circuit import Circuit
+
+_STEPS = {"quick": 0, "standard": 60, "thorough": 300}
+_MEMORY = 2**30  # bytes
+_OF_A_VALUE = 4 * 60  # bytes of a value in one row: some sixty float32 arrays live at once
+_MOST_IMAGES = 64
+
+
+def check_model(model: Any, function: str) -> None:
+    """Checks that a model has layers.
+
+    Raises:
+        TypeError: it is no Keras model.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"{function} needs the model's layers: a Keras model, not {type(model).__name__}.")
+
+
+def steps_of(effort: str) -> int:
+    """How many steps of optimization an effort is.
+
+    Raises:
+        ValueError: there is no such effort.
+    """
+    if effort not in _STEPS:
+        raise ValueError(f"effort must be one of {', '.join(_STEPS)}, not {effort!r}.")
+    return _STEPS[effort]
+
+
+def rows_of(margins: np.ndarray) -> int:
+    """How many classes besides the label there are."""
+    return margins.shape[1] - 1
+
+
+def images_at_once(circuit: Circuit, rows: int, count: int) -> int:
+    """How many images' bounds fit the working memory."""
+    values = sum(circuit.size(i) for i in range(len(circuit.steps)))
+    return max(1, min(_MOST_IMAGES, count, _MEMORY // (_OF_A_VALUE * values * rows)))
+
+
+def whole_batches(count: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Batches of positions, all of one size, and how many are done after each; the last repeats the last position."""
+    for first in range(0, count, size):
+        yield np.minimum(np.arange(first, first + size), count - 1), min(first + size, count)
+
+
+def loosest(bounds: np.ndarray, costs: np.ndarray) -> np.ndarray:
+    """The step [B] that costs most, of costs [steps, B, m], in each image's least bound [B, m]."""
+    worst = bounds.argmin(axis=1)
+    return np.take_along_axis(costs, worst[None, :, None], axis=2)[..., 0].argmax(axis=0)

@@ -1,0 +1,101 @@
+"""What every step of a network does for a bound."""
+
+import abc
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+Variables = dict[str, tf.Tensor]
+
+
+class Enclosure(NamedTuple):
+    """Where the values of a step lie for all images of a region, for B images.
+
+    Attributes:
+        centre: at the image itself, [B, *shape].
+        lower, upper: of every value, [B, *shape].
+        radius: of an L2 ball around the centre, [B].
+    """
+
+    centre: tf.Tensor
+    lower: tf.Tensor
+    upper: tf.Tensor
+    radius: tf.Tensor
+
+    @property
+    def span(self) -> tf.Tensor:
+        """How far a value can lie from the centre, [B, *shape]."""
+        return tf.maximum(self.upper - self.centre, self.centre - self.lower)
+
+
+class Penalized(NamedTuple):
+    """A lower bound c·(v − centre) − ½·t·‖v − centre‖² as a function of a step's values v, for B images and m rows.
+
+    Attributes:
+        c: [B, m, *shape].
+        t: ≥ 0, [B, m].
+    """
+
+    c: tf.Tensor
+    t: tf.Tensor
+
+
+class Passed(NamedTuple):
+    """What a step makes of a bound.
+
+    Attributes:
+        constant: what is added to the bound, [B, m].
+        sources: the bound as a function of the values of each source.
+        lost: what rounding may have added to `constant` or to the sources' terms, [B, m]; 0 where it is not asked for.
+    """
+
+    constant: tf.Tensor
+    sources: list[Penalized]
+    lost: tf.Tensor
+
+
+class Step(abc.ABC):
+    """An operation on the values of other steps.
+
+    Attributes:
+        sources: positions of these steps.
+        shape: of the result, without the batch axis.
+    """
+
+    def __init__(self, sources: Sequence[int], shape: Sequence[int]) -> None:
+        self.sources, self.shape = tuple(sources), tuple(shape)
+
+    @abc.abstractmethod
+    def value(self, values: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The result [B, *shape] for the sources' values."""
+
+    @abc.abstractmethod
+    def enclose(self, sources: Sequence[Enclosure], rounding: float) -> Enclosure:
+        """Where the result lies; `rounding` is the relative error of a sum."""
+
+    def start(self, sources: Sequence[Enclosure], rows: int) -> Variables:
+        """First values of what can be chosen freely in a bound; every value gives a valid one."""
+        return {}
+
+    @abc.abstractmethod
+    def pass_on(
+        self,
+        bound: Penalized,
+        sources: Sequence[Enclosure],
+        result: Enclosure,
+        variables: Variables,
+        rounding: float,
+    ) -> Passed:
+        """The bound as a function of the sources' values; rigorous where `rounding` is not 0."""
+
+
+def total(values: tf.Tensor) -> tf.Tensor:
+    """The sum over all axes but the first two: [B, m]."""
+    return tf.reduce_sum(values, axis=list(range(2, len(values.shape))))
+
+
+def by_row(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """[B, m] or [B] as [B, m, 1, …], to be broadcast to `like` [B, m, …]."""
+    shape = [*values.shape, *[1] * (len(like.shape) - len(values.shape))]
+    return tf.reshape(values, shape)
