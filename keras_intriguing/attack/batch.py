@@ -10,22 +10,24 @@ from keras_intriguing.attack.confirmation import (
     as_rows,
     confirmed,
     failures,
+    filled,
     is_adversarial,
     survives_rounding,
 )
 from keras_intriguing.attack.direct import direct
+from keras_intriguing.attack.goal import Goal
+from keras_intriguing.attack.network import weights_of
 from keras_intriguing.attack.penalty import penalty
-from keras_intriguing.attack.problem import Box
+from keras_intriguing.attack.program import Program
 from keras_intriguing.attack.programs import program_for
 from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.solution import Solution
-from keras_intriguing.attack.starts import start, start_towards_nearest
 from keras_intriguing.classifiers.request import Request
 
-METHODS = {"direct": direct, "penalty": penalty}
+METHODS = ("direct", "penalty")
 
 
-def attack_batch(model: Callable, request: Request, method: str, size: int) -> Result:
+def attack_batch(model: Callable, request: Request, method: str, size: int, budget: int) -> Result:
     """Attacks the images of one batch, in halves where a device's memory does not suffice.
 
     Args:
@@ -33,12 +35,13 @@ def attack_batch(model: Callable, request: Request, method: str, size: int) -> R
         request: of at most `size` images.
         method: of `METHODS`.
         size: images of the compiled programs.
+        budget: forward and backward passes of an image, at most, for `direct`.
 
     Raises:
         MemoryError: there is not enough for a single image.
     """
     try:
-        return _attack(model, request, method, size)
+        return _attack(model, request, method, size, budget)
     except MemoryError:
         if size == 1:
             raise
@@ -47,16 +50,20 @@ def attack_batch(model: Callable, request: Request, method: str, size: int) -> R
         f"Not enough memory for {2 * size} images at once: batches of {size} instead.", stacklevel=2
     )
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    return Result.concatenate(attack_batch(model, part, method, size) for part in parts)
+    return Result.concatenate(attack_batch(model, part, method, size, budget) for part in parts)
 
 
-def _attack(model: Callable, request: Request, method: str, size: int) -> Result:
+def _attack(model: Callable, request: Request, method: str, size: int, budget: int) -> Result:
     x, before, count = request.x, request.before, len(request.x)
     already = is_adversarial(request, before)
-    solution, target = solve(model, request, method, size)
-    has_point = np.isfinite(solution.distance[:count])
-    v = solution.v[:count].reshape(x.shape)
-    v, after = confirmed(model, request, np.where(as_rows(has_point & ~already, x), v, x))
+    program, weights = program_for(model, x), weights_of(model)
+    solution = solve(program, weights, request, method, size, budget)
+    has_point = np.isfinite(solution.distance)
+    v = solution.v.reshape(x.shape)
+    passes = solution.forward_passes + solution.backward_passes
+    allowed = np.full(count, np.inf) if method == "penalty" else budget - passes
+    v = np.where(as_rows(has_point & ~already, x), v, x)
+    v, after, confirmations = confirmed(program, weights, model, request, v, size, allowed)
     success = is_adversarial(request, after)
     adversarial = np.where(as_rows(success, x), v, x)
     change = (adversarial.astype(np.float64) - x).reshape(count, -1)
@@ -64,60 +71,51 @@ def _attack(model: Callable, request: Request, method: str, size: int) -> Result
         adversarial=adversarial,
         success=success,
         distortion=np.where(success, np.sqrt(np.mean(change**2, axis=1)), np.nan),
-        target=target if request.target is not None else np.where(already, before, target),
+        target=solution.target if request.target is not None else np.where(success, after, solution.target),
         label_before=before,
         label_after=np.where(success, after, before),
-        c=np.where(already | ~success, np.nan, solution.c[:count]),
+        c=np.where(already | ~success, np.nan, solution.c),
         survives_rounding=success & survives_rounding(model, request, adversarial),
-        evaluations=np.where(already, 0, solution.evaluations).astype(np.int32),
+        forward_passes=np.where(already, 0, solution.forward_passes + confirmations).astype(np.int32),
+        backward_passes=np.where(already, 0, solution.backward_passes).astype(np.int32),
         reason=failures(model, request, method, success, has_point),
     )
 
 
-def solve(model: Callable, request: Request, method: str, size: int) -> tuple[Solution, np.ndarray]:
-    """Runs the method on a batch, filled up to `size` rows; without XLA where it cannot compile the model.
-
-    Returns:
-        The solution of all `size` rows, and the target classes [B] of the request's.
+def solve(
+    program: Program, weights: list[tf.Tensor], request: Request, method: str, size: int, budget: int
+) -> Solution:
+    """Runs the method on a batch; without XLA where it cannot compile the model.
 
     Raises:
         MemoryError: the batch does not fit.
     """
 
-    def fill(rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
+    def run() -> Solution:
+        if method == "penalty":
+            return penalty(program, weights, request, size)
+        return _direct(program, weights, request, size, budget)
 
-    x = fill(request.x)
-    label = fill(request.label_to_leave)
-    target = None if request.target is None else fill(request.target)
     try:
-        solution, reached = _solve(model, x, label, target, request.bounds, method, jit=True)
+        return run()
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(
-            f"Out of memory for {size} images of shape {x.shape[1:]} at once: use a smaller model or a device with "
-            "more."
+            f"Out of memory for {size} images of shape {request.x.shape[1:]} at once: use a smaller model or a device "
+            "with more."
         ) from error
     except tf.errors.OpError:
+        if not program.jit:
+            raise
         # Not every operation compiles. What was wrong for any other reason is raised again here.
-        solution, reached = _solve(model, x, label, target, request.bounds, method, jit=False)
-    return solution, reached[: len(request.x)]
+        program.compile(jit=False)
+        return run()
 
 
-def _solve(
-    model: Callable,
-    x: np.ndarray,
-    label: np.ndarray,
-    target: np.ndarray | None,
-    bounds: tuple[float, float],
-    method: str,
-    jit: bool,
-) -> tuple[Solution, np.ndarray]:
-    program = program_for(model, x, jit)
-    rows = tf.constant(x.reshape(len(x), -1))
-    box = Box(*(tf.constant(b, tf.float32) for b in bounds))
-    if target is None:
-        problem, best, evaluations = start_towards_nearest(program, rows, tf.constant(label), box)
-    else:
-        problem, best, evaluations = start(program, rows, tf.constant(target), box)
-    solution = METHODS[method](program, problem, best)
-    return solution._replace(evaluations=solution.evaluations + evaluations), problem.target.numpy()
+def _direct(program: Program, weights: list[tf.Tensor], request: Request, size: int, budget: int) -> Solution:
+    x = request.x.reshape(len(request.x), -1)
+    reaches = request.target is not None
+    label = request.target if reaches else request.label_to_leave
+    logits = np.asarray(program.logits(weights, tf.constant(filled(x, size))))[: len(x)]
+    goal = Goal.of(label, logits, reaches)
+    already = is_adversarial(request, request.before)
+    return direct(program, weights, x, goal, logits, already, request.bounds, size, budget)

@@ -1,41 +1,179 @@
-"""min ‖r‖₂ subject to the class and to the box, by an augmented Lagrangian on L-BFGS."""
+"""min ‖r‖₂ subject to the class and to the box, by descents from many starts."""
 
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.problem import Candidate, Problem, length_scale
+from keras_intriguing.attack import descent
+from keras_intriguing.attack.descent import Descents
+from keras_intriguing.attack.goal import ANY, Goal
+from keras_intriguing.attack.problem import Box
 from keras_intriguing.attack.program import Program
+from keras_intriguing.attack.proposals import Proposal, Proposals
 from keras_intriguing.attack.solution import Solution
 
-ROUNDS = 8
-CLASS_PENALTY = 100.0  # the class constraints add a few large eigenvalues, which L-BFGS learns at once
+BUDGET = 2000  # forward and backward passes of an image
+SMALLEST_BUDGET = 100
+FREE = -1  # a row without an image
+_ROWS = 16  # descents side by side, at least
+_STEPS = 8  # gradients between two looks at which descents are done
+_PATIENCE = 15  # starts without gain, after which an image is done
+_GAIN = 1e-3
+_TOLERANCE, _LAST_TOLERANCE = 2e-4, 1e-5
+_LONGEST, _SHORTEST = 80, 6  # gradients of a descent
+_LAST = 15  # gradients of the last descent, from the nearest point
+_KEPT_BACK = 15  # forward passes for the confirmation
 
 
-def direct(program: Program, problem: Problem, best: Candidate) -> Solution:
-    """Polishes a start to a local minimum of the distance.
+class _Progress:
+    """What is known of every image of a batch."""
 
-    Rounds of L-BFGS end when no image came nearer by a ten-thousandth, or after eight.
+    def __init__(self, x: np.ndarray, done: np.ndarray, budget: int) -> None:
+        count = len(x)
+        self.v, self.distance = x.copy(), np.full(count, np.inf, np.float32)
+        self.starts, self.running = np.zeros(count, int), np.zeros(count, int)
+        self.since_gain = np.zeros(count, int)
+        self.is_last, self.done = np.zeros(count, bool), done.copy()
+        self.gradients, self.reserved = np.zeros(count, int), np.zeros(count, int)
+        self._allowed = (budget - 1 - _KEPT_BACK) // 2
+
+    def allowance(self) -> np.ndarray:
+        """Gradients that a new descent of every image may take [B]."""
+        left = self._allowed - self.gradients - self.reserved
+        kept_back = np.where(self.is_last | ~np.isfinite(self.distance), 0, _LAST)
+        return np.minimum(_LONGEST, left - kept_back)
+
+    def goes_on(self, least: int) -> np.ndarray:
+        """Which images are to be given another start [B]; the last one is from their nearest points."""
+        enough = (self.starts >= least) & (self.since_gain + self.running >= _PATIENCE)
+        wants = ~self.done & ~self.is_last & ~enough & (self.allowance() >= _SHORTEST)
+        ends = ~self.done & ~self.is_last & ~wants & (self.running == 0)
+        self.is_last |= ends
+        self.done |= ends & ~np.isfinite(self.distance)
+        return wants | (ends & ~self.done)
+
+
+class _Rows:
+    """The rows of the compiled program: which image's descent each of them is, and from where.
+
+    Args:
+        count: of rows.
+        size: values of an image.
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        self.image = np.full(count, FREE)
+        self.x, self.start = np.zeros((count, size), np.float32), np.zeros((count, size), np.float32)
+        self.mode, self.floor = np.full(count, descent.DONE, np.int32), np.ones(count, np.float32)
+        self.left, self.tolerance = np.zeros(count, np.int32), np.zeros(count, np.float32)
+        self.rival = np.full(count, ANY, np.int32)
+
+    def launch(
+        self, row: int, image: int, x: np.ndarray, proposal: Proposal, left: int, tolerance: float
+    ) -> None:
+        """Gives a row to a descent of an image x [n]."""
+        self.image[row], self.x[row], self.left[row], self.tolerance[row] = image, x, left, tolerance
+        self.start[row], self.mode[row], self.rival[row], self.floor[row] = proposal
+
+    def begun(self) -> tuple[tf.Tensor, ...]:
+        """The arguments of `descent.begin`."""
+        arrays = (self.x, self.start, self.mode, self.left, self.floor, self.tolerance)
+        return tuple(tf.constant(array) for array in arrays)
+
+
+def direct(
+    program: Program,
+    weights: list[tf.Tensor],
+    x: np.ndarray,
+    goal: Goal,
+    logits: np.ndarray,
+    done: np.ndarray,
+    bounds: tuple[float, float],
+    count: int,
+    budget: int,
+) -> Solution:
+    """The nearest of the local minima that descents from many starts converge to.
+
+    Every image has a schedule of starts; it is done when the last fifteen brought nothing, or when its passes are spent,
+    and ends with a last descent from its nearest point. Its rows are given to other images' starts then, so that all rows
+    of the compiled program are used until little is left to do.
 
     Args:
         program: of the model.
-        problem: of the batch.
-        best: its start.
+        weights: of the model.
+        x: images [B, n].
+        goal: of every image.
+        logits: of the images [B, K].
+        done: the images that nothing is to be done for, bool [B].
+        bounds: of every pixel.
+        count: descents side by side.
+        budget: forward and backward passes of an image, at most.
     """
-    v, (_, multipliers) = best.v, program.linearize(problem, best.v)
-    unit = length_scale(problem, best)
-    rho = tf.fill([problem.x.shape[0], 1], CLASS_PENALTY)
-    no_entropy = tf.zeros_like(best.distance)
-    evaluations, stalled = 1, 0
-    for _ in range(ROUNDS):
-        v, multipliers, count = program.minimize(problem, v, unit, multipliers, rho, no_entropy)
-        evaluations += int(count)
-        nearer = best.nearer(program.shorten(problem, v))
-        before, after = best.distance.numpy(), nearer.distance.numpy()
-        best = nearer
-        with np.errstate(invalid="ignore"):  # ∞ − ∞: an image without any success keeps the batch going
-            gain = np.nan_to_num((before - after) / np.maximum(before, np.finfo(np.float32).tiny), nan=1.0)
-        stalled = stalled + 1 if gain.max() < 1e-4 else 0
-        if stalled == 2:
+    box = Box(*(tf.constant(b, tf.float32) for b in bounds))
+    label, margin = goal.label.numpy(), goal.margin.numpy()
+    others = np.where(np.arange(logits.shape[1]) == label[:, None], -np.inf, logits)
+    likely = np.argsort(-others, axis=1, kind="stable")[:, :-1].astype(np.int32)
+    proposals = Proposals(x, label, goal.reaches, logits.argmax(axis=1), likely, bounds)
+    progress, rows = _Progress(x, done, budget), _Rows(max(count, _ROWS), x.shape[1])
+    state = descent.begin(*rows.begun(), descent.CUTS if goal.reaches else 0, box)
+    while True:
+        fresh = _launch(rows, progress, proposals, x)
+        used = rows.image != FREE
+        if not used.any():
             break
-    distance = best.distance.numpy()
-    return Solution(best.v.numpy(), distance, np.full(len(distance), np.nan), evaluations)
+        if fresh.any():
+            state = program.restart(state, tf.constant(fresh), rows.begun(), box)
+        of_rows = map(tf.constant, (label[rows.image], rows.rival, margin[rows.image]))
+        incumbent = np.where(used, progress.distance[rows.image], np.float32(0))
+        state = program.advance(
+            weights, state, Goal(*of_rows, goal.reaches), tf.constant(incumbent), _STEPS, box
+        )
+        _take_over(state, rows, progress)
+    return Solution(
+        v=progress.v,
+        distance=progress.distance,
+        c=np.full(len(x), np.nan),
+        target=label if goal.reaches else likely[:, 0],
+        forward_passes=progress.gradients + 1,
+        backward_passes=progress.gradients,
+    )
+
+
+def _launch(rows: _Rows, progress: _Progress, proposals: Proposals, x: np.ndarray) -> np.ndarray:
+    """Gives free rows to the images with the fewest starts, and tells which rows these are, bool [R]."""
+    fresh = np.zeros(len(rows.image), bool)
+    turns = np.flatnonzero(progress.goes_on(len(proposals)))
+    turns = turns[np.argsort(progress.starts[turns], kind="stable")]
+    allowance = progress.allowance()
+    for row, image in zip(np.flatnonzero(rows.image == FREE), turns, strict=False):
+        if progress.is_last[image]:
+            proposal, tolerance = Proposal(progress.v[image], descent.PROJECT, ANY, 1.0), _LAST_TOLERANCE
+        else:
+            best = progress.v[image] if np.isfinite(progress.distance[image]) else None
+            proposal, tolerance = proposals.propose(image, progress.starts[image], best), _TOLERANCE
+        rows.launch(row, image, x[image], proposal, allowance[image], tolerance)
+        fresh[row] = True
+        progress.starts[image] += 1
+        progress.running[image] += 1
+        progress.reserved[image] += allowance[image]
+    return fresh
+
+
+def _take_over(state: Descents, rows: _Rows, progress: _Progress) -> None:
+    """Takes over what the descents have found, and frees the rows of those that are done."""
+    left, mode, distance = state.left.numpy(), state.mode.numpy(), state.distance.numpy()
+    found = state.found.numpy()
+    for row in np.flatnonzero(rows.image != FREE):
+        image, spent = rows.image[row], rows.left[row] - left[row]
+        progress.gradients[image] += spent
+        progress.reserved[image] -= spent
+        rows.left[row] = left[row]
+        if distance[row] < progress.distance[image]:
+            if distance[row] < (1 - _GAIN) * progress.distance[image]:
+                progress.since_gain[image] = -1
+            progress.v[image], progress.distance[image] = found[row], distance[row]
+        if mode[row] == descent.DONE:
+            progress.running[image] -= 1
+            progress.reserved[image] -= left[row]
+            progress.since_gain[image] += 1
+            progress.done[image] |= progress.is_last[image]
+            rows.image[row] = FREE

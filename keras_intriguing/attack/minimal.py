@@ -2,6 +2,7 @@
 
 import functools
 import math
+import numbers
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import psutil
 import tensorflow as tf
 
 from keras_intriguing.attack.batch import METHODS, attack_batch
+from keras_intriguing.attack.direct import BUDGET, SMALLEST_BUDGET
 from keras_intriguing.attack.distribute import Replicas
 from keras_intriguing.attack.result import Result
 from keras_intriguing.classifiers.request import checked
@@ -29,14 +31,17 @@ def minimal_distortion(
     label: Any = None,
     bounds: tuple[float, float] = (0.0, 1.0),
     method: str = "direct",
+    budget: int = BUDGET,
     batch_size: int | None = None,
     on_batch: Callable[[int, int], None] | None = None,
     strategy: tf.distribute.Strategy | None = None,
 ) -> Result:
     """The smallest change of every image that changes its label (Szegedy et al. 2014, §4.1).
 
-    Solves min ‖r‖₂ s.t. f(x + r) = target, x + r in the box, to a local minimum. For a linear model with a
-    given target, or with up to ten classes, that is the global one. The steps are compiled once per model and shape of batch, and kept for later calls.
+    Solves min ‖r‖₂ s.t. f(x + r) = target, x + r in the box, to the nearest of several local minima. For a linear
+    model with a given target, or with up to ten classes, that is the global one. The steps are compiled once per shape
+    of batch for all models with the same graph, whatever their weights, and kept for later calls; at most eight graphs
+    are.
 
     Args:
         model: a Keras model or a function from images [B, …] to logits [B, K], differentiable by TensorFlow.
@@ -48,8 +53,11 @@ def minimal_distortion(
         label: int [B] or one int, the class to leave; by default the model's own prediction. An image that
             the model does not give its label is already adversarial.
         bounds: the smallest and the largest value a pixel may have.
-        method: `"direct"` for the problem above, by an augmented Lagrangian; `"penalty"` for the paper's
+        method: `"direct"` for the problem above, by descents from many starts, other images of the batch among
+            them; `"penalty"` for the paper's
             approximation, c‖r‖² + cross-entropy in the box with a search for the largest c that succeeds.
+        budget: forward and backward passes of an image that `direct` may take, everything counted; it takes fewer where
+            more starts bring nothing. Without meaning for `penalty`.
         batch_size: images at once, on every device; by default as many as fit 1 GiB of working memory and half of
             what is free, at most 256, and few enough for every replica to have some. Where the memory is not there
             for it, fewer are taken, with a warning.
@@ -76,14 +84,18 @@ def minimal_distortion(
         )
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}. Known: {', '.join(METHODS)}.")
+    if not isinstance(budget, numbers.Integral) or budget < SMALLEST_BUDGET:
+        raise ValueError(
+            f"budget must be a whole number of at least {SMALLEST_BUDGET} passes, not {budget!r}."
+        )
     # TensorFlow's own default is a strategy that distributes nothing.
     is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
     replicas = None if strategy is None or is_default else Replicas(strategy)
     check = functools.partial(checked, model, x, target, label, bounds, batch_size)
-    request = check() if replicas is None else replicas.agreed(model, check, (method, batch_size))
+    request = check() if replicas is None else replicas.agreed(model, check, (method, budget, batch_size))
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    attack = functools.partial(attack_batch, model, method=method, size=size)
+    attack = functools.partial(attack_batch, model, method=method, size=size, budget=budget)
     results, done = {}, 0
 
     def keep(index: int, result: Result) -> None:

@@ -1,11 +1,16 @@
 """The paper's own form: c‖r‖² + cross-entropy in the box, with a line search for the largest c that succeeds."""
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.problem import Candidate, Multipliers, Problem, length_scale
+from keras_intriguing.attack.confirmation import filled
+from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem, length_scale
 from keras_intriguing.attack.program import Program
 from keras_intriguing.attack.solution import Solution
+from keras_intriguing.attack.starts import start_towards, start_towards_nearest
+from keras_intriguing.classifiers.request import Request
 
 _ROUNDS = 2  # of multipliers for the box, for every c
 
@@ -42,7 +47,7 @@ class WeightSearch:
         self.c = np.where(never_failed, self.largest * self._FACTOR, smaller)
 
 
-def penalty(program: Program, problem: Problem, best: Candidate) -> Solution:
+def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: int) -> Solution:
     """Penalty method of Szegedy et al. 2014, §4.1, with the line search that their "minimum c" means.
 
     A larger c gives a smaller r, so the largest c that still succeeds is sought: c starts at 1/(u − l)² for
@@ -53,24 +58,51 @@ def penalty(program: Program, problem: Problem, best: Candidate) -> Solution:
 
     Args:
         program: of the model.
-        problem: of the batch; its rivals are those whose logits the target's must exceed, whatever the objective says.
-        best: its start.
+        weights: of the model.
+        request: of at most `size` images; the rivals are those whose logits the target's must exceed, whatever the
+            objective says.
+        size: images of the compiled programs; the batch is filled up to it.
     """
+
+    def fill(rows: np.ndarray) -> tf.Tensor:
+        return tf.constant(filled(rows, size))
+
+    x, box = (
+        fill(request.x.reshape(len(request.x), -1)),
+        Box(*(tf.constant(b, tf.float32) for b in request.bounds)),
+    )
+    if request.target is None:
+        start = start_towards_nearest(program, weights, x, fill(request.label_to_leave), box)
+    else:
+        start = start_towards(program, weights, x, fill(request.target), box)
+    problem, best, gradients = start
     unit = length_scale(problem, best)
     first = _search(program, problem, unit, problem.x)
     succeeded = np.isfinite(first.distance)
-    if succeeded.all():
-        return first
-    second = _search(program, problem, unit, best.v)
+    second = first if succeeded.all() else _search(program, problem, unit, best.v)
+    gradients += first.gradients + (0 if second is first else second.gradients)
+    count = len(request.x)
+    passes = np.full(count, gradients)
     return Solution(
-        np.where(succeeded[:, None], first.v, second.v),
-        np.where(succeeded, first.distance, second.distance),
-        np.where(succeeded, first.c, second.c),
-        first.evaluations + second.evaluations,
+        v=np.where(succeeded[:, None], first.v, second.v)[:count],
+        distance=np.where(succeeded, first.distance, second.distance)[:count],
+        c=np.where(succeeded, first.c, second.c)[:count],
+        target=problem.target.numpy()[:count],
+        forward_passes=passes,
+        backward_passes=passes,
     )
 
 
-def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tensor) -> Solution:
+class _Found(NamedTuple):
+    """The points of one search [B, n], their distances [B], the c [B], and the gradients of every image."""
+
+    v: np.ndarray
+    distance: np.ndarray
+    c: np.ndarray
+    gradients: int
+
+
+def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tensor) -> _Found:
     x, box = problem.x, problem.box
     count = x.shape[0]
     rho = tf.ones((count, 1))
@@ -79,7 +111,7 @@ def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tenso
     v, nu = start, tf.zeros_like(x)
     best = Candidate(x, tf.fill([count], np.float32(np.inf)))
     search = WeightSearch(np.full(count, 1 / float(box.upper - box.lower) ** 2))
-    evaluations = 0
+    gradients = 0
     for _ in range(search.STEPS):
         multipliers = Multipliers(no_classes, nu, tf.ones((count, 1)))
         weight = tf.constant(1 / (2 * search.c), tf.float32)
@@ -88,7 +120,7 @@ def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tenso
             moved, multipliers, computed = program.minimize(
                 unconstrained, moved, unit, multipliers, rho, weight
             )
-            evaluations += int(computed)
+            gradients += int(computed)
         moved = box.clip(moved)
         good = program.is_adversarial(moved, problem)
         # not the shortest of all, but that of the largest c: this is what the method defines
@@ -97,4 +129,4 @@ def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tenso
         v = tf.where(good[:, None], moved, v)
         nu = tf.where(good[:, None], multipliers.nu, nu)
         search.update(good.numpy())
-    return Solution(best.v.numpy(), best.distance.numpy(), search.largest, evaluations)
+    return _Found(best.v.numpy(), best.distance.numpy(), search.largest, gradients)

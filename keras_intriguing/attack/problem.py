@@ -29,8 +29,11 @@ class Problem(NamedTuple):
     """The problems of a batch: see the module's docstring.
 
     `margin` [B, K] is by how much the target's logit must exceed each rival's, so that the label holds when the
-    image is seen in a batch of another size, whose sums are rounded in another order; see `margins`.
+    image is seen in a batch of another size, whose sums are rounded in another order; see `margins`. `weights` are
+    those of the model.
     """
+
+    weights: list[tf.Tensor]
 
     x: tf.Tensor
     target: tf.Tensor

@@ -1,4 +1,4 @@
-"""The attack's steps as compiled functions, for one model and one shape of images.
+"""The attack's steps as compiled functions, for all models with the same graph.
 
 Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals [B, K] boolean; μ [B, K].
 """
@@ -9,7 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing import optimize
-from keras_intriguing.attack.problem import Candidate, Multipliers, Problem
+from keras_intriguing.attack import descent
+from keras_intriguing.attack.descent import Descents
+from keras_intriguing.attack.goal import Goal
+from keras_intriguing.attack.network import Network
+from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem
 
 WALK_STEPS = 40
 PROJECTIONS = 4
@@ -21,13 +25,17 @@ class Program:
     """The attack's steps as compiled functions, traced once each for a shape of batch.
 
     Args:
-        logits: images [B, *shape] to float32 logits [B, K]; differentiable.
-        shape: of one image.
+        network: what the models compute.
         jit: whether XLA compiles them, which takes seconds once and then halves the time or better.
     """
 
-    def __init__(self, logits: Callable, shape: tuple[int, ...], jit: bool) -> None:
-        self._logits = lambda v: logits(tf.reshape(v, (-1, *shape)))
+    def __init__(self, network: Network, jit: bool) -> None:
+        self._network = network
+        self.compile(jit)
+
+    def compile(self, jit: bool) -> None:
+        """Makes the functions anew, with or without XLA."""
+        self.jit = jit
 
         def compiled(step: Callable, jit: bool = jit) -> Callable:
             function = tf.function(step, autograph=False, jit_compile=jit)
@@ -36,16 +44,86 @@ class Program:
             return function
 
         self.logits = compiled(self._logits, jit=False)  # also tells of models that XLA cannot compile
+        # what a point is seen by in the end: logits in a batch, alone, and in a compiled program
+        self.ways = [self.logits, compiled(self._logits_alone, jit=False)]
+        if jit:
+            self.ways.append(compiled(self._logits))
         self.is_adversarial = compiled(self._is_adversarial)
+        self._advance_compiled = compiled(self._advance)
+        self._evaluate_compiled = tf.function(self._evaluate, autograph=False, reduce_retracing=True)
+        self._update_compiled = compiled(descent.update, jit=True)  # fused algebra, whatever the model
+        self.restart = compiled(_restart, jit=True)
         self.walk = compiled(self._walk)
         self.approach = compiled(self._approach)
         self.linearize = compiled(self._linearize)
         self.minimize = compiled(self._minimize)
         self.shorten = compiled(self._shorten)
 
+    def _logits(self, weights: list[tf.Tensor], v: tf.Tensor) -> tf.Tensor:
+        return self._network.logits(weights, tf.reshape(v, (-1, *self._network.shape)))
+
+    def _logits_alone(self, weights: list[tf.Tensor], v: tf.Tensor) -> tf.Tensor:
+        """As `logits`, one image at a time."""
+        specification = tf.TensorSpec(None, tf.float32)
+        return tf.map_fn(
+            lambda one: self._logits(weights, one[None])[0], v, fn_output_signature=specification
+        )
+
+    def advance(
+        self,
+        weights: list[tf.Tensor],
+        state: Descents,
+        goal: Goal,
+        incumbent: tf.Tensor,
+        steps: int,
+        box: Box,
+    ) -> Descents:
+        """Moves descents on by so many gradients, or until all are done; see `descent.update`."""
+        if self.jit:
+            return self._advance_compiled(weights, state, goal, incumbent, tf.constant(steps), box)
+        for _ in range(steps):
+            running = state.mode.numpy() != descent.DONE
+            if not running.any():
+                break
+            # the network's passes are most of the work: only of rows that need them
+            rows, places = np.flatnonzero(running), np.maximum(np.cumsum(running) - 1, 0)
+            part = Goal(*(tf.gather(of_row, rows) for of_row in goal[:3]), goal.reaches)
+            computed = self._evaluate_compiled(weights, tf.gather(state.u, rows), part)
+            state = self._update_compiled(
+                state, *(tf.gather(value, places) for value in computed), incumbent, box
+            )
+        return state
+
+    def _advance(
+        self,
+        weights: list[tf.Tensor],
+        state: Descents,
+        goal: Goal,
+        incumbent: tf.Tensor,
+        steps: tf.Tensor,
+        box: Box,
+    ) -> Descents:
+        def step(i, state):
+            computed = self._evaluate(weights, state.u, goal)
+            return i + 1, descent.update(state, *computed, incumbent, box)
+
+        def goes_on(i, state):
+            return (i < steps) & tf.reduce_any(state.mode != descent.DONE)
+
+        return tf.while_loop(goes_on, step, (0, state))[1]
+
+    def _evaluate(
+        self, weights: list[tf.Tensor], u: tf.Tensor, goal: Goal
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The constraint at u, its gradient, and whether u is adversarial."""
+        with tf.GradientTape() as tape:
+            tape.watch(u)
+            h, good = goal.constraint(self._logits(weights, u))
+        return h, tape.gradient(h, u), good
+
     def _is_adversarial(self, v: tf.Tensor, problem: Problem) -> tf.Tensor:
         """Whether v meets the constraints of every rival [B]."""
-        return problem.is_met(self._logits(v))
+        return problem.is_met(self._logits(problem.weights, v))
 
     def _walk(self, problem: Problem, growth: tf.Tensor) -> Candidate:
         """A walk along the boundary: gradient steps at a norm that shrinks inside the class and else grows.
@@ -60,7 +138,7 @@ class Program:
             v = x + r
             with tf.GradientTape() as tape:
                 tape.watch(v)
-                z = self._logits(v)
+                z = self._logits(problem.weights, v)
                 loss = problem.loss(z)
             gradient = tape.gradient(loss, v)
             inside = problem.is_met(z)
@@ -104,7 +182,7 @@ class Program:
         """
         with tf.GradientTape() as tape:
             tape.watch(v)
-            g = problem.constraints(self._logits(v))
+            g = problem.constraints(self._logits(problem.weights, v))
             h = tf.reduce_max(g, axis=-1)
         a = tape.gradient(h, v)
         x, box = problem.x, problem.box
@@ -156,7 +234,7 @@ class Program:
             with tf.GradientTape() as tape:
                 tape.watch(q)
                 v = x + unit * q
-                z = self._logits(v)
+                z = self._logits(problem.weights, v)
                 w = v + nu / beta
                 outside = 0.5 * beta * tf.reduce_sum((w - box.clip(w)) ** 2, axis=-1)
                 classes = tf.reduce_sum(tf.nn.relu(mu + rho * problem.constraints(z) / scale) ** 2, axis=-1)
@@ -175,7 +253,7 @@ class Program:
         )
         v = x + unit * result.position
         w = v + nu / beta
-        mu = tf.nn.relu(mu + rho * problem.constraints(self._logits(v)) / scale)
+        mu = tf.nn.relu(mu + rho * problem.constraints(self._logits(problem.weights, v)) / scale)
         return v, Multipliers(mu, beta * (w - box.clip(w)), scale), result.evaluations
 
     def _shorten(self, problem: Problem, v: tf.Tensor) -> Candidate:
@@ -206,3 +284,8 @@ class Program:
         _, _, t = tf.while_loop(lambda i, *_: i < 20, bisect, state)
         v = at(t)
         return Candidate(v, tf.where(self._is_adversarial(v, problem), tf.norm(v - x, axis=-1), np.inf))
+
+
+def _restart(state: Descents, chosen: tf.Tensor, begun: tuple[tf.Tensor, ...], box: Box) -> Descents:
+    """The descents, those chosen from new starts; `begun` are the arguments of `descent.begin`."""
+    return descent.merge(chosen, descent.begin(*begun, state.cuts.shape[1], box), state)

@@ -1,52 +1,50 @@
-"""The compiled programs, which are kept for later batches and calls."""
+"""The compiled programs, which are kept for later batches and calls, whatever model makes them."""
 
 import functools
 import threading
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.program import Program
-from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.classifiers import evaluation
 
+KEPT = 8  # a dense net's program takes some 80 MiB
 _LOCK = threading.Lock()  # replicas share the programs, whose functions are traced once for each device
 
 
-def program_for(model: Callable, x: np.ndarray, jit: bool) -> Program:
-    """The program for the model and images of the shape of x [B, …], on which it is tried.
+def program_for(model: Callable, x: np.ndarray) -> Program:
+    """The program for the model and images of the shape of x [B, …]; of another model's if its graph is the same.
 
-    Args:
-        model: a Keras model or a function of tensors.
-        x: images.
-        jit: whether XLA may compile it; it does not where that is slower.
+    A Keras model is traced each time, since its layers may have changed. Of a function only what it gives for x is
+    compared, and it is traced again where that is something else than it was.
     """
     shape = x.shape[1:]
     with _LOCK:
-        jit = jit and _worth_compiling(model, shape)
-        if _is_stale(_program(model, shape, jit), model, x):
-            _program.cache_clear()
-        return _program(model, shape, jit)
+        if isinstance(model, keras.Model):
+            return _program(Network(model, shape))
+        replica = tf.distribute.get_replica_context()  # which may have variables of its own
+        number = int(replica.replica_id_in_sync_group) if replica else None
+        if _is_stale(_of_function(model, shape, number), model, x):
+            _of_function.cache_clear()
+        return _program(_of_function(model, shape, number))
 
 
-def _is_stale(program: Program, model: Callable, x: np.ndarray) -> bool:
-    """Whether the model computes something else than when it was traced: a layer was added, say."""
-    fresh = np.asarray(logits_function(model)(tf.constant(x)))
-    traced = np.asarray(program.logits(tf.constant(x.reshape(len(x), -1))))
+@functools.lru_cache(maxsize=KEPT)
+def _program(network: Network) -> Program:
+    """With XLA, which halves the time and better; but its convolutions on a CPU are several times slower."""
+    return Program(network, jit=bool(tf.config.list_physical_devices("GPU")) or not network.has_convolutions)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _of_function(function: Callable, shape: tuple[int, ...], replica: int | None) -> Network:
+    return Network(function, shape)
+
+
+def _is_stale(network: Network, function: Callable, x: np.ndarray) -> bool:
+    fresh = np.asarray(tf.cast(evaluation.call(function, x), tf.float32))
+    traced = np.asarray(network.logits([], tf.constant(x)))
     return fresh.shape != traced.shape or not np.allclose(fresh, traced, rtol=1e-2, atol=1e-2 * np.ptp(fresh))
-
-
-@functools.lru_cache(maxsize=8)
-def _program(model: Callable, shape: tuple[int, ...], jit: bool) -> Program:
-    return Program(logits_function(model), shape, jit)
-
-
-@functools.lru_cache(maxsize=8)
-def _worth_compiling(model: Callable, shape: tuple[int, ...]) -> bool:
-    """XLA halves the time and better, but its convolutions on a CPU are several times slower."""
-    if tf.config.list_physical_devices("GPU"):
-        return True
-    traced = tf.function(logits_function(model), autograph=False)
-    graph = traced.get_concrete_function(tf.TensorSpec((None, *shape))).graph.as_graph_def()
-    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-    return not any("Conv" in node.op for node in nodes)

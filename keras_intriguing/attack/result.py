@@ -20,8 +20,9 @@ class Result:
         label_after: int32 [B]: its label of `adversarial`.
         c: float64 [B]: the largest weight of ‖r‖² that succeeded; NaN for the method "direct".
         survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels is still adversarial.
-        evaluations: int32 [B]: gradients of the model computed for the image; a batch stays together to its
-            end, so that its images share the number.
+        forward_passes: int32 [B]: of the model, for that image, everything counted: starts, line searches, and the passes
+            that confirm `adversarial`. Of `penalty`, whose batch stays together to its end, all images share the number.
+        backward_passes: int32 [B]: a gradient is one forward and one backward pass.
         reason: why the attack failed, a sentence; empty where it succeeded.
     """
 
@@ -33,7 +34,8 @@ class Result:
     label_after: np.ndarray
     c: np.ndarray
     survives_rounding: np.ndarray
-    evaluations: np.ndarray
+    forward_passes: np.ndarray
+    backward_passes: np.ndarray
     reason: np.ndarray
 
     @classmethod

@@ -12,10 +12,14 @@ class Solution(NamedTuple):
         v: [B, n].
         distance: ‖v − x‖₂ [B], infinite where no point was found that meets the constraints.
         c: the weight of ‖r‖² [B], NaN for `direct`.
-        evaluations: gradients computed for every image.
+        target: the class to reach, or the one that was gone for, [B].
+        forward_passes: of every image [B].
+        backward_passes: of every image [B].
     """
 
     v: np.ndarray
     distance: np.ndarray
     c: np.ndarray
-    evaluations: int
+    target: np.ndarray
+    forward_passes: np.ndarray
+    backward_passes: np.ndarray

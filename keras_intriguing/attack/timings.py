@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.direct import CLASS_PENALTY
-from keras_intriguing.attack.problem import Box, Problem, length_scale, margins
-from keras_intriguing.attack.program import PROJECTIONS, WALK_STEPS, Program
-from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.attack import descent
+from keras_intriguing.attack.goal import ANY, Goal
+from keras_intriguing.attack.network import Network, weights_of
+from keras_intriguing.attack.problem import Box
+from keras_intriguing.attack.program import Program
+
+_STEPS = 8
 
 
 class StepTime(NamedTuple):
@@ -23,20 +26,18 @@ class StepTime(NamedTuple):
 def step_times(
     model: Callable, x: np.ndarray, *, bounds: tuple[float, float] = (0.0, 1.0)
 ) -> dict[str, StepTime]:
-    """The time of every compiled step of `direct` for one batch, towards the second most likely classes.
+    """The time of every compiled step of `direct` for one batch.
 
     Args:
         model: as for `minimal_distortion`.
         x: float32 images [B, …], within the bounds.
         bounds: the smallest and the largest value a pixel may have.
     """
-    program = Program(logits_function(model), x.shape[1:], jit=True)
-    rows = tf.constant(x.reshape(len(x), -1))
-    logits = program.logits(rows)
-    targets = tf.argsort(logits, direction="DESCENDING", axis=-1)[:, 1]
-    rivals = ~tf.one_hot(targets, logits.shape[-1], on_value=True, off_value=False)
+    program = Program(Network(model, x.shape[1:]), jit=True)
+    weights, rows = weights_of(model), tf.constant(x.reshape(len(x), -1))
     box = Box(*(tf.constant(b, tf.float32) for b in bounds))
-    problem = Problem(rows, targets, rivals, box, margins(logits, targets))
+    count = len(x)
+    zeros, ones = tf.zeros([count]), tf.ones([count])
     times = {}
 
     def timed(name: str, step: Callable[[], Any]) -> Any:
@@ -44,16 +45,17 @@ def step_times(
         times[name] = StepTime(first, _timed(step)[1])
         return result
 
-    start = timed(f"walk, {WALK_STEPS} gradients", lambda: program.walk(problem, tf.constant(0.1)))
-    timed(f"approach, {PROJECTIONS} projections", lambda: program.approach(problem, start))
-    _, multipliers = timed("one projection", lambda: program.linearize(problem, start.v))
-    unit, rho = length_scale(problem, start), tf.fill([len(x), 1], CLASS_PENALTY)
-    no_entropy = tf.zeros([len(x)])
+    label = tf.argmax(timed("logits", lambda: program.logits(weights, rows)), axis=-1, output_type=tf.int32)
+    goal = Goal(label, tf.fill([count], ANY), zeros, False)
+    begun = (rows, rows, tf.fill([count], descent.PROJECT), tf.fill([count], 2 * _STEPS), ones, zeros)
+    state = descent.begin(*begun, 0, box)
+    every = tf.fill([count], True)
+    state = timed("new starts", lambda: program.restart(state, every, begun, box))
+    never = tf.fill([count], np.float32(np.inf))
     timed(
-        "one round of L-BFGS",
-        lambda: program.minimize(problem, start.v, unit, multipliers, rho, no_entropy),
+        f"descents, {_STEPS} gradients",
+        lambda: program.advance(weights, state, goal, never, _STEPS, box),
     )
-    timed("bisection along r", lambda: program.shorten(problem, start.v))
     return times
 
 

@@ -124,7 +124,7 @@ class OneTarget(Measurement[Targeted]):
         return Targeted(
             intervals.mean(np.where(success, sizes, np.nan)),
             intervals.share_of(success.astype(float)),
-            float(np.mean([e.arrays["evaluations"] for e in made])),
+            float(np.mean([e.arrays["backward_passes"] for e in made])),
             survival(run, presets, x, made, lambda labels: labels == target_class(run)),
             survival(run, presets, x, made, lambda labels: labels != y),
             max(e.file.peak_mib for e in made),

@@ -40,7 +40,8 @@ def test_fields_have_their_types_and_shapes(nearest, net_images):
         "label_before": np.int32,
         "label_after": np.int32,
         "survives_rounding": np.bool_,
-        "evaluations": np.int32,
+        "forward_passes": np.int32,
+        "backward_passes": np.int32,
     }
     assert {*types, "c", "reason"} == {field.name for field in dataclasses.fields(nearest)}
     for name, dtype in types.items():
@@ -48,7 +49,8 @@ def test_fields_have_their_types_and_shapes(nearest, net_images):
         assert len(getattr(nearest, name)) == len(net_images), name
     assert nearest.adversarial.shape == net_images.shape
     assert nearest.reason.tolist() == [""] * len(net_images)
-    assert np.all(nearest.evaluations > 0)
+    assert np.all(nearest.backward_passes > 0)
+    assert np.all(nearest.forward_passes > nearest.backward_passes)
     assert nearest.c.shape == (8,)
     assert np.isnan(nearest.c).all()
     assert "8 images, 8 succeeded, mean distortion" in repr(nearest)
@@ -89,7 +91,8 @@ def test_a_target_already_met_and_a_label_already_left_need_no_change(net, net_i
         assert result.success.all()
         assert np.array_equal(result.adversarial, net_images)
         assert not result.distortion.any()
-        assert not result.evaluations.any()
+        assert not result.forward_passes.any()
+        assert not result.backward_passes.any()
         assert np.array_equal(result.target, nearest.label_before)
         assert np.array_equal(result.label_after, nearest.label_before)
         assert repr(result) == "Result(8 images, 8 succeeded (8 already adversarial))"

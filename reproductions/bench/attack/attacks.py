@@ -44,13 +44,13 @@ class Attack(NamedTuple):
 def untargeted(model: keras.Model, x: np.ndarray, labels: np.ndarray, *, method: str) -> Attacked:
     """The package's own attack, to the nearest class other than `labels` [B]."""
     result = ki.minimal_distortion(model, x, label=labels, method=method)
-    return Attacked(result.adversarial, float(result.evaluations.mean()))
+    return Attacked(result.adversarial, float(result.backward_passes.mean()))
 
 
 def targeted(model: keras.Model, x: np.ndarray, targets: np.ndarray, *, method: str) -> Attacked:
     """The package's own attack, to `targets` [B]."""
     result = ki.minimal_distortion(model, x, target=targets, method=method)
-    return Attacked(result.adversarial, float(result.evaluations.mean()))
+    return Attacked(result.adversarial, float(result.backward_passes.mean()))
 
 
 _FOOLBOX = {"foolbox": "foolbox", "eagerpy": "eagerpy"}

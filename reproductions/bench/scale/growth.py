@@ -89,7 +89,7 @@ def _point(model: keras.Model, x: np.ndarray) -> Point:
     result, second = measured(lambda: ki.minimal_distortion(model, x))
     if not result.success.all():
         raise RuntimeError(f"The attack failed on {int((~result.success).sum())} of {len(x)} images.")
-    gradients = float(result.evaluations.mean())
+    gradients = float(result.backward_passes.mean())
     arrays = x.nbytes + sum(np.asarray(field).nbytes for field in vars(result).values())
     return Point(
         first_call=first.seconds,

@@ -1,0 +1,217 @@
+"""Which models share a compiled program, and which never do."""
+
+import gc
+import threading
+import weakref
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_intriguing as ki
+from keras_intriguing.attack import programs
+from keras_intriguing.attack.network import Network, weights_of
+from keras_intriguing.attack.program import Program
+
+SHAPE = (6, 6, 1)
+
+
+def build(seed: int = 0, activation: str = "tanh", last: str | None = None) -> keras.Sequential:
+    """A net like `net` of conftest.py, with other weights."""
+    keras.utils.set_random_seed(seed)
+    hidden = keras.layers.Dense(12, activation=activation, kernel_initializer="random_normal")
+    layers = [keras.layers.Flatten(), hidden, keras.layers.Dense(4, activation=last)]
+    return keras.Sequential([keras.Input(SHAPE), *layers])
+
+
+class Scaled(keras.Model):
+    """A net with a call() of its own and a factor that no configuration tells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flatten, self.dense, self.factor = keras.layers.Flatten(), keras.layers.Dense(4), 1.0
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return self.factor * self.dense(self.flatten(x))
+
+
+def network(model: Callable) -> Network:
+    return Network(model, SHAPE)
+
+
+def traces() -> int:
+    """How often a step of any program that is alive has been traced."""
+    gc.collect()
+    alive = [value for value in gc.get_objects() if type(value) is Program]
+    functions = [
+        f for program in alive for f in vars(program).values() if isinstance(f, type(tf.function(len)))
+    ]
+    return sum(function.experimental_get_tracing_count() for function in functions)
+
+
+def test_another_seed_a_copy_and_new_weights_compile_nothing(net, net_images, nearest):
+    before = traces()
+    other = build(1)
+    copied = keras.models.clone_model(net)
+    copied.set_weights(other.get_weights())
+    fine_tuned = build(2)
+    fine_tuned.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    fine_tuned.fit(net_images, nearest.label_before, epochs=1, verbose=0)
+    for model in (other, copied, fine_tuned):
+        result = ki.minimal_distortion(model, net_images)
+        assert result.success.all()
+        np.testing.assert_array_equal(result.label_before, np.argmax(model(net_images), axis=1))
+        np.testing.assert_array_equal(result.label_after, np.argmax(model(result.adversarial), axis=1))
+    assert traces() == before
+    np.testing.assert_array_equal(ki.minimal_distortion(net, net_images).adversarial, nearest.adversarial)
+
+
+def test_two_threads_give_the_results_of_one_after_the_other(net_images):
+    model = build(3)
+    parts = [net_images, net_images[::-1]]
+    found: dict[int, ki.Result] = {}
+
+    def attack(i: int) -> None:
+        found[i] = ki.minimal_distortion(model, parts[i])
+
+    threads = [threading.Thread(target=attack, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i, part in enumerate(parts):
+        again = ki.minimal_distortion(model, part)
+        for name, value in vars(again).items():
+            np.testing.assert_array_equal(getattr(found[i], name), value, err_msg=name)
+
+
+def test_presets_of_a_class_have_the_same_network():
+    first, second = (ki.from_preset(f"fc100_100_10_mnist{end}") for end in ("", "_seed1"))
+    assert Network(first, (28, 28, 1)) == Network(second, (28, 28, 1))
+    assert Network(first, (28, 28, 1)) != Network(ki.from_preset("fc200_200_10_mnist"), (28, 28, 1))
+
+
+def test_new_weights_take_effect(net_images):
+    model, weights = build(1), build(2).get_weights()
+    ki.minimal_distortion(model, net_images)
+    model.set_weights(weights)
+    expected = ki.minimal_distortion(build(2), net_images)
+    np.testing.assert_array_equal(ki.minimal_distortion(model, net_images).adversarial, expected.adversarial)
+
+
+@pytest.mark.parametrize("last", [None, "softmax"])
+def test_the_weights_are_arguments(net_images, last):
+    one, two = build(1, last=last), build(2, last=last)
+    logits = [np.asarray(network(one).logits(weights_of(m), tf.constant(net_images))) for m in (one, two)]
+    outputs = [np.asarray(tf.nn.softmax(z) if last else z) for z in logits]
+    np.testing.assert_allclose(outputs[0], one(net_images), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs[1], two(net_images), rtol=1e-5, atol=1e-6)
+    assert network(one) == network(two)
+
+
+def change_activation(model: keras.Sequential) -> None:
+    model.layers[1].activation = keras.activations.relu
+
+
+def swap_layers(model: keras.Sequential) -> None:
+    last = model.layers[-1]
+    model.pop()
+    model.add(keras.layers.Dense(4, activation="relu"))
+    model.add(last.__class__.from_config(last.get_config()))
+
+
+def add_layer(model: keras.Sequential) -> None:
+    model.add(keras.layers.Rescaling(-1.0))
+
+
+def replace_call(model: keras.Sequential) -> None:
+    layer = model.layers[1]
+    layer.call = lambda x, training=None: keras.ops.sin(keras.ops.matmul(x, layer.kernel) + layer.bias)
+
+
+@pytest.mark.parametrize("change", [change_activation, swap_layers, add_layer, replace_call])
+def test_a_changed_model_gets_a_network_of_its_own(net_images, change):
+    model = build(1)
+    before, outputs = network(model), np.asarray(model(net_images))
+    change(model)
+    after = network(model)
+    assert after != before
+    logits = after.logits(weights_of(model), tf.constant(net_images))
+    np.testing.assert_allclose(logits, model(net_images), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(logits, outputs, rtol=1e-2)
+
+
+def test_an_attribute_that_no_configuration_tells_makes_another_network(net_images):
+    one, two = Scaled(), Scaled()
+    one(net_images), two(net_images)
+    assert network(one) == network(two)
+    two.factor = 1.0001
+    assert network(one) != network(two)
+
+
+def test_the_output_of_a_graph_is_part_of_it():
+    def both(x: tf.Tensor) -> list[tf.Tensor]:
+        x = tf.reshape(x, (-1, 36))
+        return [tf.sin(x), tf.cos(x)]
+
+    assert network(lambda x: both(x)[0]) == network(lambda x: both(x)[0])
+    assert network(lambda x: both(x)[0]) != network(lambda x: both(x)[1])
+
+
+def test_captured_constants_count_by_value_and_captured_variables_by_themselves():
+    def times(factor: tf.Tensor | tf.Variable) -> Callable:
+        return lambda x: factor * tf.reshape(x, (-1, 36))
+
+    constants = [tf.fill([36], value) for value in (2.0, 2.0, 3.0)]
+    variables = [tf.Variable(c) for c in constants[:2]]
+    networks = [network(times(c)) for c in constants]
+    assert networks[0] == networks[1]
+    assert networks[0] != networks[2]
+    assert network(times(variables[0])) == network(times(variables[0]))
+    assert network(times(variables[0])) != network(times(variables[1]))
+
+
+def test_layers_whose_gradient_is_a_function_of_python_are_compared_within_a_model():
+    one, two = build(1, activation="silu"), build(2, activation="silu")
+    assert network(one) == network(one)
+    assert network(one) != network(two)
+
+
+def test_functions_within_the_graph_are_compared():
+    def conditional(otherwise: Callable) -> Callable:
+        return lambda x: tf.cond(
+            tf.reduce_sum(x) > 0, lambda: x[:, 0, :2, 0], lambda: otherwise(x[:, 0, :2, 0])
+        )
+
+    assert network(conditional(tf.sin)) == network(conditional(tf.sin))
+    assert network(conditional(tf.sin)) != network(conditional(tf.cos))
+
+
+def test_programs_and_models_do_not_pile_up(net_images):
+    def alive() -> int:
+        gc.collect()
+        return sum(type(value) is Program for value in gc.get_objects())
+
+    models = []
+    for units in range(1, 31):
+        model = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(units)])
+        programs.program_for(model, net_images)
+        models.append(weakref.ref(model))
+    del model
+    assert alive() <= programs.KEPT
+    assert not any(model() for model in models)
+
+
+def test_a_kept_function_gives_way_to_others(net_images):
+    def make(factor: float) -> Callable:
+        return lambda x: factor * x[:, 0, :3, 0]
+
+    functions = [make(float(i)) for i in range(30)]
+    references = [weakref.ref(function) for function in functions]
+    for function in functions:
+        programs.program_for(function, net_images)
+    del function, functions
+    gc.collect()
+    assert sum(reference() is not None for reference in references) <= programs.KEPT
