@@ -1,4 +1,4 @@
-"""Other tools' attacks, each a function from a model, images and labels to adversarial images.
+"""Attacks of foolbox and ART, each a function from a model, images and labels to adversarial images.
 
 All take a model of images [B, …] in [0, 1] to logits, images x, labels [B], to be changed if not said otherwise, and
 settings of the attack by its own library's names; what is not set is the library's default.
@@ -10,10 +10,41 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from scipy import optimize
 
-from keras_intriguing.attack import WeightSearch
-from reproductions.bench.attack.evaluation import Attacked, CountedGradients
+from reproductions.bench.attack.evaluation import Attacked
+
+
+class Counted:
+    """A Keras model that counts the images that pass it forward and backward; for attacks that are not compiled.
+
+    Args:
+        model: maps images [B, …] to logits [B, K].
+
+    Attributes:
+        forward: passes so far, by the image.
+        backward: likewise.
+    """
+
+    def __init__(self, model: Callable) -> None:
+        self.forward = self.backward = 0
+        # compiled, as the package's own attack is: an eager Keras model takes more than twice the time
+        self._model = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+
+    def __call__(self, x: Any, training: bool = False) -> tf.Tensor:
+        """The logits, in inference mode; libraries say `training`, of which there is none here."""
+        self.forward += len(x)
+        return self._model(self._watched(tf.convert_to_tensor(x)))
+
+    def _watched(self, x: tf.Tensor) -> Any:
+        @tf.custom_gradient
+        def identity(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+            def backward(gradient: tf.Tensor) -> tf.Tensor:
+                self.backward += len(gradient)
+                return gradient
+
+            return tf.identity(x), backward
+
+        return identity(x)
 
 
 def foolbox(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **settings: Any) -> Attacked:
@@ -70,15 +101,16 @@ def _other_images(model: Callable, x: np.ndarray) -> Any:
 def _run_foolbox(attack: Any, model: Callable, x: np.ndarray, y: np.ndarray) -> Attacked:
     foolbox = _foolbox()
 
-    counted = CountedGradients(model)
+    counted = Counted(model)
     wrapped = foolbox.TensorFlowModel(counted, bounds=(0, 1))
     found, _, _ = attack(wrapped, tf.constant(x), tf.constant(y, tf.int64), epsilons=None)
     return _attacked(found.numpy(), counted)
 
 
-def _attacked(adversarial: np.ndarray, counted: CountedGradients) -> Attacked:
+def _attacked(adversarial: np.ndarray, counted: Counted) -> Attacked:
     """In the box, which FMN's result, for one, leaves by its rounding."""
-    return Attacked(np.clip(adversarial, 0, 1), counted.images / len(adversarial))
+    mean = np.full(len(adversarial), 1 / len(adversarial))
+    return Attacked(np.clip(adversarial, 0, 1), counted.forward * mean, counted.backward * mean)
 
 
 def art(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **settings: Any) -> Attacked:
@@ -86,7 +118,7 @@ def art(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **setting
     from art.attacks import evasion
     from art.estimators.classification import TensorFlowV2Classifier
 
-    counted = CountedGradients(model)
+    counted = Counted(model)
     classifier = TensorFlowV2Classifier(
         counted,
         nb_classes=model(x[:1]).shape[-1],
@@ -96,39 +128,3 @@ def art(model: Callable, x: np.ndarray, y: np.ndarray, *, attack: str, **setting
     )
     made = getattr(evasion, attack)(classifier, batch_size=len(x), verbose=False, **settings)
     return _attacked(made.generate(x, y), counted)
-
-
-def scipy_penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Attacked:
-    """The paper's penalty to reach `targets` [B], image by image, with the package's search for c."""
-    evaluations = 0
-
-    @tf.function
-    def entropy(v: tf.Tensor, target: tf.Tensor) -> tuple[Any, Any, Any]:
-        with tf.GradientTape() as tape:
-            tape.watch(v)
-            logits = model(tf.reshape(tf.cast(v, tf.float32), (1, *x.shape[1:])), training=False)
-            value = tf.nn.sparse_softmax_cross_entropy_with_logits(target[None], logits)[0]
-        return value, tape.gradient(value, v), tf.argmax(logits[0])
-
-    def one(image: np.ndarray, target: tf.Tensor) -> np.ndarray:
-        nonlocal evaluations
-        start, search = image, WeightSearch(np.ones(1))
-        for _ in range(search.STEPS):
-
-            def objective(v: np.ndarray, c: float = search.c[0]) -> tuple[float, np.ndarray]:
-                value, gradient, _ = entropy(tf.constant(v), target)
-                return c * np.sum((v - image) ** 2) + float(value), 2 * c * (v - image) + gradient.numpy()
-
-            found = optimize.minimize(
-                objective, start, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * image.size
-            )
-            evaluations += found.nfev + 1
-            succeeded = int(entropy(tf.constant(found.x), target)[2]) == int(target)
-            if succeeded:
-                start = found.x
-            search.update(np.array([succeeded]))
-        return start
-
-    flat = x.reshape(len(x), -1).astype(np.float64)
-    rows = [one(image, tf.constant(target)) for image, target in zip(flat, targets, strict=True)]
-    return Attacked(np.array(rows, np.float32).reshape(x.shape), evaluations / len(x))
