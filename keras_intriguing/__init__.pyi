@@ -1,6 +1,7 @@
 # What a type checker reads of the public names, which __init__.py loads when they are used.
 
 from keras_intriguing import (
+    certificates,
     conversion,
     data,
     directions,
@@ -12,7 +13,7 @@ from keras_intriguing import (
     transfer,
 )
 from keras_intriguing.attack import Result, minimal_distortion
-from keras_intriguing.certificates import Certificate, certified_distortion
+from keras_intriguing.certificates import Certificate, Verification, certified_distortion, verify
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.data import photographs
 from keras_intriguing.presets import from_preset, list_presets
@@ -21,6 +22,8 @@ __version__: str
 __all__ = [
     "Certificate",
     "Result",
+    "Verification",
+    "certificates",
     "certified_distortion",
     "conversion",
     "data",
@@ -36,4 +39,5 @@ __all__ = [
     "spectral",
     "training",
     "transfer",
+    "verify",
 ]

@@ -1,5 +1,6 @@
 """The public attack: checks its input, and cuts it into batches."""
 
+import dataclasses
 import functools
 import math
 import numbers
@@ -16,6 +17,7 @@ from keras_intriguing.attack.batch import METHODS, attack_batch
 from keras_intriguing.attack.direct import BUDGET, SMALLEST_BUDGET
 from keras_intriguing.attack.distribute import Replicas
 from keras_intriguing.attack.result import Result
+from keras_intriguing.classifiers.per_image import provenance
 from keras_intriguing.classifiers.request import checked
 
 _WORKING_MEMORY = 2**30  # bytes
@@ -110,7 +112,11 @@ def minimal_distortion(
             keep(index, attack(part))
     else:
         replicas.attack(parts, attack, keep)
-    return Result.concatenate(results[index] for index in range(len(parts)))
+    result = Result.concatenate(results[index] for index in range(len(parts)))
+    given = {"target": target, "label": label, "bounds": request.bounds}
+    return dataclasses.replace(
+        result, provenance=provenance(model, request.x, method=method, budget=budget, **given)
+    )
 
 
 def _batch_size(x: np.ndarray, given: int | None, replicas: Replicas | None) -> int:

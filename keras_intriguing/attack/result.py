@@ -1,13 +1,14 @@
 """What the attack returns."""
 
 import dataclasses
-from collections.abc import Iterable
 
 import numpy as np
 
+from keras_intriguing.classifiers.per_image import PerImage
 
-@dataclasses.dataclass(frozen=True)
-class Result:
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Result(PerImage):
     """Minimal distortions of B images, as NumPy arrays.
 
     Attributes:
@@ -38,12 +39,14 @@ class Result:
     backward_passes: np.ndarray
     reason: np.ndarray
 
-    @classmethod
-    def concatenate(cls, results: Iterable["Result"]) -> "Result":
-        """The result of all images, from those of consecutive batches."""
-        parts = list(results)
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    @property
+    def l2(self) -> np.ndarray:
+        """‖r‖₂ of the change, float64 [B]: `distortion` times √n; NaN where the attack failed."""
+        return self.distortion * np.sqrt(self.adversarial[:1].size)
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """All but the images, by name, `l2` beside them: `pandas.DataFrame(result.to_dict())`."""
+        return {**super().to_dict(), "l2": self.l2}
 
     def __repr__(self) -> str:
         count, succeeded = len(self.success), int(self.success.sum())
@@ -53,3 +56,18 @@ class Result:
         changed = self.distortion[self.success & (self.distortion > 0)]
         mean = f", mean distortion{others} {changed.mean():.4g}" if len(changed) else ""
         return f"Result({count} images, {succeeded} succeeded{note}{mean})"
+
+    def __str__(self) -> str:
+        lines = [repr(self)]
+        changed = self.success & (self.distortion > 0)
+        if changed.sum() > 1:
+            for name, values, unit in (
+                ("distortion", self.distortion, "root mean square"),
+                ("l2", self.l2, "‖r‖₂"),
+            ):
+                low, middle, high = np.quantile(values[changed], (0, 0.5, 1))
+                lines.append(f"  {name}: {low:.4g} to {high:.4g}, median {middle:.4g} ({unit})")
+            share = self.survives_rounding[changed].mean()
+            lines.append(f"  {share:.0%} keep their new label when rounded to 256 grey levels")
+        lines += [f"  failed for {np.sum(self.reason == r)}: {r}" for r in sorted({*self.reason} - {""})]
+        return "\n".join(lines)

@@ -84,7 +84,9 @@ class Workers:
         if self.count == 1:
             return {}
         arrays = {
-            f"{index}.{name}": array for index, result in own.items() for name, array in vars(result).items()
+            f"{index}.{name}": array
+            for index, result in own.items()
+            for name, array in result.arrays().items()
         }
         results = {}
         for theirs in self._exchange(arrays).values():

@@ -17,6 +17,7 @@ from keras_intriguing.certificates.search import (
     steps_of,
     whole_batches,
 )
+from keras_intriguing.classifiers.per_image import PerImage, provenance
 from keras_intriguing.classifiers.request import checked
 from keras_intriguing.spectral.graph import nodes
 
@@ -25,13 +26,14 @@ _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
 _TRIALS = 8
 
 
-@dataclasses.dataclass(frozen=True)
-class Certificate:
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Certificate(PerImage):
     """Certified distortions of B images, as NumPy arrays.
 
     Attributes:
         distortion: float64 [B]: no image within the bounds whose change has a smaller root mean square ‖r‖₂/√n has
             another label; the larger of the two below. Infinite where no image within the bounds has one.
+        l2: float64 [B], the same as a distance ‖r‖₂: `distortion` times √n.
         label: int32 [B]: the class that is certified.
         network: float64 [B], from the margins and the Lipschitz bounds of the pairs of classes.
         relaxation: float64 [B], from bounds propagated through the layers; NaN where that was not tried.
@@ -40,6 +42,7 @@ class Certificate:
     """
 
     distortion: np.ndarray
+    l2: np.ndarray
     label: np.ndarray
     network: np.ndarray
     relaxation: np.ndarray
@@ -131,7 +134,11 @@ def certified_distortion(
     network, relaxation = network * to_rms, relaxation * to_rms
     is_given = request.before == label
     network, relaxation = (np.where(is_given | np.isnan(r), r, 0.0) for r in (network, relaxation))
-    return Certificate(np.fmax(network, relaxation), label, network, relaxation, names.astype(str))
+    distortion = np.fmax(network, relaxation)
+    made = provenance(model, request.x, label=request.label, bounds=request.bounds, effort=effort)
+    return Certificate(
+        distortion, distortion / to_rms, label, network, relaxation, names.astype(str), provenance=made
+    )
 
 
 def _largest_radii(

@@ -17,6 +17,7 @@ from keras_intriguing.certificates.search import (
     steps_of,
     whole_batches,
 )
+from keras_intriguing.classifiers.per_image import PerImage, provenance
 from keras_intriguing.classifiers.request import checked
 from keras_intriguing.spectral.graph import nodes
 
@@ -24,8 +25,8 @@ _AT_ONCE = 10  # classes
 _LOOK_EVERY = 20  # steps between two looks at whether all is proved
 
 
-@dataclasses.dataclass(frozen=True)
-class Verification:
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Verification(PerImage):
     """What is proved of B images within a distance of each, as NumPy arrays.
 
     Attributes:
@@ -106,7 +107,10 @@ def verify(
             if on_batch:
                 on_batch(count, len(left))
     margin = np.where(request.before == label, proved.min(axis=1), -np.inf)
-    return Verification(margin > 0, margin, label, distances, names.astype(str))
+    made = provenance(
+        model, request.x, radius=distances, label=request.label, bounds=request.bounds, effort=effort
+    )
+    return Verification(margin > 0, margin, label, distances, names.astype(str), provenance=made)
 
 
 def _checked_radius(radius: Any, count: int) -> np.ndarray:

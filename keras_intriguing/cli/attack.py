@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,6 @@ def _attack(options: argparse.Namespace) -> None:
     files.require_writable(options.out)
     target = arrays.get("target") if options.target is None else options.target
     model = cli_model.load(options.model)
-    import numpy as np
-
     from keras_intriguing.attack import minimal_distortion
     from keras_intriguing.cli.progress import Bar
 
@@ -58,22 +55,10 @@ def _attack(options: argparse.Namespace) -> None:
             batch_size=options.batch_size,
             on_batch=lambda done, total: progress.update(task, completed=done),
         )
-    provenance = {
-        "model": options.model,
-        "images": str(options.images),
-        "images_sha256": files.sha256(options.images),
-        "model_sha256": _model_hash(options.model),
-        "target": options.target if options.target is not None else "file" if "target" in arrays else None,
-        "label": "file" if target is None and "label" in arrays else None,
-        "method": options.method,
-        "bounds": list(options.bounds),
-        "versions": presets.versions(),
-    }
-    fields = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
-    files.write_arrays(options.out, provenance=json.dumps(provenance), **fields)
+    read = {"model": options.model, "model_sha256": _model_hash(options.model)}
+    read |= {"images": str(options.images), "file_sha256": files.sha256(options.images)}
+    dataclasses.replace(result, provenance={**result.provenance, **read}).save(options.out)
     print(result)
-    for reason in sorted({r for r in result.reason if r}):
-        print(f"failed for {np.sum(result.reason == reason)}: {reason}")
     print(f"Result written to {options.out}")
 
 

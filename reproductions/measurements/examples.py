@@ -75,8 +75,7 @@ class Attack(Measurement[ExamplesFile], abc.ABC):
         result = ki.minimal_distortion(
             run.model(self.preset), self.attacked(run), target=self.target(run), method=self.method
         )
-        arrays = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
-        ki.files.write_arrays(path, **arrays)
+        ki.files.write_arrays(path, **result.arrays())
         return ExamplesFile(path.name, ki.files.sha256(path), _peak_mib())
 
 

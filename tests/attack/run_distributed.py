@@ -35,7 +35,7 @@ def build(a: np.ndarray) -> keras.Model:
 
 
 def fields(name: str, result: ki.Result) -> dict[str, np.ndarray]:
-    return {f"{name}.{field}": value for field, value in vars(result).items()}
+    return {f"{name}.{field}": value for field, value in result.arrays().items()}
 
 
 def error_of(model: keras.Model, x: np.ndarray, **options) -> str:

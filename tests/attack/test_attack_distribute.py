@@ -1,6 +1,5 @@
 """The attack under `tf.distribute` strategies; see run_distributed.py for what the other processes do."""
 
-import dataclasses
 import json
 import os
 import socket
@@ -85,9 +84,9 @@ def workers(inputs) -> list[Outcome]:
 
 def check_same(outcome: Outcome, name: str, expected: Outcome, other: str, count: int = COUNT) -> None:
     """Batches of the same images, by the same program on another device of the same kind: equal to the bit."""
-    for field in dataclasses.fields(ki.Result):
-        given, wanted = outcome[f"{name}.{field.name}"], expected[f"{other}.{field.name}"]
-        np.testing.assert_array_equal(given, wanted[:count], err_msg=field.name)
+    for field in ki.Result.names():
+        given, wanted = outcome[f"{name}.{field}"], expected[f"{other}.{field}"]
+        np.testing.assert_array_equal(given, wanted[:count], err_msg=field)
 
 
 def test_two_devices_find_the_optimum(mirrored, linear, x):

@@ -83,7 +83,7 @@ def test_two_threads_give_the_results_of_one_after_the_other(net_images):
         thread.join()
     for i, part in enumerate(parts):
         again = ki.minimal_distortion(model, part)
-        for name, value in vars(again).items():
+        for name, value in again.arrays().items():
             np.testing.assert_array_equal(getattr(found[i], name), value, err_msg=name)
 
 

@@ -90,7 +90,7 @@ def _point(model: keras.Model, x: np.ndarray) -> Point:
     if not result.success.all():
         raise RuntimeError(f"The attack failed on {int((~result.success).sum())} of {len(x)} images.")
     gradients = float(result.backward_passes.mean())
-    arrays = x.nbytes + sum(np.asarray(field).nbytes for field in vars(result).values())
+    arrays = x.nbytes + sum(np.asarray(field).nbytes for field in result.arrays().values())
     return Point(
         first_call=first.seconds,
         seconds=second.seconds,

@@ -1,0 +1,147 @@
+"""Results that hold arrays with an entry for every image, and what made them."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterable
+from typing import Any, Self
+
+import keras
+import numpy as np
+
+from keras_intriguing import files, presets
+
+_KIND, _PROVENANCE = "kind", "provenance"
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class PerImage:
+    """Arrays [B, …] with one entry for each of B images; subclasses name them.
+
+    Attributes:
+        provenance: what made it, in JSON's types: the model and a hash of its weights, a hash of the images, settings and
+            versions; empty where parts of different origin were joined.
+    """
+
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Of the arrays."""
+        return [field.name for field in dataclasses.fields(cls) if field.name != _PROVENANCE]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by their names."""
+        return {name: getattr(self, name) for name in self.names()}
+
+    def __len__(self) -> int:
+        return len(getattr(self, self.names()[0]))
+
+    def __getitem__(self, images: int | slice | np.ndarray | list) -> Self:
+        """Of some images: one number, which keeps the axis of images, a slice, an array of numbers or of booleans."""
+        if isinstance(images, (int, np.integer)):
+            if not -len(self) <= images < len(self):  # which ends a loop over the images, too
+                raise IndexError(f"There are {len(self)} images, and no image {images}.")
+            images = [int(images)]
+        rows = np.arange(len(self))[images]
+        arrays = {name: array[rows] for name, array in self.arrays().items()}
+        return type(self)(**arrays, provenance=self.provenance)
+
+    @classmethod
+    def concatenate(cls, results: Iterable[Self]) -> Self:
+        """One result of all images, in this order.
+
+        Raises:
+            ValueError: there is none to join.
+        """
+        parts = list(results)
+        if not parts:
+            raise ValueError(f"There is no {cls.__name__} to join.")
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.names()}
+        same = all(part.provenance == parts[0].provenance for part in parts)
+        return cls(**arrays, provenance=parts[0].provenance if same else {})
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """The arrays with one value an image, by name: `pandas.DataFrame(result.to_dict())`."""
+        return {name: array for name, array in self.arrays().items() if array.ndim == 1}
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes it to `path`, a compressed .npz file without pickles, whole or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        made = json.dumps(self.provenance, ensure_ascii=False)
+        files.write_arrays(os.fspath(path), kind=type(self).__name__, provenance=made, **self.arrays())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it holds something else, or is damaged; the message names it.
+        """
+        names = cls.names()
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+                if str(stored[_KIND]) != cls.__name__:
+                    raise ValueError(f"it holds a {stored[_KIND]}, not a {cls.__name__}")
+                arrays = {name: stored[name] for name in names}
+                made = json.loads(str(stored[_PROVENANCE]))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"There is no file {path}.") from error
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            EOFError,
+            OSError,
+            AttributeError,
+            zipfile.BadZipFile,
+        ) as error:
+            raise ValueError(f"{path} is no saved {cls.__name__}: {error}") from error
+        if len({len(array) if array.ndim else -1 for array in arrays.values()}) != 1:
+            raise ValueError(f"{path} is no saved {cls.__name__}: its arrays have different lengths.")
+        return cls(**arrays, provenance=made)
+
+
+def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
+    """What a result of a model and images x [B, …] is to remember.
+
+    Args:
+        model: a Keras model, whose weights are hashed, or a function, of which only the name is known.
+        x: the images.
+        **settings: values of JSON's types; of arrays their hash is kept.
+    """
+    made: dict[str, Any] = {
+        "model": getattr(model, "name", None) or getattr(model, "__name__", str(type(model)))
+    }
+    if isinstance(model, keras.Model):
+        made["weights_sha256"] = _hash(*(np.asarray(weight) for weight in model.weights))
+    made["images_sha256"] = images_hash(x)
+    kept = {name: _setting(value) for name, value in settings.items()}
+    return {**made, **kept, "versions": presets.versions()}
+
+
+def images_hash(x: np.ndarray) -> str:
+    """The SHA-256 of images as float32, their shape included."""
+    return _hash(x.astype(np.float32, copy=False))
+
+
+def _setting(value: Any) -> Any:
+    """A value of JSON's types for a setting: a number, a pair of numbers, a hash of more."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        return value
+    return array.tolist() if array.size <= 2 else {"sha256": _hash(array)}
+
+
+def _hash(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8))
+    return digest.hexdigest()

@@ -1,0 +1,102 @@
+"""Results by image: parts of them, files, summaries, what made them."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_intriguing as ki
+from keras_intriguing.classifiers.per_image import provenance
+
+
+def assert_same(one: ki.Result, other: ki.Result) -> None:
+    for name, array in one.arrays().items():
+        np.testing.assert_array_equal(getattr(other, name), array, err_msg=name)
+    assert one.provenance == other.provenance
+
+
+def test_the_distance_is_that_of_the_change(nearest, net_images) -> None:
+    change = (nearest.adversarial.astype(np.float64) - net_images).reshape(len(net_images), -1)
+    np.testing.assert_allclose(nearest.l2, np.linalg.norm(change, axis=1), rtol=1e-12)
+
+
+def test_parts_and_their_union(nearest) -> None:
+    assert len(nearest) == 8
+    assert nearest[2].distortion == nearest.distortion[2:3]
+    assert_same(nearest[-1], nearest[7:])
+    assert_same(nearest[[0, 5]], nearest[np.isin(np.arange(8), (0, 5))])
+    assert [len(one) for one in nearest] == [1] * 8
+    assert_same(ki.Result.concatenate([nearest[:3], nearest[3:]]), nearest)
+    with pytest.raises(IndexError, match="There are 8 images, and no image 8"):
+        nearest[8]
+    with pytest.raises(ValueError, match="no Result to join"):
+        ki.Result.concatenate([])
+
+
+def test_a_file_holds_all_of_it(nearest, net, net_images, tmp_path: Path) -> None:
+    nearest.save(tmp_path / "folder" / "result.npz")
+    assert_same(ki.Result.load(tmp_path / "folder" / "result.npz"), nearest)
+    certificate = ki.certified_distortion(net, net_images, effort="quick")
+    certificate.save(str(tmp_path / "certificate"))
+    loaded = ki.Certificate.load(str(tmp_path / "certificate"))
+    np.testing.assert_array_equal(loaded.distortion, certificate.distortion)
+    np.testing.assert_allclose(loaded.l2, 6 * loaded.distortion)
+    assert loaded.provenance["images_sha256"] == nearest.provenance["images_sha256"]
+    verification = ki.verify(net, net_images, 0.01, effort="quick")
+    verification.save(tmp_path / "verification.npz")
+    assert (ki.Verification.load(tmp_path / "verification.npz")[2:].radius == 0.01).all()
+
+
+def test_another_file_is_refused(nearest, tmp_path: Path) -> None:
+    path = tmp_path / "result.npz"
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*result\.npz"):
+        ki.Result.load(path)
+    path.write_bytes(b"not a file of NumPy")
+    with pytest.raises(ValueError, match=r"result\.npz is no saved Result"):
+        ki.Result.load(path)
+    nearest.save(path)
+    with pytest.raises(ValueError, match="it holds a Result, not a Certificate"):
+        ki.Certificate.load(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"result\.npz is no saved Result"):
+        ki.Result.load(path)
+    np.savez(path, x=np.zeros(3))
+    with pytest.raises(ValueError, match=r"result\.npz is no saved Result"):
+        ki.Result.load(path)
+    np.savez(path, x=np.array([{}], object))
+    with pytest.raises(ValueError, match=r"result\.npz is no saved Result"):
+        ki.Result.load(path)
+
+
+def test_the_summary_has_the_extremes_and_the_reasons(nearest) -> None:
+    lines = str(nearest).splitlines()
+    assert lines[0] == repr(nearest)
+    changed = nearest.distortion
+    assert (
+        f"distortion: {changed.min():.4g} to {changed.max():.4g}, median {np.median(changed):.4g}" in lines[1]
+    )
+    assert f"l2: {nearest.l2.min():.4g} to" in lines[2]
+    assert lines[3].endswith("keep their new label when rounded to 256 grey levels")
+
+
+def test_columns_for_a_table(nearest) -> None:
+    columns = nearest.to_dict()
+    assert "adversarial" not in columns
+    assert {"distortion", "l2", "label_after", "reason"} <= set(columns)
+    assert {len(column) for column in columns.values()} == {8}
+
+
+def test_what_made_a_result(net, nearest, net_images) -> None:
+    made = nearest.provenance
+    assert made["model"] == net.name
+    assert (made["method"], made["bounds"], made["target"]) == ("direct", [0, 1], None)
+    assert made["versions"]["keras"] == keras.__version__
+    again = provenance(net, net_images)
+    assert again["weights_sha256"] == made["weights_sha256"]
+    other = keras.models.clone_model(net)
+    assert provenance(other, net_images)["weights_sha256"] != made["weights_sha256"]
+    assert provenance(net, net_images[1:])["images_sha256"] != made["images_sha256"]
+    assert "weights_sha256" not in provenance(np.tanh, net_images)
+    settings = provenance(net, net_images, target=np.int64(3), many=np.arange(9), name="a")
+    assert (settings["target"], settings["name"], list(settings["many"])) == (3, "a", ["sha256"])
