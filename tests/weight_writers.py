@@ -89,15 +89,21 @@ def write_npy_of_python3(
 
 
 def tensor(
-    key: str, storage: str, numbers: int, shape: Sequence[int], strides: Sequence[int], offset: int = 0
+    key: str,
+    storage: str,
+    numbers: int,
+    shape: Sequence[int],
+    strides: Sequence[int],
+    offset: int = 0,
+    view: bytes = b"",
 ) -> bytes:
-    """The opcodes that rebuild a tensor of a storage."""
+    """The opcodes that rebuild a tensor of a storage; `view`, which the zip format lacks, is of a storage's part."""
     reference = (
         b"(" + text("storage") + name("torch", storage) + text(key) + text("cpu") + integers([numbers])[1:-1]
     )
     return call(
         name("torch._utils", "_rebuild_tensor_v2"),
-        reference + b"tQ",
+        reference + view + b"tQ",
         integers([offset])[1:-1],
         integers(shape),
         integers(strides),
@@ -131,3 +137,27 @@ def state_dict(*entries: bytes) -> bytes:
     """The pickle of an ordered dictionary with the versions of the model's parts beside it."""
     ordered = call(name("collections", "OrderedDict"))
     return program(ordered, b"(", *entries, b"u", b"}", text("_metadata"), ordered, b"s", b"b")
+
+
+def write_pth_before_zip(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """As `torch.save` wrote a state dict before version 1.6: pickles, then every storage's length and numbers."""
+    entries, storages = [], []
+    for key, (entry, array) in enumerate(arrays.items()):
+        strides = [stride // array.itemsize for stride in np.ascontiguousarray(array).strides]
+        kind = _STORAGES[array.dtype.str[1:]]
+        rebuilt = tensor(str(key), kind, array.size, array.shape, strides[: array.ndim], view=b"N")
+        entries.append(text(entry) + rebuilt)
+        storages.append(struct.pack("<q", array.size) + array.tobytes())
+    keys = pickle.dumps([str(key) for key in range(len(arrays))], protocol=2)
+    path.write_bytes(head_before_zip() + state_dict(*entries) + keys + b"".join(storages))
+    return path
+
+
+def head_before_zip() -> bytes:
+    """What stands before the state dict: PyTorch's number, the version of the format, the machine."""
+    machine = {
+        "protocol_version": 1001,
+        "little_endian": True,
+        "type_sizes": {"short": 2, "int": 4, "long": 4},
+    }
+    return b"".join(pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001, machine))

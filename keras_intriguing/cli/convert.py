@@ -9,14 +9,13 @@ from keras_intriguing import presets
 
 def add_to(commands: Any) -> None:
     """Adds `convert` to the command's subparsers."""
-    convert = commands.add_parser(
-        "convert", help="make a preset of AlexNet's weights in another program's form"
-    )
+    convert = commands.add_parser("convert", help="make a preset of weights in another program's form")
     convert.add_argument(
         "weights",
         metavar="WEIGHTS",
         type=Path,
-        help="Caffe's bvlc_alexnet as .npy, or torchvision's alexnet as .pth or .safetensors; no code in them is run",
+        help="Caffe's bvlc_alexnet as .npy; torchvision's alexnet, or EfficientNet-Lite0 in its PyTorch port's names, "
+        "as .pth or .safetensors; no code in them is run",
     )
     convert.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="folder of the preset")
     convert.set_defaults(run=_convert)

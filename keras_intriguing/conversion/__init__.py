@@ -1,5 +1,5 @@
 """Presets out of weights that other programs trained."""
 
-from keras_intriguing.conversion.alexnet import convert
+from keras_intriguing.conversion.preset import convert
 
 __all__ = ["convert"]

@@ -14,6 +14,7 @@ from keras_intriguing.conversion import unpickling
 from keras_intriguing.conversion.unpickling import Array, Function
 
 _PICKLE = "/data.pkl"
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # at the beginning of PyTorch's files before version 1.6
 _STORAGES = {
     "torch.DoubleStorage": "<f8",
     "torch.FloatStorage": "<f4",
@@ -64,10 +65,7 @@ def _numpy_dictionary(path: Path) -> dict[str, Any]:
 def _state_dict(path: Path) -> dict[str, Any]:
     """Of `torch.save(model.state_dict(), path)`."""
     if not zipfile.is_zipfile(path):
-        raise ValueError(
-            "it is truncated, or not in the zip format that PyTorch has written since version 1.6. An older file can be "
-            'written anew with torch.save(torch.load(OLD, map_location="cpu", weights_only=True), NEW).'
-        )
+        return _state_dict_before_zip(path)
     with zipfile.ZipFile(path) as archive:
         pickles = [name for name in archive.namelist() if name.endswith(_PICKLE)]
         if len(pickles) != 1:
@@ -87,6 +85,40 @@ def _state_dict(path: Path) -> dict[str, Any]:
             return Array(np.frombuffer(archive.read(member), dtype))
 
         loaded = unpickling.load(io.BytesIO(archive.read(pickles[0])), _TORCH, storage)
+    return {name: _plain(value) for name, value in _named(loaded).items()}
+
+
+def _state_dict_before_zip(path: Path) -> dict[str, Any]:
+    """As PyTorch wrote it before version 1.6: pickles one after the other, then the storages' numbers."""
+    size = path.stat().st_size
+    storages: dict[str, np.ndarray] = {}
+
+    def storage(reference: tuple) -> Array:
+        """Room for the numbers, which come after the tensors."""
+        kind, dtype, key, _, count, view = reference
+        if kind != "storage" or dtype not in _STORAGES.values() or view is not None:
+            raise ValueError(f"a storage has the type {dtype!r}, or is part of another")
+        if key not in storages:
+            if count * np.dtype(dtype).itemsize + sum(known.nbytes for known in storages.values()) > size:
+                raise ValueError("its storages have more numbers than the file has room for")
+            storages[key] = np.empty(count, dtype)
+        return Array(storages[key])
+
+    with open(path, "rb") as file:
+        if unpickling.load(file, {}) != _MAGIC or unpickling.load(file, {}) != _PROTOCOL:
+            raise ValueError("it is truncated, or in none of the formats of torch.save.")
+        if unpickling.load(file, {}).get("little_endian") is not True:
+            raise ValueError("its numbers are in big-endian order; save it on a little-endian machine.")
+        loaded = unpickling.load(file, _TORCH, storage)
+        keys = unpickling.load(file, {})
+        if set(keys) != set(storages):
+            raise ValueError("its storages are not those that its tensors name")
+        for key in keys:
+            numbers = storages[key]
+            if int.from_bytes(file.read(8), "little") != numbers.size or (
+                file.readinto(numbers.data) != numbers.nbytes
+            ):
+                raise ValueError("it is truncated.")
     return {name: _plain(value) for name, value in _named(loaded).items()}
 
 

@@ -98,7 +98,7 @@ def _fetch_preset(preset: str, mirror: str, folder: Path, on_bytes: OnBytes) -> 
     """Fetches all files into a temporary folder beside `folder`, which takes its name when all are right."""
     known = registry.get(preset)["files"]
     total, before = sum(entry["bytes"] for entry in known.values()), 0
-    with _writing(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as temporary:
+    with writing(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as temporary:
         new = Path(temporary, preset)  # mkdtemp makes private folders; a checkpoint is not a secret
         new.mkdir()
         for name, entry in known.items():
@@ -116,7 +116,12 @@ def _fetch_preset(preset: str, mirror: str, folder: Path, on_bytes: OnBytes) -> 
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
+    """Makes the cache's folder; an error while it is written says what to do.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         yield

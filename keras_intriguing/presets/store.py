@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing import files
-from keras_intriguing.presets import download, registry
+from keras_intriguing.presets import download, packages, registry
 from keras_intriguing.presets.registry import CARD, CONFIG, METRICS, WEIGHTS
 
 _REGISTERED = "keras_intriguing>"
@@ -16,14 +16,18 @@ _MODELS = "keras_intriguing.models."  # modules outside are never imported on a 
 
 
 def list_presets() -> list[str]:
-    """The names of all known checkpoints, sorted: those that came with the package and those to be fetched."""
+    """The names of all trained checkpoints of the zoo, sorted: those that came with the package and those to be fetched.
+
+    Not among them: presets of other packages' weights, `keras_intriguing.presets.packages.SOURCES`.
+    """
     return list(registry.load())
 
 
 def find(preset: str | os.PathLike, on_bytes: download.OnBytes = download.silent) -> Path:
     """The folder of a preset, given by its name or as a path (with a separator, or absolute).
 
-    A name is looked up among the files that came with the package, then in the cache, then in the mirrors.
+    A name is looked up among the files that came with the package, then in the cache, then in the mirrors; some are
+    made of weights that another Python package carries.
 
     Args:
         preset: name or path.
@@ -42,6 +46,8 @@ def find(preset: str | os.PathLike, on_bytes: download.OnBytes = download.silent
         folder = Path(preset)
     elif is_path:
         raise FileNotFoundError(f"There is no preset folder {preset}.")
+    elif preset in packages.SOURCES:
+        return packages.obtain(str(preset))
     else:
         return download.obtain(str(preset), on_bytes)
     missing = [name for name in (CONFIG, WEIGHTS, METRICS) if not (folder / name).is_file()]

@@ -265,11 +265,3 @@ def test_truncated_files_and_other_forms_are_named(suffix: str, tmp_path: Path) 
         path.write_bytes(wrong)
         with pytest.raises(ValueError, match=rf"w\{suffix} could not be read: "):
             weight_files.read(path)
-
-
-def test_an_old_pth_file_is_told_how_to_be_written_anew(tmp_path: Path) -> None:
-    (tmp_path / "w.pth").write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2))
-    with pytest.raises(
-        ValueError, match=r"since version 1\.6\. An older file can be written anew with torch\.save"
-    ):
-        weight_files.read(tmp_path / "w.pth")
