@@ -12,6 +12,7 @@ from keras_intriguing.attack.confirmation import (
     failures,
     filled,
     is_adversarial,
+    passes_wanted,
     survives_rounding,
 )
 from keras_intriguing.attack.direct import direct
@@ -25,6 +26,9 @@ from keras_intriguing.attack.solution import Solution
 from keras_intriguing.classifiers.request import Request
 
 METHODS = ("direct", "penalty")
+_BESIDES = (
+    3  # forward passes of every image: its label, its logits, and whether the example survives rounding
+)
 
 
 def attack_batch(model: Callable, request: Request, method: str, size: int, budget: int) -> Result:
@@ -42,9 +46,11 @@ def attack_batch(model: Callable, request: Request, method: str, size: int, budg
     """
     try:
         return _attack(model, request, method, size, budget)
-    except MemoryError:
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         if size == 1:
-            raise
+            raise MemoryError(
+                f"Out of memory for a single image of shape {request.x.shape[1:]}: use a smaller model or a device with more."
+            ) from error
     size //= 2
     warnings.warn(
         f"Not enough memory for {2 * size} images at once: batches of {size} instead.", stacklevel=2
@@ -57,52 +63,56 @@ def _attack(model: Callable, request: Request, method: str, size: int, budget: i
     x, before, count = request.x, request.before, len(request.x)
     already = is_adversarial(request, before)
     program, weights = program_for(model, x), weights_of(model)
-    solution = solve(program, weights, request, method, size, budget)
+    logits = np.asarray(program.logits(weights, tf.constant(filled(x.reshape(count, -1), size))))[:count]
+    solution = solve(program, weights, request, logits, method, size, budget - _BESIDES)
     has_point = np.isfinite(solution.distance)
     v = solution.v.reshape(x.shape)
     passes = solution.forward_passes + solution.backward_passes
-    allowed = np.full(count, np.inf) if method == "penalty" else budget - passes
-    v = np.where(as_rows(has_point & ~already, x), v, x)
-    v, after, confirmations = confirmed(program, weights, model, request, v, size, allowed)
-    success = is_adversarial(request, after)
-    adversarial = np.where(as_rows(success, x), v, x)
+    allowed = np.full(count, np.inf) if method == "penalty" else budget - _BESIDES - passes
+    found = confirmed(program, weights, model, request, v, has_point & ~already, logits, size, allowed)
+    success = already | found.holds
+    adversarial = np.where(as_rows(success & ~already, x), found.v, x)
     change = (adversarial.astype(np.float64) - x).reshape(count, -1)
+    target = (
+        request.target if request.target is not None else np.where(success, found.labels, solution.target)
+    )
     return Result(
         adversarial=adversarial,
         success=success,
         distortion=np.where(success, np.sqrt(np.mean(change**2, axis=1)), np.nan),
-        target=solution.target if request.target is not None else np.where(success, after, solution.target),
+        target=target,
         label_before=before,
-        label_after=np.where(success, after, before),
+        label_after=np.where(success, found.labels, before),
         c=np.where(already | ~success, np.nan, solution.c),
         survives_rounding=success & survives_rounding(model, request, adversarial),
-        forward_passes=np.where(already, 0, solution.forward_passes + confirmations).astype(np.int32),
+        forward_passes=np.where(already, 0, solution.forward_passes + found.passes + _BESIDES).astype(
+            np.int32
+        ),
         backward_passes=np.where(already, 0, solution.backward_passes).astype(np.int32),
         reason=failures(model, request, method, success, has_point),
     )
 
 
 def solve(
-    program: Program, weights: list[tf.Tensor], request: Request, method: str, size: int, budget: int
+    program: Program,
+    weights: list[tf.Tensor],
+    request: Request,
+    logits: np.ndarray,
+    method: str,
+    size: int,
+    budget: int,
 ) -> Solution:
-    """Runs the method on a batch; without XLA where it cannot compile the model.
-
-    Raises:
-        MemoryError: the batch does not fit.
-    """
+    """Runs the method on a batch with these logits [B, K]; without XLA where it cannot compile the model."""
 
     def run() -> Solution:
         if method == "penalty":
             return penalty(program, weights, request, size)
-        return _direct(program, weights, request, size, budget)
+        return _direct(program, weights, request, logits, size, budget)
 
     try:
         return run()
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(
-            f"Out of memory for {size} images of shape {request.x.shape[1:]} at once: use a smaller model or a device "
-            "with more."
-        ) from error
+    except tf.errors.ResourceExhaustedError:
+        raise
     except tf.errors.OpError:
         if not program.jit:
             raise
@@ -111,11 +121,11 @@ def solve(
         return run()
 
 
-def _direct(program: Program, weights: list[tf.Tensor], request: Request, size: int, budget: int) -> Solution:
-    x = request.x.reshape(len(request.x), -1)
+def _direct(
+    program: Program, weights: list[tf.Tensor], request: Request, logits: np.ndarray, size: int, budget: int
+) -> Solution:
     reaches = request.target is not None
-    label = request.target if reaches else request.label_to_leave
-    logits = np.asarray(program.logits(weights, tf.constant(filled(x, size))))[: len(x)]
-    goal = Goal.of(label, logits, reaches)
-    already = is_adversarial(request, request.before)
-    return direct(program, weights, x, goal, logits, already, request.bounds, size, budget)
+    goal = Goal.of(request.target if reaches else request.label_to_leave, logits, reaches)
+    rows, already = request.x.reshape(len(request.x), -1), is_adversarial(request, request.before)
+    allowed = budget - np.minimum(passes_wanted(program, request, logits), budget // 3)
+    return direct(program, weights, rows, goal, logits, already, request.bounds, size, allowed)

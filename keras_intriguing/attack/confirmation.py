@@ -1,6 +1,7 @@
 """Whether a point is adversarial, by fresh forward passes of the model as its user calls it."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +10,26 @@ from keras_intriguing.attack.program import Program
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.classifiers.logits import logits_function
 from keras_intriguing.classifiers.request import Request
+
+_MARGIN = 4.0  # times the rounding
+_FIRST_STRETCH, _GROWTH, _STRETCHES = 1e-5, 8.0, 6  # of the ray, beyond a point that is denied
+_WIDTH = 2e-4  # of the bisection in the end, as a share of the ray
+
+
+class Confirmed(NamedTuple):
+    """What came of the confirmation.
+
+    Attributes:
+        v: the points [B, …].
+        labels: by calling the model [B].
+        holds: whether they are adversarial by every way, bool [B].
+        passes: forward passes of every image [B].
+    """
+
+    v: np.ndarray
+    labels: np.ndarray
+    holds: np.ndarray
+    passes: np.ndarray
 
 
 def is_adversarial(request: Request, labels: np.ndarray) -> np.ndarray:
@@ -23,14 +44,18 @@ def confirmed(
     model: Callable,
     request: Request,
     v: np.ndarray,
+    chosen: np.ndarray,
+    logits: np.ndarray,
     size: int,
     allowed: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> Confirmed:
     """Points [B, …] that have their labels however the model is called, by fresh forward passes.
 
     Logits are rounded otherwise in a compiled program, in another batch, or alone, and the points lie on the edge. So
-    the model is called, and its logits are computed by several ways (`Program.ways`). Points that one of them denies, or
-    whose logits differ from the edge by less than twice what the ways differ by, are moved on by a hair, a few times.
+    the model is called, and its logits are computed by several ways (`Program.ways`), which shows their rounding at the
+    point. A point is safe where all give the class by more than a multiple of that. Those that are not are moved on
+    along the ray from x, by growing hairs. Where the logits are so large that the search cannot tell their steps, as
+    with an offset that all share, the nearest safe point of the ray is found by bisection.
 
     Args:
         program: of the model.
@@ -38,45 +63,83 @@ def confirmed(
         model: that was attacked.
         request: of the batch.
         v: the points.
+        chosen: which of them are to be confirmed, bool [B].
+        logits: of the images [B, K].
         size: images of the compiled programs.
         allowed: forward passes of every image [B], at most, but for the first by every way.
-
-    Returns:
-        The points; their labels by calling the model; and the forward passes of every image.
     """
-    x = request.x
-    once = 1 + len(program.ways)
+    x, count = request.x, len(request.x)
+    passes, after, holds = np.zeros(count, int), request.before.copy(), np.zeros(count, bool)
+    safe_at, denied_at = np.full(count, np.inf), 1 - _steps(request, logits)
+    part, number, points = np.ones(count), 0, v.copy()
+    turn = np.flatnonzero(chosen)
+    while len(turn):
+        ray = as_rows(part[turn], x[turn]) * (v[turn].astype(np.float64) - x[turn])
+        tried = np.where(as_rows(part[turn] == 1, ray), v[turn], np.clip(x[turn] + ray, *request.bounds))
+        tried = tried.astype(np.float32)
+        passes[turn] += 1 + len(program.ways)
+        seen = _seen(program, weights, model, request, tried, turn, size)
+        better = seen.safe | ((seen.holds >= holds[turn]) & ~np.isfinite(safe_at[turn]))
+        points[turn[better]], after[turn[better]] = tried[better], seen.labels[better]
+        holds[turn[better]] = seen.holds[better]
+        safe_at[turn[seen.safe]], denied_at[turn[~seen.safe]] = part[turn[seen.safe]], part[turn[~seen.safe]]
+        is_safe, between = np.isfinite(safe_at), (safe_at + denied_at) / 2
+        part = np.where(is_safe, between, 1 + _FIRST_STRETCH * _GROWTH**number)
+        number += 1
+        wanted = np.where(is_safe, safe_at - denied_at > _WIDTH, number <= _STRETCHES)
+        turn = np.flatnonzero(chosen & wanted & (passes + 1 + len(program.ways) <= allowed))
+    return Confirmed(points, after, holds, passes)
 
-    def seen(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        labels = fresh_labels(model, v)
-        rows = tf.constant(filled(v.reshape(len(v), -1), size))
-        logits = [np.asarray(way(weights, rows), np.float64)[: len(v)] for way in program.ways]
-        return labels, is_adversarial(request, labels) & _is_safe(request, logits)
 
-    after, safe = seen(v)
-    passes = np.full(len(x), once)
-    for stretch in 1e-6 * 3.0 ** np.arange(12):
-        denied = ~safe & (passes + once <= allowed)
-        if not denied.any():
-            break
-        further = np.clip(x + np.float32(1 + stretch) * (v - x), *request.bounds).astype(np.float32)
-        tried = np.where(as_rows(denied, x), further, v)
-        labels, good = seen(tried)
-        passes += once * denied
-        moved = denied & (good | (is_adversarial(request, labels) & ~is_adversarial(request, after)))
-        v, after, safe = np.where(as_rows(moved, x), tried, v), np.where(moved, labels, after), safe | good
-    return v, after, passes
+def passes_wanted(program: Program, request: Request, logits: np.ndarray) -> np.ndarray:
+    """Forward passes that the confirmation is likely to take [B]: two hairs at most, and bisection where there is need.
+
+    Args:
+        program: of the model.
+        request: of the batch.
+        logits: of the images [B, K].
+    """
+    bisections = np.ceil(np.log2(np.maximum(_steps(request, logits) / _WIDTH, 1))).astype(int)
+    return (1 + len(program.ways)) * (3 + bisections)
 
 
-def _is_safe(request: Request, logits: list[np.ndarray]) -> np.ndarray:
-    """Whether points are adversarial by each of the logits [B, K], by twice what these differ by, bool [B]."""
+def _steps(request: Request, logits: np.ndarray) -> np.ndarray:
+    """How far apart on the way to the edge the logits take new values [B], as a share of that way."""
+    label = request.label_to_leave if request.target is None else request.target
+    unit = np.spacing(np.abs(logits).max(axis=1).astype(np.float32)).astype(np.float64)
+    return np.clip(np.nan_to_num(2 * unit / np.abs(_gap(logits.astype(np.float64), label)), nan=1.0), 0, 1)
+
+
+class _Seen(NamedTuple):
+    """Labels by calling the model [R]; whether all ways give the class, and whether all do by the margin, bool [R]."""
+
+    labels: np.ndarray
+    holds: np.ndarray
+    safe: np.ndarray
+
+
+def _seen(
+    program: Program,
+    weights: list[tf.Tensor],
+    model: Callable,
+    request: Request,
+    v: np.ndarray,
+    rows: np.ndarray,
+    size: int,
+) -> _Seen:
+    """What points [R, …] of these rows of the batch are seen as."""
+    labels = fresh_labels(model, v)
+    flat = tf.constant(filled(v.reshape(len(v), -1), size))
+    logits = [np.asarray(way(weights, flat), np.float64)[: len(v)] for way in program.ways]
     if request.target is None:
-        gaps = np.stack([_gap(z, request.label_to_leave) for z in logits])
+        label, wanted = request.label_to_leave[rows], labels != request.label_to_leave[rows]
+        gaps = np.stack([_gap(z, label) for z in logits])
     else:
-        gaps = -np.stack([_gap(z, request.target) for z in logits])
-    spread = gaps.max(axis=0) - gaps.min(axis=0)
-    smallest = gaps.min(axis=0)
-    return (smallest > 0) & (smallest >= 2 * spread)
+        label, wanted = request.target[rows], labels == request.target[rows]
+        gaps = -np.stack([_gap(z, label) for z in logits])
+    rounding, smallest = gaps.max(axis=0) - gaps.min(axis=0), gaps.min(axis=0)
+    holds = wanted & (labels >= 0) & (smallest > 0)
+    return _Seen(labels, holds, holds & (smallest >= _MARGIN * rounding))
 
 
 def _gap(z: np.ndarray, label: np.ndarray) -> np.ndarray:

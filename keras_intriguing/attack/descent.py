@@ -10,7 +10,7 @@ It tells at which point u it wants h and its gradient, and moves on when it is g
   the half-space and the box; τ is the curvature of the Lagrangian along the last step, as Barzilai and Borwein 1988
   choose it, and the merit may rise for a few steps (Birgin, Martínez and Raydan 2000). The merit is the estimated
   distance to the boundary along the ray from x through v, by the linearization.
-- CONFIRM: steps along that ray, by growing hairs, where the best point falls short of the boundary.
+- CONFIRM: Newton's method along that ray, each time a growing hair beyond the boundary, until it is met from inside.
 
 Shapes: R descents, images of n values.
 """
@@ -151,7 +151,7 @@ def update(
         _walk(state, a, good, box),
         _bracket(state, good),
         _project(state, h, a, length, incumbent, box),
-        _confirm(state, good, box),
+        _confirm(state, h, a, good, length, incumbent, box),
     )
     after = state
     for number, moved in zip((WALK, BRACKET, PROJECT, CONFIRM), modes, strict=True):
@@ -207,6 +207,11 @@ def _merit(r: tf.Tensor, length: tf.Tensor, h: tf.Tensor, a: tf.Tensor) -> tf.Te
     return tf.where(h <= 0, inside, outside)
 
 
+def _recorded(merit: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """A merit with what its linearization may miss, which grows with the square of the way to the boundary [R]."""
+    return merit * (1 + (1 - tf.math.divide_no_nan(merit, length)) ** 2)
+
+
 def _project(
     state: Descents,
     h: tf.Tensor,
@@ -217,8 +222,9 @@ def _project(
 ) -> Descents:
     x, u, first = state.x, state.u, state.step == 0
     merit = _merit(u - x, length, h, a)
-    better = merit < state.best_merit
-    best, best_merit = _choose(better, u, state.best), tf.minimum(merit, state.best_merit)
+    recorded = _recorded(merit, length)
+    better = recorded < state.best_merit
+    best, best_merit = _choose(better, u, state.best), tf.minimum(recorded, state.best_merit)
 
     # the step from v to u: whether it is accepted, and the curvature along it
     highest = tf.reduce_max(state.merits, axis=-1)
@@ -291,11 +297,23 @@ def _beyond(state: Descents, step: tf.Tensor, box: Box) -> tf.Tensor:
     """A point on the ray through the best one, beyond the estimated boundary by a hair that grows with `step` [R]."""
     r = state.best - state.x
     part = tf.math.divide_no_nan(state.best_merit, tf.norm(r, axis=-1)) * (
-        1 + 1e-5 * 8.0 ** tf.cast(step, tf.float32)
+        1 + 1e-5 * 4.0 ** tf.cast(step, tf.float32)
     )
     return box.clip(state.x + tf.where(tf.math.is_finite(part), part, 1.0)[:, None] * r)
 
 
-def _confirm(state: Descents, good: tf.Tensor, box: Box) -> Descents:
-    ends = good | (state.step + 1 >= CONFIRM_STEPS)
-    return state._replace(u=_beyond(state, state.step + 1, box), mode=tf.where(ends, DONE, state.mode))
+def _confirm(
+    state: Descents,
+    h: tf.Tensor,
+    a: tf.Tensor,
+    good: tf.Tensor,
+    length: tf.Tensor,
+    incumbent: tf.Tensor,
+    box: Box,
+) -> Descents:
+    merit = _merit(state.u - state.x, length, h, a)
+    merit = tf.where(tf.math.is_finite(merit), merit, length)
+    is_met = good & (merit >= (1 - _LEAST_GAIN) * length)
+    ends = is_met | (state.step + 1 >= CONFIRM_STEPS) | (merit > incumbent)
+    after = state._replace(best=state.u, best_merit=merit, mode=tf.where(ends, DONE, state.mode))
+    return after._replace(u=_beyond(after, state.step + 1, box))

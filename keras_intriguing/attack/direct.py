@@ -21,20 +21,19 @@ _GAIN = 1e-3
 _TOLERANCE, _LAST_TOLERANCE = 2e-4, 1e-5
 _LONGEST, _SHORTEST = 80, 6  # gradients of a descent
 _LAST = 15  # gradients of the last descent, from the nearest point
-_KEPT_BACK = 15  # forward passes for the confirmation
 
 
 class _Progress:
     """What is known of every image of a batch."""
 
-    def __init__(self, x: np.ndarray, done: np.ndarray, budget: int) -> None:
+    def __init__(self, x: np.ndarray, done: np.ndarray, budget: np.ndarray) -> None:
         count = len(x)
         self.v, self.distance = x.copy(), np.full(count, np.inf, np.float32)
         self.starts, self.running = np.zeros(count, int), np.zeros(count, int)
         self.since_gain = np.zeros(count, int)
         self.is_last, self.done = np.zeros(count, bool), done.copy()
         self.gradients, self.reserved = np.zeros(count, int), np.zeros(count, int)
-        self._allowed = (budget - 1 - _KEPT_BACK) // 2
+        self._allowed = budget // 2
 
     def allowance(self) -> np.ndarray:
         """Gradients that a new descent of every image may take [B]."""
@@ -89,7 +88,7 @@ def direct(
     done: np.ndarray,
     bounds: tuple[float, float],
     count: int,
-    budget: int,
+    budget: np.ndarray,
 ) -> Solution:
     """The nearest of the local minima that descents from many starts converge to.
 
@@ -106,7 +105,7 @@ def direct(
         done: the images that nothing is to be done for, bool [B].
         bounds: of every pixel.
         count: descents side by side.
-        budget: forward and backward passes of an image, at most.
+        budget: forward and backward passes of every image [B], at most.
     """
     box = Box(*(tf.constant(b, tf.float32) for b in bounds))
     label, margin = goal.label.numpy(), goal.margin.numpy()
@@ -133,7 +132,7 @@ def direct(
         distance=progress.distance,
         c=np.full(len(x), np.nan),
         target=label if goal.reaches else likely[:, 0],
-        forward_passes=progress.gradients + 1,
+        forward_passes=progress.gradients,
         backward_passes=progress.gradients,
     )
 

@@ -33,13 +33,11 @@ class Goal(NamedTuple):
         """The goals to leave the classes `label` [B] for any, or to reach them, of images with these logits [B, K].
 
         The margin is a hundred-thousandth of what the logits have to change by, which lengthens the way by about as
-        little, and a unit in the last place of the logits; `confirmed` sees to the rest.
+        little; `confirmed` sees to their rounding.
         """
         of_label = np.take_along_axis(logits, label[:, None], axis=1)
         others = np.where(np.arange(logits.shape[1]) == label[:, None], np.nan, logits - of_label)
-        gap = np.nanmax(others, axis=1)
-        largest = np.maximum(np.abs(of_label[:, 0]), np.abs(of_label[:, 0] + gap))
-        margin = 1e-5 * np.abs(gap) + np.finfo(np.float32).eps * largest
+        margin = 1e-5 * np.abs(np.nanmax(others, axis=1))
         rival = np.full(len(label), ANY, np.int32)
         return cls(tf.constant(label, tf.int32), tf.constant(rival), tf.constant(margin, tf.float32), reaches)
 

@@ -75,31 +75,33 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
         start = start_towards_nearest(program, weights, x, fill(request.label_to_leave), box)
     else:
         start = start_towards(program, weights, x, fill(request.target), box)
-    problem, best, gradients = start
+    problem, best = start.problem, start.candidate
     unit = length_scale(problem, best)
     first = _search(program, problem, unit, problem.x)
     succeeded = np.isfinite(first.distance)
     second = first if succeeded.all() else _search(program, problem, unit, best.v)
-    gradients += first.gradients + (0 if second is first else second.gradients)
+    searches = [first] if second is first else [first, second]
+    gradients = sum(search.gradients for search in searches)
+    tests = sum(search.tests for search in searches)
     count = len(request.x)
-    passes = np.full(count, gradients)
     return Solution(
         v=np.where(succeeded[:, None], first.v, second.v)[:count],
         distance=np.where(succeeded, first.distance, second.distance)[:count],
         c=np.where(succeeded, first.c, second.c)[:count],
         target=problem.target.numpy()[:count],
-        forward_passes=passes,
-        backward_passes=passes,
+        forward_passes=np.full(count, start.forward_passes + gradients + tests),
+        backward_passes=np.full(count, start.backward_passes + gradients),
     )
 
 
 class _Found(NamedTuple):
-    """The points of one search [B, n], their distances [B], the c [B], and the gradients of every image."""
+    """The points of one search [B, n], their distances [B], the c [B]; the gradients, and passes forward only."""
 
     v: np.ndarray
     distance: np.ndarray
     c: np.ndarray
     gradients: int
+    tests: int
 
 
 def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tensor) -> _Found:
@@ -129,4 +131,6 @@ def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tenso
         v = tf.where(good[:, None], moved, v)
         nu = tf.where(good[:, None], multipliers.nu, nu)
         search.update(good.numpy())
-    return _Found(best.v.numpy(), best.distance.numpy(), search.largest, gradients)
+    # for the multipliers after every minimization, and for whether its point is adversarial
+    tests = search.STEPS * (_ROUNDS + 1)
+    return _Found(best.v.numpy(), best.distance.numpy(), search.largest, gradients, tests)

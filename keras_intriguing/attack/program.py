@@ -19,6 +19,8 @@ WALK_STEPS = 40
 PROJECTIONS = 4
 INNER_ITERATIONS = 20
 BOX_PENALTY = 50.0
+_EXTENSIONS, _BISECTIONS = 10, 20
+SHORTENING = _EXTENSIONS + _BISECTIONS + 1  # forward passes of `Program.shorten`, at most
 
 
 class Program:
@@ -273,7 +275,7 @@ class Program:
 
         one = tf.ones_like(x[:, 0])
         state = (0, one, tf.zeros_like(one, tf.bool))
-        _, t, _ = tf.while_loop(lambda i, _, done: (i < 10) & ~tf.reduce_all(done), extend, state)
+        _, t, _ = tf.while_loop(lambda i, _, done: (i < _EXTENSIONS) & ~tf.reduce_all(done), extend, state)
 
         def bisect(i, outside, inside):
             middle = (outside + inside) / 2
@@ -281,7 +283,7 @@ class Program:
             return i + 1, tf.where(good, outside, middle), tf.where(good, middle, inside)
 
         state = (0, tf.where(t > 1, one, 0.0), t)
-        _, _, t = tf.while_loop(lambda i, *_: i < 20, bisect, state)
+        _, _, t = tf.while_loop(lambda i, *_: i < _BISECTIONS, bisect, state)
         v = at(t)
         return Candidate(v, tf.where(self._is_adversarial(v, problem), tf.norm(v - x, axis=-1), np.inf))
 

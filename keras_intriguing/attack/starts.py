@@ -1,10 +1,22 @@
 """Where `penalty` takes over where it fails from the image itself: points of the boundary near the images, to a given class or to the nearest."""
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.attack.problem import Box, Candidate, Problem, margins
-from keras_intriguing.attack.program import PROJECTIONS, WALK_STEPS, Program
+from keras_intriguing.attack.program import PROJECTIONS, SHORTENING, WALK_STEPS, Program
+
+
+class Start(NamedTuple):
+    """A problem, a start for every image, and the passes that it took, the same for all."""
+
+    problem: Problem
+    candidate: Candidate
+    forward_passes: int
+    backward_passes: int
+
 
 CANDIDATES, FINALISTS = 9, 3  # classes that are tried where no target is given
 _GROWTHS = (0.1, 0.05)  # of the walks to a target; two, since the boundary has several nearest points
@@ -12,19 +24,19 @@ _GROWTHS = (0.1, 0.05)  # of the walks to a target; two, since the boundary has 
 
 def start_towards(
     program: Program, weights: list[tf.Tensor], x: tf.Tensor, target: tf.Tensor, box: Box
-) -> tuple[Problem, Candidate, int]:
-    """The problem to reach `target` [B], a start for every image, and the gradients it took."""
+) -> Start:
+    """The problem to reach `target` [B], and a start for every image."""
     logits = program.logits(weights, x)
     rivals = ~tf.one_hot(target, logits.shape[-1], on_value=True, off_value=False)
     problem = Problem(weights, x, target, rivals, box, margins(logits, target))
     fast, slow = (program.walk(problem, tf.constant(growth)) for growth in _GROWTHS)
-    return problem, program.approach(problem, fast.nearer(slow)), 2 * WALK_STEPS + PROJECTIONS
+    return _counted(problem, program.approach(problem, fast.nearer(slow)), walks=2, approaches=1)
 
 
 def start_towards_nearest(
     program: Program, weights: list[tf.Tensor], x: tf.Tensor, label: tf.Tensor, box: Box
-) -> tuple[Problem, Candidate, int]:
-    """The problem to leave `label` [B] for the nearest other class, its start, and the gradients it took.
+) -> Start:
+    """The problem to leave `label` [B] for the nearest other class, and a start for every image.
 
     Walks towards the nine most likely other classes, then moves the three nearest points nearer.
     """
@@ -54,5 +66,10 @@ def start_towards_nearest(
         moved, other = finalist(k)
         target = tf.where(moved.distance < best.distance, other, target)
         best = best.nearer(moved)
-    evaluations = count * WALK_STEPS + finalists * PROJECTIONS
-    return towards(target), best, evaluations
+    return _counted(towards(target), best, count, finalists)
+
+
+def _counted(problem: Problem, candidate: Candidate, walks: int, approaches: int) -> Start:
+    gradients = walks * WALK_STEPS + approaches * PROJECTIONS
+    shortenings = walks + approaches * PROJECTIONS
+    return Start(problem, candidate, 1 + gradients + shortenings * SHORTENING, gradients)

@@ -214,10 +214,10 @@ def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, mo
     x = np.random.default_rng(0).random((8, 2, 2, 1)).astype(np.float32)
     whole, solve = ki.minimal_distortion(dense, x), batch.solve
 
-    def exhausted(model, request, method, size):
+    def exhausted(program, weights, request, logits, method, size, budget):
         if size > 2:
             raise MemoryError(f"Out of memory for {size} images")
-        return solve(model, request, method, size)
+        return solve(program, weights, request, logits, method, size, budget)
 
     monkeypatch.setattr(batch, "solve", exhausted)
     warning = "Not enough memory for {} images at once: batches of {} instead"
