@@ -17,10 +17,9 @@ from keras_intriguing.attack.confirmation import (
 )
 from keras_intriguing.attack.direct import direct
 from keras_intriguing.attack.goal import Goal
-from keras_intriguing.attack.network import weights_of
 from keras_intriguing.attack.penalty import penalty
 from keras_intriguing.attack.program import Program
-from keras_intriguing.attack.programs import program_for
+from keras_intriguing.attack.programs import Programs
 from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.solution import Solution
 from keras_intriguing.classifiers.request import Request
@@ -31,11 +30,14 @@ _BESIDES = (
 )
 
 
-def attack_batch(model: Callable, request: Request, method: str, size: int, budget: int) -> Result:
+def attack_batch(
+    model: Callable, programs: Programs, request: Request, method: str, size: int, budget: int
+) -> Result:
     """Attacks the images of one batch, in halves where a device's memory does not suffice.
 
     Args:
         model: what is attacked.
+        programs: of the model.
         request: of at most `size` images.
         method: of `METHODS`.
         size: images of the compiled programs.
@@ -45,7 +47,7 @@ def attack_batch(model: Callable, request: Request, method: str, size: int, budg
         MemoryError: there is not enough for a single image.
     """
     try:
-        return _attack(model, request, method, size, budget)
+        return _with_or_without_xla(model, programs, request, method, size, budget)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         if size == 1:
             raise MemoryError(
@@ -56,15 +58,43 @@ def attack_batch(model: Callable, request: Request, method: str, size: int, budg
         f"Not enough memory for {2 * size} images at once: batches of {size} instead.", stacklevel=2
     )
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    return Result.concatenate(attack_batch(model, part, method, size, budget) for part in parts)
+    return Result.concatenate(attack_batch(model, programs, part, method, size, budget) for part in parts)
 
 
-def _attack(model: Callable, request: Request, method: str, size: int, budget: int) -> Result:
+def _with_or_without_xla(
+    model: Callable, programs: Programs, request: Request, method: str, size: int, budget: int
+) -> Result:
+    def attack(program: Program) -> Result:
+        return _attack(model, program, programs.weights(), request, method, size, budget)
+
+    program = programs.program()
+    try:
+        return attack(program)
+    except tf.errors.ResourceExhaustedError:
+        raise
+    except tf.errors.OpError:
+        if not program.jit:
+            raise
+    # Not every operation compiles. What was wrong for any other reason is raised again here.
+    return attack(programs.without_xla())
+
+
+def _attack(
+    model: Callable,
+    program: Program,
+    weights: list[tf.Tensor],
+    request: Request,
+    method: str,
+    size: int,
+    budget: int,
+) -> Result:
     x, before, count = request.x, request.before, len(request.x)
     already = is_adversarial(request, before)
-    program, weights = program_for(model, x), weights_of(model)
     logits = np.asarray(program.logits(weights, tf.constant(filled(x.reshape(count, -1), size))))[:count]
-    solution = solve(program, weights, request, logits, method, size, budget - _BESIDES)
+    if method == "penalty":
+        solution = penalty(program, weights, request, size)
+    else:
+        solution = _direct(program, weights, request, logits, size, budget - _BESIDES)
     has_point = np.isfinite(solution.distance)
     v = solution.v.reshape(x.shape)
     passes = solution.forward_passes + solution.backward_passes
@@ -93,39 +123,12 @@ def _attack(model: Callable, request: Request, method: str, size: int, budget: i
     )
 
 
-def solve(
-    program: Program,
-    weights: list[tf.Tensor],
-    request: Request,
-    logits: np.ndarray,
-    method: str,
-    size: int,
-    budget: int,
-) -> Solution:
-    """Runs the method on a batch with these logits [B, K]; without XLA where it cannot compile the model."""
-
-    def run() -> Solution:
-        if method == "penalty":
-            return penalty(program, weights, request, size)
-        return _direct(program, weights, request, logits, size, budget)
-
-    try:
-        return run()
-    except tf.errors.ResourceExhaustedError:
-        raise
-    except tf.errors.OpError:
-        if not program.jit:
-            raise
-        # Not every operation compiles. What was wrong for any other reason is raised again here.
-        program.compile(jit=False)
-        return run()
-
-
 def _direct(
     program: Program, weights: list[tf.Tensor], request: Request, logits: np.ndarray, size: int, budget: int
 ) -> Solution:
     reaches = request.target is not None
-    goal = Goal.of(request.target if reaches else request.label_to_leave, logits, reaches)
+    label = request.label_to_leave if request.target is None else request.target
+    goal = Goal.of(label, logits, reaches)
     rows, already = request.x.reshape(len(request.x), -1), is_adversarial(request, request.before)
     allowed = budget - np.minimum(passes_wanted(program, request, logits), budget // 3)
     return direct(program, weights, rows, goal, logits, already, request.bounds, size, allowed)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_intriguing.attack.batch import METHODS, attack_batch
 from keras_intriguing.attack.direct import BUDGET, SMALLEST_BUDGET
 from keras_intriguing.attack.distribute import Replicas
+from keras_intriguing.attack.programs import Programs
 from keras_intriguing.attack.result import Result
 from keras_intriguing.classifiers.per_image import provenance
 from keras_intriguing.classifiers.request import checked
@@ -43,12 +44,11 @@ def minimal_distortion(
     Solves min ‖r‖₂ s.t. f(x + r) = target, x + r in the box, to the nearest of several local minima. For a linear
     model with a given target, or with up to ten classes, that is the global one. The steps are compiled once per shape
     of batch for all models with the same graph, whatever their weights, and kept for later calls; at most eight graphs
-    are.
+    are. `keras_intriguing/README.md` says how the compiled code is kept on disk.
 
     Args:
         model: a Keras model or a function from images [B, …] to logits [B, K], differentiable by TensorFlow.
-            A Keras model that ends in softmax is attacked through its logits. Called with `training=False`. What
-            a function computes may change between calls by TensorFlow variables only: it is traced once.
+            A Keras model that ends in softmax is attacked through its logits. Called with `training=False`.
         x: float images [B, …] of any rank, within the bounds.
         target: int [B] or one int, the class to reach: the result's logit of it is the largest. None: the
             nearest other class, among the nine most likely ones.
@@ -97,7 +97,8 @@ def minimal_distortion(
     request = check() if replicas is None else replicas.agreed(model, check, (method, budget, batch_size))
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    attack = functools.partial(attack_batch, model, method=method, size=size, budget=budget)
+    programs = Programs(model, request.x.shape[1:])
+    attack = functools.partial(attack_batch, model, programs, method=method, size=size, budget=budget)
     results, done = {}, 0
 
     def keep(index: int, result: Result) -> None:

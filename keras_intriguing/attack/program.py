@@ -12,7 +12,6 @@ from keras_intriguing import optimize
 from keras_intriguing.attack import descent
 from keras_intriguing.attack.descent import Descents
 from keras_intriguing.attack.goal import Goal
-from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem
 
 WALK_STEPS = 40
@@ -27,17 +26,15 @@ class Program:
     """The attack's steps as compiled functions, traced once each for a shape of batch.
 
     Args:
-        network: what the models compute.
+        network: from weights and images [B, …] to logits, as `Network.function`.
+        shape: of one image.
         jit: whether XLA compiles them, which takes seconds once and then halves the time or better.
     """
 
-    def __init__(self, network: Network, jit: bool) -> None:
-        self._network = network
-        self.compile(jit)
-
-    def compile(self, jit: bool) -> None:
-        """Makes the functions anew, with or without XLA."""
-        self.jit = jit
+    def __init__(
+        self, network: Callable[[list[tf.Tensor], tf.Tensor], tf.Tensor], shape: tuple[int, ...], jit: bool
+    ) -> None:
+        self._network, self._shape, self.jit = network, shape, jit
 
         def compiled(step: Callable, jit: bool = jit) -> Callable:
             function = tf.function(step, autograph=False, jit_compile=jit)
@@ -62,7 +59,7 @@ class Program:
         self.shorten = compiled(self._shorten)
 
     def _logits(self, weights: list[tf.Tensor], v: tf.Tensor) -> tf.Tensor:
-        return self._network.logits(weights, tf.reshape(v, (-1, *self._network.shape)))
+        return self._network(weights, tf.reshape(v, (-1, *self._shape)))
 
     def _logits_alone(self, weights: list[tf.Tensor], v: tf.Tensor) -> tf.Tensor:
         """As `logits`, one image at a time."""
@@ -89,7 +86,7 @@ class Program:
                 break
             # the network's passes are most of the work: only of rows that need them
             rows, places = np.flatnonzero(running), np.maximum(np.cumsum(running) - 1, 0)
-            part = Goal(*(tf.gather(of_row, rows) for of_row in goal[:3]), goal.reaches)
+            part = Goal(*(tf.gather(of_row, rows) for of_row in goal[:3]), reaches=goal.reaches)
             computed = self._evaluate_compiled(weights, tf.gather(state.u, rows), part)
             state = self._update_compiled(
                 state, *(tf.gather(value, places) for value in computed), incumbent, box
@@ -290,4 +287,4 @@ class Program:
 
 def _restart(state: Descents, chosen: tf.Tensor, begun: tuple[tf.Tensor, ...], box: Box) -> Descents:
     """The descents, those chosen from new starts; `begun` are the arguments of `descent.begin`."""
-    return descent.merge(chosen, descent.begin(*begun, state.cuts.shape[1], box), state)
+    return descent.merge(chosen, descent.begin(*begun, cuts=state.cuts.shape[1], box=box), state)

@@ -1,50 +1,71 @@
-"""The compiled programs, which are kept for later batches and calls, whatever model makes them."""
+"""The compiled programs, which are kept for later calls, whatever model makes them."""
 
-import functools
 import threading
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 
-import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.program import Program
-from keras_intriguing.classifiers import evaluation
 
 KEPT = 8  # a dense net's program takes some 80 MiB
-_LOCK = threading.Lock()  # replicas share the programs, whose functions are traced once for each device
+_KEPT: OrderedDict[Hashable, Program] = OrderedDict()  # by the keys of networks, the last used last
+_LOCK = threading.Lock()
 
 
-def program_for(model: Callable, x: np.ndarray) -> Program:
-    """The program for the model and images of the shape of x [B, …]; of another model's if its graph is the same.
+class Programs:
+    """A model's program and weights during one call of the attack.
 
-    A Keras model is traced each time, since its layers may have changed. Of a function only what it gives for x is
-    compared, and it is traced again where that is something else than it was.
+    The model is traced once on every replica, which may have variables of its own. If another model, or an earlier call,
+    has computed the same, its program is taken.
+
+    Args:
+        model: a Keras model or a function of tensors.
+        shape: of one image.
     """
-    shape = x.shape[1:]
-    with _LOCK:
-        if isinstance(model, keras.Model):
-            return _program(Network(model, shape))
-        replica = tf.distribute.get_replica_context()  # which may have variables of its own
+
+    def __init__(self, model: Callable, shape: tuple[int, ...]) -> None:
+        self._model, self._shape = model, shape
+        self._networks: dict[int | None, Network] = {}
+
+    def weights(self) -> list[tf.Tensor]:
+        """As they are now, on the device where this is called."""
+        return self._network().weights()
+
+    def program(self) -> Program:
+        """With XLA where that is faster, and compiles the network."""
+        network = self._network()
+        with _LOCK:
+            if network.key in _KEPT:
+                _KEPT.move_to_end(network.key)
+                return _KEPT[network.key]
+            return _keep(network, jit=_prefers_xla(network))
+
+    def without_xla(self) -> Program:
+        """For a network that XLA cannot compile; later calls get it, too."""
+        network = self._network()
+        with _LOCK:
+            kept = _KEPT.get(network.key)
+            return _keep(network, jit=False) if kept is None or kept.jit else kept
+
+    def _network(self) -> Network:
+        replica = tf.distribute.get_replica_context()
         number = int(replica.replica_id_in_sync_group) if replica else None
-        if _is_stale(_of_function(model, shape, number), model, x):
-            _of_function.cache_clear()
-        return _program(_of_function(model, shape, number))
+        if number not in self._networks:
+            self._networks[number] = Network(self._model, self._shape)
+        return self._networks[number]
 
 
-@functools.lru_cache(maxsize=KEPT)
-def _program(network: Network) -> Program:
-    """With XLA, which halves the time and better; but its convolutions on a CPU are several times slower."""
-    return Program(network, jit=bool(tf.config.list_physical_devices("GPU")) or not network.has_convolutions)
+def _keep(network: Network, jit: bool) -> Program:
+    program = _KEPT[network.key] = Program(network.function(), network.shape, jit)
+    _KEPT.move_to_end(network.key)
+    if len(_KEPT) > KEPT:
+        _KEPT.popitem(last=False)
+    return program
 
 
-@functools.lru_cache(maxsize=KEPT)
-def _of_function(function: Callable, shape: tuple[int, ...], replica: int | None) -> Network:
-    return Network(function, shape)
-
-
-def _is_stale(network: Network, function: Callable, x: np.ndarray) -> bool:
-    fresh = np.asarray(tf.cast(evaluation.call(function, x), tf.float32))
-    traced = np.asarray(network.logits([], tf.constant(x)))
-    return fresh.shape != traced.shape or not np.allclose(fresh, traced, rtol=1e-2, atol=1e-2 * np.ptp(fresh))
+def _prefers_xla(network: Network) -> bool:
+    """XLA halves the time and better; but its convolutions on a CPU are several times slower."""
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    return not network.calls_python and (has_gpu or not network.has_convolutions)

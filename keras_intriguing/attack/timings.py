@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_intriguing.attack import descent
 from keras_intriguing.attack.goal import ANY, Goal
-from keras_intriguing.attack.network import Network, weights_of
+from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.problem import Box
 from keras_intriguing.attack.program import Program
 
@@ -33,8 +33,9 @@ def step_times(
         x: float32 images [B, …], within the bounds.
         bounds: the smallest and the largest value a pixel may have.
     """
-    program = Program(Network(model, x.shape[1:]), jit=True)
-    weights, rows = weights_of(model), tf.constant(x.reshape(len(x), -1))
+    network = Network(model, x.shape[1:])
+    program = Program(network.function(), network.shape, jit=True)
+    weights, rows = network.weights(), tf.constant(x.reshape(len(x), -1))
     box = Box(*(tf.constant(b, tf.float32) for b in bounds))
     count = len(x)
     zeros, ones = tf.zeros([count]), tf.ones([count])

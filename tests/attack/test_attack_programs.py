@@ -3,16 +3,17 @@
 import gc
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import keras
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing.attack import programs
-from keras_intriguing.attack.network import Network, weights_of
+from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.program import Program
 
 SHAPE = (6, 6, 1)
@@ -37,8 +38,13 @@ class Scaled(keras.Model):
         return self.factor * self.dense(self.flatten(x))
 
 
-def network(model: Callable) -> Network:
-    return Network(model, SHAPE)
+def key(model: Callable) -> Hashable:
+    return Network(model, SHAPE).key
+
+
+def logits(model: Callable, images: np.ndarray) -> np.ndarray:
+    network = Network(model, SHAPE)
+    return np.asarray(network.function()(network.weights(), tf.constant(images)))
 
 
 def traces() -> int:
@@ -89,8 +95,8 @@ def test_two_threads_give_the_results_of_one_after_the_other(net_images):
 
 def test_presets_of_a_class_have_the_same_network():
     first, second = (ki.from_preset(f"fc100_100_10_mnist{end}") for end in ("", "_seed1"))
-    assert Network(first, (28, 28, 1)) == Network(second, (28, 28, 1))
-    assert Network(first, (28, 28, 1)) != Network(ki.from_preset("fc200_200_10_mnist"), (28, 28, 1))
+    assert Network(first, (28, 28, 1)).key == Network(second, (28, 28, 1)).key
+    assert Network(first, (28, 28, 1)).key != Network(ki.from_preset("fc200_200_10_mnist"), (28, 28, 1)).key
 
 
 def test_new_weights_take_effect(net_images):
@@ -104,11 +110,12 @@ def test_new_weights_take_effect(net_images):
 @pytest.mark.parametrize("last", [None, "softmax"])
 def test_the_weights_are_arguments(net_images, last):
     one, two = build(1, last=last), build(2, last=last)
-    logits = [np.asarray(network(one).logits(weights_of(m), tf.constant(net_images))) for m in (one, two)]
-    outputs = [np.asarray(tf.nn.softmax(z) if last else z) for z in logits]
-    np.testing.assert_allclose(outputs[0], one(net_images), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(outputs[1], two(net_images), rtol=1e-5, atol=1e-6)
-    assert network(one) == network(two)
+    function = Network(one, SHAPE).function()
+    for model in (one, two):
+        z = function(Network(model, SHAPE).weights(), tf.constant(net_images))
+        outputs = np.asarray(tf.nn.softmax(z) if last else z)
+        np.testing.assert_allclose(outputs, model(net_images), rtol=1e-5, atol=1e-6)
+    assert key(one) == key(two)
 
 
 def change_activation(model: keras.Sequential) -> None:
@@ -134,21 +141,20 @@ def replace_call(model: keras.Sequential) -> None:
 @pytest.mark.parametrize("change", [change_activation, swap_layers, add_layer, replace_call])
 def test_a_changed_model_gets_a_network_of_its_own(net_images, change):
     model = build(1)
-    before, outputs = network(model), np.asarray(model(net_images))
+    before, outputs = key(model), np.asarray(model(net_images))
     change(model)
-    after = network(model)
-    assert after != before
-    logits = after.logits(weights_of(model), tf.constant(net_images))
-    np.testing.assert_allclose(logits, model(net_images), rtol=1e-5, atol=1e-6)
-    assert not np.allclose(logits, outputs, rtol=1e-2)
+    assert key(model) != before
+    z = logits(model, net_images)
+    np.testing.assert_allclose(z, model(net_images), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(z, outputs, rtol=1e-2)
 
 
 def test_an_attribute_that_no_configuration_tells_makes_another_network(net_images):
     one, two = Scaled(), Scaled()
     one(net_images), two(net_images)
-    assert network(one) == network(two)
+    assert key(one) == key(two)
     two.factor = 1.0001
-    assert network(one) != network(two)
+    assert key(one) != key(two)
 
 
 def test_the_output_of_a_graph_is_part_of_it():
@@ -156,8 +162,8 @@ def test_the_output_of_a_graph_is_part_of_it():
         x = tf.reshape(x, (-1, 36))
         return [tf.sin(x), tf.cos(x)]
 
-    assert network(lambda x: both(x)[0]) == network(lambda x: both(x)[0])
-    assert network(lambda x: both(x)[0]) != network(lambda x: both(x)[1])
+    assert key(lambda x: both(x)[0]) == key(lambda x: both(x)[0])
+    assert key(lambda x: both(x)[0]) != key(lambda x: both(x)[1])
 
 
 def test_captured_constants_count_by_value_and_captured_variables_by_themselves():
@@ -166,17 +172,125 @@ def test_captured_constants_count_by_value_and_captured_variables_by_themselves(
 
     constants = [tf.fill([36], value) for value in (2.0, 2.0, 3.0)]
     variables = [tf.Variable(c) for c in constants[:2]]
-    networks = [network(times(c)) for c in constants]
-    assert networks[0] == networks[1]
-    assert networks[0] != networks[2]
-    assert network(times(variables[0])) == network(times(variables[0]))
-    assert network(times(variables[0])) != network(times(variables[1]))
+    keys = [key(times(c)) for c in constants]
+    assert keys[0] == keys[1]
+    assert keys[0] != keys[2]
+    assert key(times(variables[0])) == key(times(variables[0]))
+    assert key(times(variables[0])) != key(times(variables[1]))
 
 
-def test_layers_whose_gradient_is_a_function_of_python_are_compared_within_a_model():
-    one, two = build(1, activation="silu"), build(2, activation="silu")
-    assert network(one) == network(one)
-    assert network(one) != network(two)
+class Steps(keras.layers.Layer):
+    """Rounds, with a gradient of its own."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        rounded = tf.custom_gradient(lambda v: (tf.round(v), lambda upstream: self.slope * upstream))
+        return rounded(10 * x) / 10
+
+
+def stepped(slope: float, seed: int = 0) -> keras.Sequential:
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(4), Steps(slope)])
+
+
+def test_layers_with_gradients_of_their_own_are_compared_by_these():
+    assert key(build(1, activation="silu")) == key(build(2, activation="silu"))
+    assert key(stepped(1.0)) == key(stepped(1.0, seed=1))
+    assert key(stepped(1.0)) != key(stepped(2.0))
+    model = stepped(1.0)
+    before = key(model)
+    model.layers[-1].slope = 2.0
+    assert key(model) != before
+
+
+class Compiled(keras.layers.Layer):
+    """A dense layer whose call is a function of TensorFlow, which keeps its first trace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(4)
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.dense.build(shape)
+
+    @tf.function
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return self.dense(x)
+
+
+def test_a_layer_that_is_a_function_of_tensorflow_stays_whole(net_images):
+    models = [keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), Compiled()]) for _ in range(2)]
+    for model in models:
+        for _ in range(2):
+            result = ki.minimal_distortion(model, net_images)
+            assert result.success.all()
+            np.testing.assert_array_equal(np.argmax(model(net_images), axis=1), result.label_before)
+            np.testing.assert_array_equal(np.argmax(model(result.adversarial), axis=1), result.label_after)
+            model.set_weights([weights[..., ::-1] for weights in model.get_weights()])
+    assert key(models[0]) == key(models[0])
+    assert key(models[0]) != key(models[1])
+
+
+def test_what_python_computes_may_change(net, net_images, nearest):
+    order = [0, 1, 2, 3]
+
+    def model(x: tf.Tensor) -> tf.Tensor:
+        shuffled = lambda v: tf.gather(net(v), order, axis=1)  # noqa: E731
+        return tf.ensure_shape(tf.py_function(shuffled, [x], tf.float32), (None, 4))
+
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0]):
+        result = ki.minimal_distortion(model, net_images, budget=200)
+        np.testing.assert_array_equal(np.take(order, result.label_before), nearest.label_before)
+        np.testing.assert_array_equal(
+            np.argmax(model(tf.constant(result.adversarial)), axis=1), result.label_after
+        )
+
+
+def test_a_function_that_computes_something_else_is_traced_again(net, net_images, nearest):
+    factors = [1.0]
+
+    def model(x: tf.Tensor) -> tf.Tensor:
+        return net(x) * factors[0]
+
+    first = ki.minimal_distortion(model, net_images)
+    factors[0] = -1.0
+    second = ki.minimal_distortion(model, net_images)
+    np.testing.assert_array_equal(first.label_before, nearest.label_before)
+    np.testing.assert_array_equal(second.label_before, np.argmin(net(net_images), axis=1))
+    np.testing.assert_array_equal(second.label_after, np.argmin(net(second.adversarial), axis=1))
+
+
+def test_captured_text_counts_by_value():
+    def lengths(text: tf.Tensor) -> Callable:
+        return lambda x: tf.reshape(x, (-1, 36)) * tf.cast(tf.strings.length(text), tf.float32)
+
+    texts = [tf.constant(["a", "bc"] * 18) for _ in range(2)]
+    assert key(lengths(texts[0])) == key(lengths(texts[1]))
+    assert key(lengths(texts[0])) != key(lengths(tf.constant(["a", "bd"] * 18)))
+
+
+def test_a_network_that_xla_cannot_compile_leaves_the_programs_of_others(net_images):
+    text = tf.constant(["a", "bc", "def", "g"])
+
+    def with_text(x: tf.Tensor) -> tf.Tensor:
+        return x[:, 0, :4, 0] * tf.cast(tf.strings.length(text), tf.float32)
+
+    dense = programs.Programs(build(1), SHAPE)
+    kept = dense.program()
+    threads = [
+        threading.Thread(target=ki.minimal_distortion, args=(with_text, net_images), kwargs={"budget": 100})
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not programs.Programs(with_text, SHAPE).program().jit
+    assert kept.jit
+    assert dense.program() is kept
 
 
 def test_functions_within_the_graph_are_compared():
@@ -185,8 +299,8 @@ def test_functions_within_the_graph_are_compared():
             tf.reduce_sum(x) > 0, lambda: x[:, 0, :2, 0], lambda: otherwise(x[:, 0, :2, 0])
         )
 
-    assert network(conditional(tf.sin)) == network(conditional(tf.sin))
-    assert network(conditional(tf.sin)) != network(conditional(tf.cos))
+    assert key(conditional(tf.sin)) == key(conditional(tf.sin))
+    assert key(conditional(tf.sin)) != key(conditional(tf.cos))
 
 
 def test_programs_and_models_do_not_pile_up(net_images):
@@ -197,11 +311,20 @@ def test_programs_and_models_do_not_pile_up(net_images):
     models = []
     for units in range(1, 31):
         model = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(units)])
-        programs.program_for(model, net_images)
+        programs.Programs(model, SHAPE).program()
         models.append(weakref.ref(model))
     del model
     assert alive() <= programs.KEPT
     assert not any(model() for model in models)
+
+
+def test_memory_does_not_grow_with_models_of_a_class(net_images):
+    resident = []
+    for seed in range(30):
+        ki.minimal_distortion(build(seed), net_images, budget=100)
+        gc.collect()
+        resident.append(psutil.Process().memory_info().rss)
+    assert resident[-1] - resident[9] < 2**24
 
 
 def test_a_kept_function_gives_way_to_others(net_images):
@@ -211,7 +334,7 @@ def test_a_kept_function_gives_way_to_others(net_images):
     functions = [make(float(i)) for i in range(30)]
     references = [weakref.ref(function) for function in functions]
     for function in functions:
-        programs.program_for(function, net_images)
+        programs.Programs(function, SHAPE).program()
     del function, functions
     gc.collect()
     assert sum(reference() is not None for reference in references) <= programs.KEPT
