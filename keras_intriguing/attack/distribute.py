@@ -60,11 +60,10 @@ class Replicas:
         """How many replicas all workers have together."""
         return self._strategy.num_replicas_in_sync
 
-    def agreed(self, model: Callable, check: Callable[[], Request], others: Any) -> Request:
+    def agreed(self, check: Callable[[], Request], others: Any) -> Request:
         """The checked input, of which it is also checked that all replicas can work on it alike.
 
         Args:
-            model: what is attacked.
             check: gives the checked input, or raises an error.
             others: the other arguments; their `repr` is compared between workers.
 
@@ -75,11 +74,11 @@ class Replicas:
         with self._workers.telling_errors():
             request = check()
             few = tf.constant(request.x[:PROBE])
-            logits = logits_function(model)
+            logits = logits_function(request.model)
             values = logits(few).numpy()
             for replica in self._local:
                 self._check_variables(logits, few, replica)
-        self._workers.agree(values, *request._replace(before=None), others)
+        self._workers.agree(values, *request[1:2], *request[3:], others)
         return request
 
     def attack(

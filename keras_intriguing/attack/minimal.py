@@ -18,6 +18,7 @@ from keras_intriguing.attack.direct import BUDGET, SMALLEST_BUDGET
 from keras_intriguing.attack.distribute import Replicas
 from keras_intriguing.attack.programs import Programs
 from keras_intriguing.attack.result import Result
+from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import provenance
 from keras_intriguing.classifiers.request import checked
 
@@ -36,6 +37,7 @@ def minimal_distortion(
     method: str = "direct",
     budget: int = BUDGET,
     batch_size: int | None = None,
+    from_probabilities: bool = False,
     on_batch: Callable[[int, int], None] | None = None,
     strategy: tf.distribute.Strategy | None = None,
 ) -> Result:
@@ -47,9 +49,10 @@ def minimal_distortion(
     are. `keras_intriguing/README.md` says how the compiled code is kept on disk.
 
     Args:
-        model: a Keras model or a function from images [B, …] to logits [B, K], differentiable by TensorFlow.
-            A Keras model that ends in softmax is attacked through its logits. Called with `training=False`.
-        x: float images [B, …] of any rank, within the bounds.
+        model: a Keras model, the path of a saved one (.keras, .h5), or a function from images [B, …] to logits [B, K],
+            differentiable by TensorFlow. What ends in softmax is attacked through its logits. One output, a logit or a
+            probability behind a sigmoid, is two classes, with logits 0 and z. Called with `training=False`.
+        x: float images [B, …] of any rank, within the bounds, or a `tf.data.Dataset` of them or of pairs with labels.
         target: int [B] or one int, the class to reach: the result's logit of it is the largest. None: the
             nearest other class, among the nine most likely ones.
         label: int [B] or one int, the class to leave; by default the model's own prediction. An image that
@@ -63,6 +66,8 @@ def minimal_distortion(
         batch_size: images at once, on every device; by default as many as fit 1 GiB of working memory and half of
             what is free, at most 256, and few enough for every replica to have some. Where the memory is not there
             for it, fewer are taken, with a warning.
+        from_probabilities: the model gives probabilities, and its softmax or sigmoid cannot be seen (in a SavedModel, or
+            written by hand): their logarithms are attacked. Those that round to 0 or 1 have no gradient.
         on_batch: called after every batch with the number of images done and of all. Batches may end in any
             order where there are several replicas; those of other workers count when all are done.
         strategy: a `OneDeviceStrategy`, `MirroredStrategy` or `MultiWorkerMirroredStrategy` of `tf.distribute`,
@@ -93,12 +98,13 @@ def minimal_distortion(
     # TensorFlow's own default is a strategy that distributes nothing.
     is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
     replicas = None if strategy is None or is_default else Replicas(strategy)
-    check = functools.partial(checked, model, x, target, label, bounds, batch_size)
-    request = check() if replicas is None else replicas.agreed(model, check, (method, budget, batch_size))
+    model = as_model(model)
+    check = functools.partial(checked, model, x, target, label, bounds, batch_size, from_probabilities)
+    request = check() if replicas is None else replicas.agreed(check, (method, budget, batch_size))
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    programs = Programs(model, request.x.shape[1:])
-    attack = functools.partial(attack_batch, model, programs, method=method, size=size, budget=budget)
+    programs = Programs(request.model, request.x.shape[1:])
+    attack = functools.partial(attack_batch, request.model, programs, method=method, size=size, budget=budget)
     results, done = {}, 0
 
     def keep(index: int, result: Result) -> None:
@@ -118,6 +124,11 @@ def minimal_distortion(
     return dataclasses.replace(
         result, provenance=provenance(model, request.x, method=method, budget=budget, **given)
     )
+
+
+def default_batch_size(x: np.ndarray) -> int:
+    """How many of the images x [B, …] are attacked at once where nothing else is asked for."""
+    return _batch_size(x, None, None)
 
 
 def _batch_size(x: np.ndarray, given: int | None, replicas: Replicas | None) -> int:

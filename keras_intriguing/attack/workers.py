@@ -90,7 +90,7 @@ class Workers:
         }
         results = {}
         for theirs in self._exchange(arrays).values():
-            batches: dict[int, dict[str, np.ndarray]] = {}
+            batches: dict[int, dict[str, Any]] = {}
             for key, array in theirs.items():
                 index, _, name = key.partition(".")
                 batches.setdefault(int(index), {})[name] = array

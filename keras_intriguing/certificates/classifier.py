@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_intriguing.certificates import propagation
 from keras_intriguing.certificates.circuit import Circuit
-from keras_intriguing.certificates.lowering import circuit_of, is_softmax
+from keras_intriguing.certificates.lowering import circuit_of, gives_probabilities, is_probability
 from keras_intriguing.certificates.region import Region
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.layer_settings import weight
@@ -82,18 +82,24 @@ def warn_if_hopeless(radii: np.ndarray, farthest: np.ndarray) -> bool:
 
 
 def _pairs(graph: Sequence[Node], constants: Sequence[float]) -> np.ndarray:
-    """By the rows of a last dense layer, ‖w_i − w_j‖ times what is before; else √2 times the whole network's."""
-    end = graph[-1].sources[0] if is_softmax(graph[-1]) and len(graph) > 1 else len(graph) - 1
-    last = graph[end].operation
-    is_dense = type(last) is keras.layers.Dense
-    ends_in_softmax = is_dense and last.activation is keras.activations.softmax and end == len(graph) - 1
-    slope = activation_slope(last.activation, named(last)).bound if ends_in_softmax else 1.0
-    classes = graph[-1].shape[0]
-    whole = np.sqrt(2) * constants[end] / slope * _ONE_BIT
-    pairs = np.full((classes, classes), whole)
-    if is_dense and (ends_in_softmax or last.activation is keras.activations.linear):
-        kernel = weight(last, "kernel").T
-        apart = np.array([np.linalg.norm(kernel - row, axis=1) for row in kernel])
+    """By the rows of a last dense layer, ‖w_i − w_j‖ times what is before; else √2 times the whole network's.
+
+    Of one logit z it is that of z itself, whose other logit is 0.
+    """
+    last = graph[-1]
+    is_apart = gives_probabilities(last) and len(graph) > 1
+    end = last.sources[0] if is_apart else len(graph) - 1
+    layer = graph[end].operation
+    is_dense = type(layer) is keras.layers.Dense
+    squashes = is_dense and not is_apart and is_probability(layer.activation, last)
+    slope = activation_slope(layer.activation, named(layer)).bound if squashes else 1.0
+    classes = last.shape[0]
+    whole = np.sqrt(min(classes, 2)) * constants[end] / slope * _ONE_BIT
+    pairs = np.full((max(classes, 2), max(classes, 2)), whole)
+    if is_dense and (squashes or layer.activation is keras.activations.linear):
+        rows = weight(layer, "kernel").T
+        rows = np.concatenate([np.zeros_like(rows), rows]) if classes == 1 else rows
+        apart = np.array([np.linalg.norm(rows - row, axis=1) for row in rows])
         pairs = np.minimum(pairs, apart * constants[graph[end].sources[0]] * _ONE_BIT)
     np.fill_diagonal(pairs, 0)
     return pairs

@@ -17,6 +17,7 @@ from keras_intriguing.certificates.search import (
     steps_of,
     whole_batches,
 )
+from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, provenance
 from keras_intriguing.classifiers.request import checked
 from keras_intriguing.spectral.graph import nodes
@@ -93,6 +94,7 @@ def certified_distortion(
         UserWarning: before work starts, where the network's Lipschitz bound is so large that nothing will be certified;
             then the propagated bounds are tried with "thorough" only.
     """
+    model = as_model(model)
     check_model(model, "certified_distortion")
     graph = nodes(model)
     steps = steps_of(effort)

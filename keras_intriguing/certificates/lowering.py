@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.operators import activation, dense, merging, moving, pooling, scaling
@@ -19,7 +20,8 @@ Rule = Callable[[Node, Circuit, list[int]], int]
 def circuit_of(graph: Sequence[Node], constants: LipschitzConstants) -> Circuit:
     """The steps of a graph; where a part of it has no rule, one step with its Lipschitz constant.
 
-    A softmax that ends the graph is left out: it keeps the order of the classes.
+    A softmax that ends the graph is left out: it keeps the order of the classes. So is the sigmoid of one output, whose
+    logit z becomes the two logits 0 and z.
 
     Raises:
         ValueError: a part without rule or constant, or sizes that are not known.
@@ -33,30 +35,39 @@ def circuit_of(graph: Sequence[Node], constants: LipschitzConstants) -> Circuit:
         sources = [positions[source] for source in node.sources]
         is_last = node is graph[-1]
         positions.append(_lowered(node, circuit, sources, is_last))
-    if positions[-1] != len(circuit.steps) - 1 or circuit.steps[-1] is None:
+    if circuit.shape(positions[-1]) == (1,):
+        circuit.linear(positions[-1], (2,), lambda w, x: x * w[0], [np.array([0.0, 1.0])])
+    elif positions[-1] != len(circuit.steps) - 1 or circuit.steps[-1] is None:
         circuit.scaled(positions[-1], 1.0)
     return circuit
 
 
 def _lowered(node: Node, circuit: Circuit, sources: list[int], is_last: bool) -> int:
     kind = type(node.operation)
-    if is_last and is_softmax(node):
+    if is_last and gives_probabilities(node):
         return sources[0]
-    if is_last and kind is L.Dense and node.operation.activation is keras.activations.softmax:
+    if is_last and kind is L.Dense and is_probability(node.operation.activation, node):
         return dense.dense(node, circuit, sources, with_activation=False)
     if kind in _RULES:
         return _RULES[kind](node, circuit, sources)
     return fallback(node, circuit, sources)
 
 
-def is_softmax(node: Node) -> bool:
-    """Whether a node is a softmax over all classes."""
+def gives_probabilities(node: Node) -> bool:
+    """Whether a node is nothing but a softmax over all classes, or the sigmoid of one output."""
     if len(node.shape) != 1:
         return False
     operation = node.operation
     if type(operation) is L.Activation:
-        return operation.activation is keras.activations.softmax
+        return is_probability(operation.activation, node)
+    if node.shape == (1,):
+        return type(operation) is operation_class(ops.sigmoid, (1, 1))
     return type(operation) in (L.Softmax, operation_class(ops.softmax, (1, 2))) and operation.axis in (-1, 1)
+
+
+def is_probability(activation: Callable, node: Node) -> bool:
+    """Whether a layer's activation makes probabilities of logits: softmax, or sigmoid of one output."""
+    return activation is (keras.activations.sigmoid if node.shape == (1,) else keras.activations.softmax)
 
 
 def fallback(node: Node, circuit: Circuit, sources: list[int]) -> int:

@@ -17,6 +17,7 @@ from keras_intriguing.certificates.search import (
     steps_of,
     whole_batches,
 )
+from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, provenance
 from keras_intriguing.classifiers.request import checked
 from keras_intriguing.spectral.graph import nodes
@@ -80,6 +81,7 @@ def verify(
     Raises:
         ValueError, TypeError: bad input; as of `certified_distortion`.
     """
+    model = as_model(model)
     check_model(model, "verify")
     graph = nodes(model)
     steps = steps_of(effort)

@@ -1,4 +1,4 @@
-"""From a model, whatever its last activation, to a function that gives logits."""
+"""From a model, whatever its last activation, to two or more classes and their logits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,48 +7,134 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.classifiers import evaluation
+from keras_intriguing.classifiers.ending import Ending, Kind, ending
+from keras_intriguing.classifiers.outputs import call, check_outputs
+
+_LEAST = np.finfo(np.float32).tiny
+_MOST = 1 - np.finfo(np.float32).epsneg  # the largest probability below 1
+
+
+class Adapted(keras.Model):
+    """A model that gives one output, or whose outputs are to be taken for probabilities, as two or more classes.
+
+    Called, it gives what its user would compare: [1 − p, p] of one probability, [0, z] of one logit, else the outputs as
+    they are.
+
+    Args:
+        model: of one output, or of probabilities.
+        is_single: it has one output.
+        has_probabilities: its outputs are probabilities.
+    """
+
+    def __init__(self, model: Callable, is_single: bool, has_probabilities: bool) -> None:
+        super().__init__(name=getattr(model, "name", None), dtype="float32", autocast=False)
+        self.model, self._is_single, self._has_probabilities = model, is_single, has_probabilities
+        self.built = True
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Float32 [B, K] for images x [B, …]; the largest is the label."""
+        outputs = tf.cast(call(self.model, x), tf.float32)
+        if not self._is_single:
+            return outputs
+        other = 1 - outputs if self._has_probabilities else tf.zeros_like(outputs)
+        return tf.concat([other, outputs], axis=-1)
+
+    def logits(self, traced: Ending, outputs: tf.Tensor) -> tf.Tensor:
+        """Of the traced outputs of `model`: what is before its softmax or sigmoid, where that is to be seen.
+
+        Otherwise the logarithm of the probabilities. Those that round to zero count as 1e-38, and one that rounds to 1 as
+        the number below it, so that logarithms are finite; the gradient there is zero.
+        """
+        if not self._is_single:
+            return traced.before if traced.kind == "softmax" else tf.math.log(tf.maximum(outputs, _LEAST))
+        if not self._has_probabilities or traced.kind == "sigmoid":
+            z = traced.before
+        else:
+            p = tf.clip_by_value(outputs, _LEAST, _MOST)
+            z = tf.math.log(p) - tf.math.log1p(-p)
+        return tf.concat([tf.zeros_like(z), z], axis=-1)
+
+
+def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) -> Callable:
+    """The model itself where it has two or more logits or ends in a softmax; else as two or more classes.
+
+    Args:
+        model: a Keras model or a function of tensors.
+        few: images to try it on, [B, …].
+        from_probabilities: the outputs are probabilities.
+
+    Raises:
+        ValueError: its outputs are of another form, or labels that do not exclude each other; or it cannot be told whether
+            they are logits or probabilities.
+    """
+    outputs = call(model, few)
+    check_outputs(outputs, len(few))
+    kind, is_single = _kind(model, few.shape[1:]), outputs.shape[-1] == 1
+    values = np.asarray(tf.cast(outputs, tf.float32))
+    looks_like_probabilities = values.min() >= 0 and values.max() <= 1
+    if from_probabilities:
+        _check_probabilities(values, outputs, is_single)
+    elif kind == "hidden" and looks_like_probabilities:
+        what = "a probability" if is_single else "probabilities, each for itself or together"
+        raise ValueError(
+            f"The model's outputs look like {what} (all are between 0 and 1), and what they are computed from cannot be seen. "
+            "Pass from_probabilities=True if they are, or a model that gives logits: the values before the softmax or sigmoid. "
+            "(Logits that only look so can be told apart by a function that returns twice their value.)"
+        )
+    elif kind == "sigmoid" and not is_single:
+        _refuse_many_labels(model, outputs.shape[-1])
+    if not is_single and not from_probabilities:
+        return model
+    return Adapted(model, is_single, from_probabilities or kind == "sigmoid")
 
 
 def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from images [B, …] to float32 logits [B, K] behind a model.
 
-    Of a Keras model that ends in softmax it is the same graph without that softmax, on the same variables:
-    the model itself is not changed, and the function follows later changes of its weights.
+    Of a model that ends in softmax it is the same computation without that softmax, on the same variables: the model
+    itself is not changed, and the function follows later changes of its weights.
 
     Args:
-        model: a Keras model, or any function of TensorFlow tensors. A Keras model must have been built.
+        model: a Keras model, which must have been built, any function of TensorFlow tensors, or what `adapted` gives.
 
     Raises:
-        ValueError: a Keras model with several outputs, or one that ends in sigmoid.
+        ValueError: a Keras model with several outputs.
     """
-    graph = _before_softmax(model) if isinstance(model, keras.Model) else None
-    outputs = graph or (lambda images: evaluation.call(model, images))
-    return lambda images: tf.cast(outputs(images), tf.float32)
+    whole = model.model if isinstance(model, Adapted) else model
+    check_one_output(whole)
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        outputs = tf.cast(call(whole, images), tf.float32)
+        traced = ending(outputs)
+        if isinstance(model, Adapted):
+            return tf.cast(model.logits(traced, outputs), tf.float32)
+        return tf.cast(traced.before if traced.kind == "softmax" else outputs, tf.float32)
+
+    compiled = tf.function(logits, autograph=False)
+    return lambda images: compiled(images) if tf.executing_eagerly() else logits(images)
 
 
-def check_outputs(outputs: Any, count: int) -> None:
-    """Checks what a model gave for `count` images.
+def check_one_output(model: Any) -> None:
+    """Checks that a Keras model has one output and one input, as far as it knows.
 
     Raises:
-        ValueError: the outputs are not float [count, K ≥ 2], or not finite.
+        ValueError: it has several.
     """
-    if not hasattr(outputs, "shape") or not hasattr(outputs, "dtype"):
+    if not isinstance(model, keras.Model):
+        return
+    outputs, inputs = getattr(model, "outputs", None) or [], getattr(model, "inputs", None) or []
+    if len(outputs) > 1:
+        names = ", ".join(getattr(model, "output_names", []))
         raise ValueError(
-            f"The model must give one tensor of logits [B, K], but it gave a {type(outputs).__name__}. "
-            "Wrap it in a function that picks the logits."
+            f"{model.name} has {len(outputs)} outputs ({names}); one is needed. Pass keras.Model(model.inputs, the_logits), "
+            "for example with model.outputs[0]."
         )
-    shape = tuple(outputs.shape)
-    if len(shape) != 2 or shape[0] != count or shape[1] < 2:
+    if len(inputs) > 1:
+        shapes = ", ".join(f"{tensor.name} {tuple(tensor.shape)}" for tensor in inputs)
         raise ValueError(
-            f"The model must give logits [B, K] for K ≥ 2 classes; for {count} images it gave shape {shape}."
+            f"{model.name} has {len(inputs)} inputs ({shapes}); one is needed. Fix the others and pass a function of one, for "
+            "example lambda x: model([x, tf.repeat(other, tf.shape(x)[0], axis=0)]) for one image's other input [1, …]."
         )
-    if not tf.as_dtype(outputs.dtype).is_floating:
-        raise ValueError(f"The model must give floating-point logits, but it gave {outputs.dtype}.")
-    values = np.asarray(tf.cast(outputs, tf.float32))
-    if not np.isfinite(values).all():
-        bad = int((~np.isfinite(values)).any(axis=1).sum())
-        raise ValueError(f"The model's outputs are NaN or infinite for {bad} of {count} images.")
 
 
 def check_logits(logits: tf.Tensor, outputs: Any) -> None:
@@ -63,8 +149,8 @@ def check_logits(logits: tf.Tensor, outputs: Any) -> None:
     if values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < tolerance:
         raise ValueError(
             "The model gives probabilities (no output is negative, every row sums to 1), and the attack needs "
-            "logits: the values before the softmax. A Keras model whose last layer is the softmax is attacked "
-            "through its logits; of any other model pass one, or a function, that leaves the softmax out. "
+            "logits: the values before the softmax. A model that ends in the softmax is attacked through its logits; of any "
+            "other pass from_probabilities=True, or a function that leaves the softmax out. "
             "(Logits that only look so can be told apart by a function that returns twice their value.)"
         )
     of_largest = np.take_along_axis(given, values.argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -75,45 +161,44 @@ def check_logits(logits: tf.Tensor, outputs: Any) -> None:
         )
 
 
-def _before_softmax(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor] | None:
-    """The model without the softmax that ends it; None where there is none, or no graph to see it in."""
-    outputs = getattr(model, "outputs", None) or []
-    if len(outputs) > 1:
+def _kind(model: Callable, shape: tuple[int, ...]) -> Kind | None:
+    """How a model ends, by tracing it."""
+    kinds = []
+
+    def trace(images: tf.Tensor) -> None:
+        kinds.append(ending(tf.cast(call(model, images), tf.float32)).kind)
+
+    try:
+        tf.function(trace, autograph=False).get_concrete_function(tf.TensorSpec((None, *shape), tf.float32))
+    except Exception as error:  # whatever the model's code raises where it meets no values
+        first = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"{model.name} has {len(outputs)} outputs; the attack needs one. "
-            "Pass keras.Model(model.inputs, the_logits)."
-        )
-    if not outputs or not hasattr(outputs[0], "_keras_history"):
-        return None
-    last, node, _ = outputs[0]._keras_history
-    if getattr(last, "activation", None) is keras.activations.sigmoid:
+            "TensorFlow cannot differentiate the model's logits by the image, since it cannot trace what the model computes "
+            f"({first}). Compute them with Keras or TensorFlow operations only, without NumPy in between."
+        ) from error
+    return kinds[-1]
+
+
+def _check_probabilities(values: np.ndarray, outputs: Any, is_single: bool) -> None:
+    tolerance = 1e-2 if tf.as_dtype(outputs.dtype).size < 4 else 1e-4
+    if values.min() < 0 or values.max() > 1 + tolerance:
         raise ValueError(
-            f"{model.name} ends in a sigmoid (layer {last.name!r}): its classes do not exclude each other. "
-            "The attack needs one logit per class, of which the largest is the label; drop the sigmoid."
+            f"from_probabilities=True, but the model's outputs range from {values.min():.6g} to {values.max():.6g}. Leave it out "
+            "for logits."
         )
-    if isinstance(last, keras.Model):
-        tail = _before_softmax(last)
-    elif type(last).__name__ == "Softmax":
-        tail = tf.identity
-    elif getattr(last, "activation", None) is keras.activations.softmax:
-        tail = _without_activation(last)
-    else:
-        tail = None
-    if tail is None:
-        return None
-    trunk = keras.Model(model.inputs[0], last._inbound_nodes[node].input_tensors[0])
-    return lambda images: tail(trunk(images, training=False))
+    if not is_single and np.abs(values.sum(axis=1) - 1).max() > tolerance:
+        raise ValueError(
+            "from_probabilities=True, but the model's outputs do not sum to 1: labels that do not exclude each other. Pass a "
+            "function of one of them, such as lambda x: model(x)[:, 3:4], for whether an image has that label."
+        )
 
 
-def _without_activation(layer: keras.Layer) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The layer with its own variables but no activation."""
-    twin = type(layer).from_config({**layer.get_config(), "activation": "linear"})
-
-    def call(inputs: tf.Tensor) -> tf.Tensor:
-        if not twin.built:
-            twin.build(inputs.shape)
-        trainable = [v.value for v in layer.trainable_variables]
-        fixed = [v.value for v in layer.non_trainable_variables]
-        return twin.stateless_call(trainable, fixed, inputs)[0]
-
-    return call
+def _refuse_many_labels(model: Any, count: int) -> None:
+    last = getattr((getattr(model, "layers", None) or [None])[-1], "name", None)
+    where = f" (layer {last!r})" if last else ""
+    raise ValueError(
+        f"{getattr(model, 'name', 'The model')} ends in a sigmoid{where} of {count} outputs: its classes do not exclude each other, so "
+        "that an image has any number of labels. Either pass a function of one output, such as "
+        "lambda x: model(x)[:, 3:4] with from_probabilities=True, for whether an image has label 3; or, if the largest output is "
+        "the label, drop the sigmoid."
+    )

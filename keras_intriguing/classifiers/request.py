@@ -1,6 +1,5 @@
 """Checks of what is given with a model: images, classes and bounds, before any work starts."""
 
-import math
 import numbers
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
@@ -9,22 +8,33 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.classifiers import evaluation
-from keras_intriguing.classifiers.logits import check_logits, check_outputs, logits_function
-from keras_intriguing.data.photographs import Photographs
+from keras_intriguing.classifiers import outputs
+from keras_intriguing.classifiers.images import as_images, checked_images
+from keras_intriguing.classifiers.logits import adapted, check_logits, check_one_output, logits_function
+from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown
 from keras_intriguing.models.base import PresetModel
 
 PROBE = 16  # images on which a model is tried before work starts
 
 
 class Request(NamedTuple):
-    """Checked input: x float32 [B, …], the model's labels of it, target and label int32 [B] or None, bounds."""
+    """Checked input.
 
+    Attributes:
+        model: the one that was given, or two or more classes made of it (`Adapted`).
+        x: float32 [B, …].
+        before: the model's labels of x, int32 [B].
+        target: the classes to reach, int32 [B], or None.
+        label: the classes to leave, int32 [B], or None.
+        bounds: of the pixels.
+    """
+
+    model: Callable
     x: np.ndarray
     before: np.ndarray
     target: np.ndarray | None
     label: np.ndarray | None
-    bounds: tuple[float, float]
+    bounds: Bounds
 
     @property
     def label_to_leave(self) -> np.ndarray:
@@ -35,18 +45,25 @@ class Request(NamedTuple):
         """A part of the images."""
         target = None if self.target is None else self.target[first:last]
         label = None if self.label is None else self.label[first:last]
-        return Request(self.x[first:last], self.before[first:last], target, label, self.bounds)
+        return self._replace(x=self.x[first:last], before=self.before[first:last], target=target, label=label)
 
 
-def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch_size: int | None) -> Request:
+def checked(
+    model: Callable,
+    x: Any,
+    target: Any,
+    label: Any,
+    bounds: Any,
+    batch_size: int | None,
+    from_probabilities: bool = False,
+) -> Request:
     """The input in one form.
 
     Raises:
         ValueError, TypeError: see the messages.
     """
     if not callable(model):
-        hint = " Load it first: keras_intriguing.from_preset(name)." if isinstance(model, str) else ""
-        raise TypeError(f"model must be a Keras model or a function, not {type(model).__name__}.{hint}")
+        raise TypeError(f"model must be a Keras model or a function, not {type(model).__name__}.")
     if not isinstance(model, Hashable):
         raise TypeError(
             f"model is a {type(model).__name__}, which is not hashable, so that its compiled attack cannot be kept. "
@@ -54,11 +71,15 @@ def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch
         )
     if batch_size is not None and (not isinstance(batch_size, numbers.Integral) or batch_size < 1):
         raise ValueError(f"batch_size must be a positive whole number or None, not {batch_size!r}.")
-    lower, upper = _bounds(bounds)
-    if isinstance(model, PresetModel) and (lower < 0 or upper > 1):
-        raise ValueError(f"{model.name} takes pixels in [0, 1], but bounds are ({lower:.6g}, {upper:.6g}).")
-    images = _images(model, x, lower, upper)
-    classes = _classes(model, images)
+    check_one_output(model)
+    _check_input_type(model)
+    images = as_images(x, model)
+    limits = checked_bounds(bounds)
+    if isinstance(model, PresetModel) and (limits.lower < 0 or limits.upper > 1):
+        raise ValueError(f"{model.name} takes pixels in [0, 1], but bounds are {shown(limits)}.")
+    images = checked_images(model, images, limits)
+    classifier = adapted(model, images[:PROBE], from_probabilities)
+    classes = _classes(classifier, images)
     target = _labels("target", target, len(images), classes)
     label = _labels("label", label, len(images), classes)
     if target is not None and label is not None and (target == label).any():
@@ -66,86 +87,62 @@ def checked(model: Callable, x: Any, target: Any, label: Any, bounds: Any, batch
         raise ValueError(
             f"Image {i} is to leave class {label[i]} and to reach it: target and label are equal."
         )
-    return Request(images, _predicted(model, images), target, label, (lower, upper))
+    return Request(classifier, images, _predicted(classifier, images), target, label, limits)
 
 
-def _bounds(bounds: Any) -> tuple[float, float]:
-    try:
-        lower, upper = (float(np.float32(b)) for b in bounds)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"bounds must be two numbers (lowest, highest), not {bounds!r}.") from error
-    if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
-        raise ValueError(f"bounds must be finite and rising, not {bounds!r}.")
-    return lower, upper
-
-
-def _images(model: Callable, x: Any, lower: float, upper: float) -> np.ndarray:
-    if isinstance(x, Photographs):
-        raise TypeError("x must be the photographs' pixels: pass photographs.images(size).")
-    images = np.asarray(x)
-    if not _is_float(images.dtype):
+def _check_input_type(model: Callable) -> None:
+    """Of a model of whole numbers there is no gradient by its input."""
+    inputs = getattr(model, "inputs", None) if isinstance(model, keras.Model) else None
+    embeddings = [layer.name for layer in _layers(model) if isinstance(layer, keras.layers.Embedding)]
+    if embeddings or (inputs and not tf.as_dtype(inputs[0].dtype).is_floating):
+        first = f" (its layer {embeddings[0]!r} looks up embeddings)" if embeddings else ""
         raise TypeError(
-            f"x holds {images.dtype}, and floats are needed, in the range that the model was trained on: "
-            "x.astype('float32') / 255 for [0, 1], say, or x.astype('float32') with bounds=(0, 255)."
+            f"The model takes whole numbers{first}, which have no small changes. Attack what comes behind: a model from the "
+            "embeddings to the logits, with the embeddings of your examples as x and the bounds of their values."
         )
-    images = images.astype(np.float32)
-    if images.ndim < 2 or images.size == 0:
-        raise ValueError(f"x must hold at least one image, [B, …]; its shape is {images.shape}.")
-    expected = getattr(model, "input_shape", None) if isinstance(model, keras.Model) else None
-    if isinstance(expected, tuple) and not _fits(images.shape, expected):
-        hint = " For a single image pass x[None]." if _fits((1, *images.shape), expected) else ""
-        raise ValueError(f"The model takes images of shape {expected}, but x has shape {images.shape}.{hint}")
-    finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
-    if not finite.all():
-        raise ValueError(
-            f"x has NaN or infinite values in {int((~finite).sum())} of {len(images)} images, "
-            f"first in image {int(np.argmin(finite))}."
-        )
-    if images.min() < lower or images.max() > upper:
-        raise ValueError(
-            f"x ranges from {images.min():.6g} to {images.max():.6g}, outside the bounds "
-            f"({lower:.6g}, {upper:.6g}). Bring x into the range that the model was trained on, and pass that as bounds."
-        )
-    return images
 
 
-def _is_float(dtype: np.dtype) -> bool:
-    try:
-        return tf.as_dtype(dtype).is_floating  # knows bfloat16, as NumPy does not
-    except TypeError:  # text, objects
-        return False
-
-
-def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
-    return len(shape) == len(expected) and all(
-        e is None or s == e for s, e in zip(shape, expected, strict=True)
-    )
+def _layers(model: Any) -> list[Any]:
+    return list(model._flatten_layers()) if isinstance(model, keras.Model) else []
 
 
 def _classes(model: Callable, images: np.ndarray) -> int:
     """The number of classes, by calling the model on a few images; also checks that it can be differentiated."""
     few = tf.constant(images[:PROBE])
-    outputs = evaluation.call(model, few)
+    given = outputs.call(model, few)
     logits_of = logits_function(model)
-    check_outputs(outputs, len(few))
+    outputs.check_outputs(given, len(few))
     with tf.GradientTape() as tape:
         tape.watch(few)
         logits = logits_of(few)
-    check_logits(logits, outputs)
+    check_logits(logits, given)
     if tape.gradient(logits, few) is None:
         raise ValueError(
             "TensorFlow cannot differentiate the model's logits by the image. "
             "Compute them with Keras or TensorFlow operations only, without NumPy in between."
         )
-    return outputs.shape[-1]
+    _check_not_tied(logits_of, images[:PROBE], np.asarray(logits))
+    return given.shape[-1]
+
+
+def _check_not_tied(logits_of: Callable, few: np.ndarray, logits: np.ndarray) -> None:
+    """Logits of one image that differ by no more than rounding are no classes."""
+    alone = np.concatenate([np.asarray(logits_of(tf.constant(image[None]))) for image in few[:2]])
+    gaps, gaps_alone = (z - z[:, :1] for z in (logits[: len(alone)], alone))
+    largest, rounding = np.abs(gaps).max(), np.abs(gaps - gaps_alone).max()
+    if largest <= 4 * rounding or (largest == 0 and np.ptp(logits) == 0):
+        raise ValueError(
+            f"The model's logits of an image differ by {largest:.2g} only, which is no more than their rounding "
+            f"({rounding:.2g}): it tells no classes apart. Has it been trained, and are its weights loaded?"
+        )
 
 
 def _predicted(model: Callable, images: np.ndarray) -> np.ndarray:
     """The model's labels of all images, by calling it as its user would, int32 [B]."""
     labels = np.zeros(len(images), np.int32)
-    for rows, outputs in evaluation.in_batches(model, images):
-        check_outputs(outputs, len(images[rows]))
-        labels[rows] = tf.argmax(outputs, axis=-1)
+    for rows, given in outputs.in_batches(model, images):
+        outputs.check_outputs(given, len(images[rows]))
+        labels[rows] = tf.argmax(given, axis=-1)
     return labels
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing import files, presets
+from keras_intriguing.classifiers import pixels
 from keras_intriguing.cli import model as cli_model
 
 
@@ -27,10 +28,22 @@ def add_to(commands: Any) -> None:
         type=int,
         help="the class to reach, instead of the file's (default: the nearest other class)",
     )
+    attack.add_argument(
+        "--label",
+        type=int,
+        help="the class to leave, instead of the file's (default: the model's prediction)",
+    )
     attack.add_argument("--method", choices=("direct", "penalty"), default="direct")
     attack.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
     attack.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
-    attack.set_defaults(run=_attack)
+    attack.add_argument(
+        "--from-probabilities",
+        action="store_true",
+        help="the model gives probabilities, and its softmax or sigmoid cannot be seen",
+    )
+    attack.set_defaults(
+        run=_attack, interrupted="Finished batches are kept; the same command goes on from there."
+    )
 
 
 def _attack(options: argparse.Namespace) -> None:
@@ -38,26 +51,34 @@ def _attack(options: argparse.Namespace) -> None:
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
     files.require_writable(options.out)
+    x, bounds = pixels.as_floats(arrays["x"]), pixels.checked_bounds(options.bounds)
+    x = pixels.within(x, bounds)
     target = arrays.get("target") if options.target is None else options.target
+    label = arrays.get("label") if target is None and options.label is None else options.label
     model = cli_model.load(options.model)
-    from keras_intriguing.attack import minimal_distortion
+    read = {"model": options.model, "model_sha256": _model_hash(options.model)}
+    read |= {"images": str(options.images), "file_sha256": files.sha256(options.images)}
+    settings = {"target": options.target, "label": options.label, "method": options.method}
+    settings |= {"bounds": options.bounds, "batch_size": options.batch_size}
+    from keras_intriguing.cli import parts
     from keras_intriguing.cli.progress import Bar
 
     with Bar() as progress:
-        task = progress.add_task(f"attacking {options.model}", total=len(arrays["x"]))
-        result = minimal_distortion(
+        task = progress.add_task(f"attacking {options.model}", total=len(x))
+        result = parts.attack(
             model,
-            arrays["x"],
+            x,
+            parts.Kept(options.out, {**read, **settings}),
+            on_images=lambda done: progress.update(task, completed=done),
             target=target,
-            label=arrays.get("label") if target is None else None,
-            bounds=tuple(options.bounds),
+            label=label,
+            bounds=bounds,
             method=options.method,
             batch_size=options.batch_size,
-            on_batch=lambda done, total: progress.update(task, completed=done),
+            from_probabilities=options.from_probabilities,
         )
-    read = {"model": options.model, "model_sha256": _model_hash(options.model)}
-    read |= {"images": str(options.images), "file_sha256": files.sha256(options.images)}
     dataclasses.replace(result, provenance={**result.provenance, **read}).save(options.out)
+    parts.Kept(options.out, {}).remove()
     print(result)
     print(f"Result written to {options.out}")
 

@@ -14,15 +14,8 @@ def load(name: str) -> Any:
     Raises:
         ValueError, OSError: there is none, or it cannot be loaded; see `presets.from_preset`.
     """
-    if Path(name).is_file():
-        import keras
+    if Path(name).is_file() or Path(name).suffix in (".keras", ".h5"):
+        from keras_intriguing.classifiers import loading
 
-        import keras_intriguing.models  # noqa: F401 (registers the package's layers)
-
-        try:
-            return keras.saving.load_model(name)
-        except Exception as error:  # Keras, h5py and zipfile each raise their own
-            raise ValueError(f"{name} could not be loaded as a saved Keras model: {error}") from error
-    if Path(name).suffix in (".keras", ".h5"):
-        raise FileNotFoundError(f"There is no model file {name}.")
+        return loading.load(name)
     return presets.from_preset(name)

@@ -123,13 +123,16 @@ def test_another_backend(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (lambda x: tf.nn.softmax(logits(x)), "gives probabilities .*needs logits"),
+        (lambda x: tf.nn.softmax(logits(x)) + 0.0, "gives probabilities .*needs logits"),
         (lambda x: [logits(x)], "one tensor of logits .*gave a list"),
         (lambda x: {"logits": logits(x)}, "one tensor of logits .*gave a dict"),
         (lambda x: None, "one tensor of logits .*gave a NoneType"),
         (lambda x: x, r"logits \[B, K\] .*for 3 images it gave shape \(3, 2, 2, 1\)"),
         (lambda x: logits(x)[0], r"for 3 images it gave shape \(3,\)"),
-        (lambda x: logits(x)[:, :1], r"K ≥ 2 classes; for 3 images it gave shape \(3, 1\)"),
+        (
+            lambda x: logits(x)[:, :0],
+            r"K ≥ 2 classes, or one .* for two; for 3 images it gave shape \(3, 0\)",
+        ),
         (lambda x: tf.tile(logits(x), (2, 1)), r"for 3 images it gave shape \(6, 3\)"),
         (lambda x: logits(x) / 0, "outputs are NaN or infinite for 3 of 3 images"),
         (lambda x: tf.cast(100 * logits(x), tf.int32), "floating-point logits, but it gave .*int32"),
@@ -173,7 +176,7 @@ def test_a_keras_model_with_two_outputs():
 
 def test_a_softmax_before_the_last_layer_is_found_by_its_values(dense):
     hidden = keras.Sequential(
-        [keras.Input((2, 2, 1)), dense, keras.layers.Softmax(), keras.layers.Activation("linear")]
+        [keras.Input((2, 2, 1)), dense, keras.layers.Softmax(), keras.layers.Rescaling(1.0)]
     )
     with pytest.raises(ValueError, match="gives probabilities"):
         ki.minimal_distortion(hidden, X)

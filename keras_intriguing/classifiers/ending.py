@@ -1,0 +1,36 @@
+"""The softmax or sigmoid that a model ends in, seen in its traced graph, however the model is written."""
+
+from typing import Literal, NamedTuple
+
+import tensorflow as tf
+
+Kind = Literal["softmax", "sigmoid", "hidden"]
+_MOVING = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Cast", "EnsureShape")  # keep every value
+# What comes out of another function, such as a SavedModel, is not looked into; and a sigmoid can be written as a quotient.
+_HIDING = ("PartitionedCall", "StatefulPartitionedCall", "EagerPyFunc", "PyFunc", "RealDiv", "Reciprocal")
+
+
+class Ending(NamedTuple):
+    """How a model ends.
+
+    Attributes:
+        kind: None for what does not end in probabilities; "hidden" where that is not to be seen.
+        before: what goes into the softmax or the sigmoid, [B, K] as the outputs; the outputs themselves where there is none.
+    """
+
+    kind: Kind | None
+    before: tf.Tensor
+
+
+def ending(outputs: tf.Tensor) -> Ending:
+    """How symbolic outputs [B, K] of a traced model come about."""
+    operation = outputs.op
+    while operation.type in _MOVING:
+        operation = operation.inputs[0].op
+    if operation.type == "Sigmoid":
+        kind: Kind | None = "sigmoid"
+    elif operation.type == "Softmax" and operation.outputs[0].shape[-1] == outputs.shape[-1]:
+        kind = "softmax"
+    else:
+        return Ending("hidden" if operation.type in _HIDING else None, outputs)
+    return Ending(kind, tf.reshape(operation.inputs[0], tf.shape(outputs)))

@@ -1,0 +1,59 @@
+"""Models as users have them: objects, saved files, SavedModels."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import keras_intriguing.models  # noqa: F401 (registers the package's layers)
+
+SUFFIXES = (".keras", ".h5")
+
+
+def load(path: str | Path) -> Any:
+    """A saved Keras model.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it could not be loaded.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no model file {path}.")
+    try:
+        return keras.saving.load_model(path)
+    except Exception as error:  # Keras, h5py and zipfile each raise their own
+        raise ValueError(f"{path} could not be loaded as a saved Keras model: {error}") from error
+
+
+def as_model(model: Any) -> Any:
+    """The model of a path to a saved one (.keras, .h5), the function of a SavedModel, or the model itself.
+
+    Raises:
+        FileNotFoundError, ValueError: see `load`; or a SavedModel has no function with one output.
+        TypeError: text that is no such path.
+    """
+    if isinstance(model, (str, Path)):
+        if Path(model).suffix in SUFFIXES:
+            return load(model)
+        raise TypeError(
+            f"model must be a Keras model or a function, not {type(model).__name__} {str(model)!r}. A preset is loaded first: "
+            f"keras_intriguing.from_preset(name). Files of Keras models end in {' or '.join(SUFFIXES)}."
+        )
+    if not callable(model) and hasattr(model, "signatures"):
+        return _function_of_saved_model(model)
+    return model
+
+
+def _function_of_saved_model(saved: Any) -> Callable:
+    if callable(getattr(saved, "serve", None)):  # as Keras exports it
+        return saved.serve
+    signatures = saved.signatures
+    outputs = signatures["serving_default"].structured_outputs if "serving_default" in signatures else {}
+    if len(outputs) != 1:
+        raise ValueError(
+            f"The SavedModel has no function serving_default with one output; it has {', '.join(signatures) or 'none'}. Pass a "
+            "function that picks the logits."
+        )
+    (name,) = outputs
+    return lambda x: signatures["serving_default"](x)[name]

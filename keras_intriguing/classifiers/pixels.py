@@ -1,0 +1,101 @@
+"""Values of images and their bounds; needs no TensorFlow."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_ROUNDING = 1e-5  # of the range of values: what is so little outside is clipped
+
+
+class Bounds(NamedTuple):
+    """The smallest and the largest value of every pixel: numbers, or float32 of the shape of an image."""
+
+    lower: Any
+    upper: Any
+
+
+def checked_bounds(bounds: Any, shape: tuple[int, ...] | None = None) -> Bounds:
+    """The bounds in float32.
+
+    Args:
+        bounds: two numbers, or two arrays that broadcast to an image.
+        shape: of an image; None where only numbers will do.
+
+    Raises:
+        ValueError: they are something else, infinite or NaN, or do not rise.
+    """
+    try:
+        lower, upper = (np.asarray(b, np.float32) for b in bounds)
+        if shape is not None and (lower.ndim or upper.ndim):
+            lower, upper = (np.broadcast_to(b, shape) for b in (lower, upper))
+        elif lower.ndim or upper.ndim:
+            raise ValueError("arrays")
+    except (TypeError, ValueError) as error:
+        arrays = "" if shape is None else f", or two arrays that broadcast to an image of shape {shape}"
+        raise ValueError(f"bounds must be two numbers (lowest, highest){arrays}, not {bounds!r}.") from error
+    if not (np.isfinite(lower).all() and np.isfinite(upper).all() and (lower < upper).all()):
+        raise ValueError(f"bounds must be finite and rising, not {bounds!r}.")
+    return Bounds(*(b if b.ndim else float(b) for b in (lower, upper)))
+
+
+def as_floats(x: Any) -> np.ndarray:
+    """Float32 images [B, …].
+
+    Raises:
+        TypeError: they are no floats.
+        ValueError: there is none.
+    """
+    images = np.asarray(x)
+    if not images.dtype.name.startswith(("float", "bfloat")):
+        raise TypeError(
+            f"x holds {images.dtype}, and floats are needed, in the range that the model was trained on: "
+            "x.astype('float32') / 255 for [0, 1], say, or x.astype('float32') with bounds=(0, 255)."
+        )
+    images = images.astype(np.float32)
+    if images.ndim < 2 or images.size == 0:
+        raise ValueError(f"x must hold at least one image, [B, …]; its shape is {images.shape}.")
+    return images
+
+
+def within(images: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """Images [B, …] of which it is known that they are finite and within the bounds.
+
+    What is outside by rounding is clipped, with a warning.
+
+    Raises:
+        ValueError: they are not.
+    """
+    finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"x has NaN or infinite values in {int((~finite).sum())} of {len(images)} images, "
+            f"first in image {int(np.argmin(finite))}."
+        )
+    excess = np.maximum(bounds.lower - images, images - bounds.upper)
+    if excess.max() <= 0:
+        return images
+    if (excess > _ROUNDING * (np.asarray(bounds.upper) - bounds.lower)).any():
+        raise ValueError(
+            f"x ranges from {_number(images.min())} to {_number(images.max())}, outside the bounds {shown(bounds)}. Bring x into the range "
+            "that the model was trained on, and pass that as bounds."
+        )
+    warnings.warn(
+        f"x has {int((excess > 0).sum())} values outside the bounds {shown(bounds)} by rounding, at most by {excess.max():.2g}: "
+        "they are clipped.",
+        stacklevel=5,
+    )
+    return np.clip(images, *bounds)
+
+
+def shown(bounds: Bounds) -> str:
+    """Bounds in a sentence."""
+    lower, upper = (np.asarray(b) for b in bounds)
+    if not lower.ndim:
+        return f"({_number(lower)}, {_number(upper)})"
+    return f"(each its own, from {_number(lower.min())} to {_number(upper.max())})"
+
+
+def _number(value: Any) -> str:
+    """As few digits as tell a float32 from its neighbours."""
+    return np.format_float_positional(np.float32(value), trim="-")

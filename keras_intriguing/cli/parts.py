@@ -1,0 +1,86 @@
+"""An attack whose finished batches are kept in a file, so that an interrupted one goes on."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_intriguing.attack import Result, minimal_distortion
+from keras_intriguing.attack.minimal import default_batch_size
+from keras_intriguing.classifiers.per_image import provenance
+
+
+class Kept:
+    """The result of the first images, in a file beside the one that all are for.
+
+    Args:
+        out: of the whole result.
+        key: JSON values that tell one attack from another.
+    """
+
+    def __init__(self, out: Path, key: dict[str, Any]) -> None:
+        self._path = out.with_name(f".{out.name}.part")
+        self._key = json.loads(json.dumps(key, default=str))
+
+    def load(self) -> Result | None:
+        """What is there of the same attack."""
+        try:
+            result = Result.load(self._path)
+        except (OSError, ValueError):  # none, or damaged: there is nothing to lose
+            return None
+        return result if result.provenance == self._key else None
+
+    def save(self, result: Result) -> None:
+        """Keeps the result so far."""
+        dataclasses.replace(result, provenance=self._key).save(self._path)
+
+    def remove(self) -> None:
+        """When the whole result is written."""
+        self._path.unlink(missing_ok=True)
+
+
+def attack(
+    model: Callable,
+    x: np.ndarray,
+    kept: Kept,
+    on_images: Callable[[int], None],
+    *,
+    target: Any,
+    label: Any,
+    bounds: Any,
+    batch_size: int | None,
+    **settings: Any,
+) -> Result:
+    """`minimal_distortion` batch by batch; those that are kept are not attacked again.
+
+    Args:
+        model: what is attacked.
+        x: images [B, …].
+        kept: the finished ones.
+        on_images: told how many images are done.
+        target: as of `minimal_distortion`.
+        label: as of `minimal_distortion`.
+        bounds: as of `minimal_distortion`.
+        batch_size: as of `minimal_distortion`.
+        **settings: others of `minimal_distortion`.
+    """
+    before = kept.load()
+    done = [] if before is None else [before]
+    first = sum(map(len, done))
+    size = batch_size or default_batch_size(x)
+    on_images(first)
+    while first < len(x):
+        rows = slice(first, first + size)
+        of_rows = {
+            name: values if values is None or np.ndim(values) == 0 else values[rows]
+            for name, values in (("target", target), ("label", label))
+        }
+        done.append(minimal_distortion(model, x[rows], bounds=bounds, batch_size=size, **of_rows, **settings))
+        first = min(first + size, len(x))
+        kept.save(Result.concatenate(done))
+        on_images(first)
+    made = provenance(model, x, target=target, label=label, bounds=bounds, **settings)
+    return dataclasses.replace(Result.concatenate(done), provenance=made)

@@ -1,0 +1,273 @@
+"""Pictures of one's own results.
+
+Every function draws into the axes that it is given, or makes a figure, which a notebook shows and `savefig` writes.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from keras_intriguing.attack.result import Result
+from keras_intriguing.certificates.distortion import Certificate
+from keras_intriguing.directions.search import TopImages
+from keras_intriguing.report.figures.images import magnification
+from keras_intriguing.spectral.layers import frequency_norms, is_convolution
+
+_FOUND, _CERTIFIED = "#1b4f8f", "#c4560a"
+_GAP = 0.08  # between images, in images
+_POINTS = 64  # frequencies along an axis
+
+
+class Picture(Figure):
+    """A figure that notebooks show by themselves."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=110)
+        return buffer.getvalue()
+
+
+def examples(
+    x: np.ndarray,
+    result: Result,
+    *,
+    names: Sequence[str] | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    axes: Axes | None = None,
+) -> Figure:
+    """A row for each image: the original, the magnified change around middle grey, and the adversarial image.
+
+    Args:
+        x: the attacked images [B, H, W], [B, H, W, 1] or [B, H, W, 3]; take a few, `x[:5]` with `result[:5]`.
+        result: of the attack on them.
+        names: of the classes; by default their numbers.
+        bounds: what is black and what is white.
+        axes: where to draw; by default in a new figure.
+
+    Raises:
+        ValueError: x are no images, or others than the result's.
+    """
+    x = np.asarray(x, np.float32)
+    _check_same_images(x, result)
+    before, after = (_as_pictures(images, bounds) for images in (x, result.adversarial))
+    axes = axes or _axes(5.4, 0.4 + 1.85 * len(x))
+    titles = ("original", "change", "adversarial")
+    for i, (original, adversarial) in enumerate(zip(before, after, strict=True)):
+        change = adversarial - original
+        factor = magnification(change)
+        row = (original, 0.5 + factor * change, adversarial)
+        words = [_name(names, label[i]) for label in (result.label_before, result.label_after)]
+        captions = (words[0], f"× {factor:g}", words[1] if result.success[i] else "not found")
+        for j, (picture, caption) in enumerate(zip(row, captions, strict=True)):
+            _tile(axes, picture, j * (1 + _GAP), i * 1.28, caption)
+    for j, title in enumerate(titles):
+        axes.text(j * (1 + _GAP) + 0.5, -0.08, title, ha="center", va="bottom", fontsize=10, weight="bold")
+    _frame(axes, 3 + 2 * _GAP, 1.28 * len(x), top=-0.25)
+    return _figure(axes)
+
+
+def robust_accuracy(
+    result: Result, certificate: Certificate | None = None, *, y: Any = None, axes: Axes | None = None
+) -> Figure:
+    """The share of images that keep their label, over the distance ‖r‖₂ that a change may have.
+
+    The true share is no more than what the attack leaves, and no less than what is certified.
+
+    Args:
+        result: of the attack, without a target; an image where it failed counts as robust.
+        certificate: of the same images.
+        y: their true labels [B]: an image that the model gives another counts as lost at every distance.
+        axes: where to draw; by default in a new figure.
+
+    Raises:
+        ValueError: the certificate is of other images, or y of another number.
+    """
+    axes = axes or _axes(6.4, 4.0)
+    count = len(result)
+    right = np.ones(count, bool) if y is None else _checked_labels(y, count) == result.label_before
+    found = np.where(right, np.where(result.success, result.l2, np.inf), 0.0)
+    finite = found[np.isfinite(found)]
+    end = 1.05 * finite.max() if finite.size and finite.max() > 0 else 1.0
+    _stairs(axes, found, end, _FOUND, "at most (found by the attack)")
+    if certificate is not None:
+        _check_certificate(result, certificate)
+        proved = np.where(right, certificate.l2, 0.0)
+        _stairs(axes, proved, end, _CERTIFIED, "at least (certified)")
+        grid = np.linspace(0, end, 400)
+        low, high = (np.mean(distances[:, None] > grid, axis=0) for distances in (proved, found))
+        axes.fill_between(grid, low, high, color="0.9", zorder=0, label="not known")
+    axes.set(xlim=(0, end), ylim=(0, 1.02), xlabel="distance ‖r‖₂", ylabel="robust accuracy")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=9)
+    return _figure(axes)
+
+
+def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) -> Figure:
+    """A histogram of the minimal distortions of the images that were changed.
+
+    Args:
+        result: of the attack.
+        unit: `"rms"` for ‖r‖₂/√n, as in the paper; `"l2"` for ‖r‖₂; `"grey levels"` for the root mean square in 255ths of
+            the range of values.
+        axes: where to draw; by default in a new figure.
+
+    Raises:
+        ValueError: an unknown unit.
+    """
+    lower, upper = (np.asarray(b, float) for b in result.provenance.get("bounds", (0.0, 1.0)))
+    units = {
+        "rms": (result.distortion, "distortion ‖r‖₂/√n"),
+        "l2": (result.l2, "distance ‖r‖₂"),
+        "grey levels": (
+            result.distortion * 255 / float(np.mean(upper - lower)),
+            "root mean square change, grey levels of 256",
+        ),
+    }
+    if unit not in units:
+        raise ValueError(f"unit must be one of {', '.join(units)}, not {unit!r}.")
+    values, label = units[unit]
+    values = values[result.success & (result.distortion > 0)]
+    axes = axes or _axes(6.4, 3.2)
+    axes.hist(values, bins="auto" if len(values) > 1 else 1, color=_FOUND, alpha=0.85)
+    if len(values):
+        axes.axvline(float(np.median(values)), color="k", linewidth=1, linestyle="--")
+        axes.text(
+            *(float(np.median(values)), 0.98), f" median {np.median(values):.3g}",
+            transform=axes.get_xaxis_transform(), va="top", fontsize=9,
+        )  # fmt: skip
+    axes.set(xlabel=label, ylabel="images")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", alpha=0.3)
+    return _figure(axes)
+
+
+def spectrum(layer: keras.layers.Layer, *, axes: Axes | None = None) -> Figure:
+    """The singular values of a built layer.
+
+    Of a dense layer all of them, falling; of a two-dimensional convolution the largest at every pair of frequencies.
+
+    Raises:
+        ValueError: another layer.
+    """
+    if is_convolution(layer):
+        norms = frequency_norms(layer, _POINTS)
+        axes = axes or _axes(5.0, 4.2)
+        image = axes.imshow(norms, extent=(-np.pi, np.pi, -np.pi, np.pi), origin="lower", cmap="viridis")
+        _figure(axes).colorbar(image, ax=axes, label="largest singular value")
+        ticks = ([-np.pi, 0, np.pi], ["−π", "0", "π"])
+        axes.set_xticks(*ticks)
+        axes.set_yticks(*ticks)
+        axes.set(
+            xlabel="frequency along the second axis", ylabel="frequency along the first", title=layer.name
+        )
+        return _figure(axes)
+    if type(layer) is not keras.layers.Dense:
+        raise ValueError(f"spectrum takes a Dense or a Conv2D layer, not a {type(layer).__name__}.")
+    values = np.linalg.svd(np.asarray(layer.kernel, np.float64), compute_uv=False)
+    axes = axes or _axes(6.4, 3.2)
+    axes.plot(np.arange(1, len(values) + 1), values, ".-", color=_FOUND, linewidth=1, markersize=4)
+    axes.set(xlabel="number", ylabel="singular value", title=layer.name, ylim=(0, None))
+    axes.grid(alpha=0.3)
+    return _figure(axes)
+
+
+def top_images(
+    top: TopImages,
+    x: np.ndarray,
+    *,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    names: Sequence[str] | None = None,
+    axes: Axes | None = None,
+) -> Figure:
+    """A row for each direction: the images that maximize it, with their activations.
+
+    Args:
+        top: of a few directions: `TopImages(top.indices[:5], top.activations[:5])`.
+        x: the images that were searched, [N, H, W], [N, H, W, 1] or [N, H, W, 3].
+        bounds: what is black and what is white.
+        names: of the directions; by default their numbers.
+        axes: where to draw; by default in a new figure.
+
+    Raises:
+        ValueError: x are no images, or fewer than those that were searched.
+    """
+    indices = np.asarray(top.indices)
+    if len(x) <= indices.max():
+        raise ValueError(f"x holds {len(x)} images, but the search found image {indices.max()}.")
+    count, k = indices.shape
+    axes = axes or _axes(1.0 + 0.9 * k, 0.3 + 1.15 * count)
+    for i in range(count):
+        pictures = _as_pictures(np.asarray(x[indices[i]], np.float32), bounds)
+        for j, picture in enumerate(pictures):
+            _tile(axes, picture, j * (1 + _GAP), i * 1.28, f"{top.activations[i, j]:.3g}")
+        axes.text(-0.1, i * 1.28 + 0.5, _name(names, i), ha="right", va="center", fontsize=9)
+    _frame(axes, k * (1 + _GAP), 1.28 * count, top=-0.05)
+    return _figure(axes)
+
+
+def _axes(width: float, height: float) -> Axes:
+    return Picture(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def _figure(axes: Axes) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def _as_pictures(images: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    """[B, H, W] or [B, H, W, 3] in [0, 1]."""
+    if images.ndim == 4 and images.shape[-1] == 1:
+        images = images[..., 0]
+    if images.ndim != 3 and not (images.ndim == 4 and images.shape[-1] == 3):
+        raise ValueError(
+            f"Images [B, H, W] of one or three colours are needed; their shape is {images.shape}."
+        )
+    lower, upper = bounds
+    return (images - lower) / (upper - lower)
+
+
+def _tile(axes: Axes, picture: np.ndarray, left: float, top: float, caption: str) -> None:
+    extent = (left, left + 1, top + 1, top)
+    axes.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    axes.text(left + 0.5, top + 1.03, caption, ha="center", va="top", fontsize=9)
+
+
+def _frame(axes: Axes, width: float, height: float, top: float) -> None:
+    axes.set(xlim=(-0.02, width), ylim=(height, top), aspect="equal")
+    axes.set_axis_off()
+
+
+def _stairs(axes: Axes, distances: np.ndarray, end: float, color: str, label: str) -> None:
+    """The share of distances that are beyond every point."""
+    edges = np.sort(distances[np.isfinite(distances)])
+    shares = 1 - np.arange(len(edges) + 1) / len(distances)
+    axes.step([0, *edges, max(end, *edges, 0)], [*shares, shares[-1]], where="post", color=color, label=label)
+
+
+def _name(names: Sequence[str] | None, label: int) -> str:
+    return str(label) if names is None else str(names[label])
+
+
+def _check_same_images(x: np.ndarray, result: Result) -> None:
+    if x.shape != result.adversarial.shape:
+        raise ValueError(f"x has shape {x.shape}, but the result is of images {result.adversarial.shape}.")
+
+
+def _check_certificate(result: Result, certificate: Certificate) -> None:
+    images = [made.provenance.get("images_sha256") for made in (result, certificate)]
+    if len(certificate) != len(result) or (None not in images and images[0] != images[1]):
+        raise ValueError("The certificate is of other images than the result.")
+
+
+def _checked_labels(y: Any, count: int) -> np.ndarray:
+    labels = np.asarray(y).reshape(-1)
+    if len(labels) != count:
+        raise ValueError(f"y holds {len(labels)} labels for {count} images.")
+    return labels

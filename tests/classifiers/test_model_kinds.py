@@ -1,0 +1,207 @@
+"""Models and images as users have them, and what is said of those that cannot be attacked."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_intriguing as ki
+from keras_intriguing.classifiers.images import as_images
+from keras_intriguing.classifiers.loading import as_model
+from keras_intriguing.classifiers.logits import adapted, logits_function
+from keras_intriguing.classifiers.request import checked
+
+L = keras.layers
+RANDOM = np.random.default_rng(0)
+X = RANDOM.uniform(0.2, 0.8, (8, 5)).astype(np.float32)
+KERNEL, BIAS = RANDOM.normal(size=(5, 1)).astype(np.float32), np.float32(0.3)
+Z = X @ KERNEL + BIAS
+
+
+def linear(activation: str | None = None) -> keras.Model:
+    """z, or its sigmoid, of one output."""
+    layer = L.Dense(1, activation=activation)
+    model = keras.Sequential([keras.Input((5,)), layer])
+    layer.set_weights([KERNEL, np.array([BIAS])])
+    return model
+
+
+class Subclassed(keras.Model):
+    """A head behind a dense layer."""
+
+    def __init__(self, head: Callable) -> None:
+        super().__init__()
+        self.inner, self.head = linear(), head
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return self.head(self.inner(x))
+
+
+BINARY = {
+    "logit": linear(),
+    "Dense": linear("sigmoid"),
+    "Activation": keras.Sequential([keras.Input((5,)), linear(), L.Activation("sigmoid")]),
+    "operation": keras.Model(image := keras.Input((5,)), keras.ops.sigmoid(linear()(image))),
+    "subclassed": Subclassed(keras.ops.sigmoid),
+    "function": lambda x: tf.sigmoid(tf.linalg.matmul(x, KERNEL) + BIAS),
+    "reshaped": lambda x: tf.reshape(
+        tf.expand_dims(tf.sigmoid(tf.linalg.matmul(x, KERNEL) + BIAS), 1), (-1, 1)
+    ),
+    "nested": keras.Sequential([keras.Input((5,)), linear("sigmoid"), L.Reshape((1,))]),
+}
+
+
+@pytest.mark.parametrize("kind", BINARY)
+def test_one_output_is_two_classes(kind: str) -> None:
+    model = BINARY[kind]
+    request = checked(model, X, None, None, (0, 1), None)
+    np.testing.assert_allclose(logits_function(request.model)(X), np.hstack([0 * Z, Z]), rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(request.before, Z[:, 0] > 0)
+    np.testing.assert_array_equal(ki.evaluation.labels(model, X), Z[:, 0] > 0)
+
+
+@pytest.mark.parametrize("kind", ["logit", "Dense"])
+def test_a_binary_classifier_is_attacked_to_its_optimum_and_certified(kind: str) -> None:
+    optimum = np.abs(Z[:, 0]) / np.linalg.norm(KERNEL)
+    result = ki.minimal_distortion(BINARY[kind], X, bounds=(-9, 9))
+    assert result.success.all()
+    np.testing.assert_allclose(result.l2, optimum, rtol=1e-3)
+    np.testing.assert_array_equal(BINARY[kind](result.adversarial)[:, 0] > (kind == "Dense") / 2, Z[:, 0] < 0)
+    for effort in ("quick", "standard"):
+        certified = ki.certified_distortion(BINARY[kind], X, bounds=(-9, 9), effort=effort)
+        np.testing.assert_allclose(certified.l2, optimum, rtol=1e-3)
+        assert (certified.l2 <= result.l2).all()
+
+
+def head(x: tf.Tensor) -> tf.Tensor:
+    return tf.concat([x, 2 - x, x**2], axis=-1)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Subclassed(lambda x: keras.ops.softmax(head(x))),
+        lambda x: tf.nn.softmax(head(BINARY["subclassed"].inner(x))),
+        lambda x: tf.squeeze(tf.nn.softmax(head(BINARY["logit"](x))[:, None, None]), (1, 2)),
+        keras.Sequential(
+            [keras.Input((5,)), linear(), L.Lambda(lambda x: tf.nn.softmax(head(x)), output_shape=(3,))]
+        ),
+        keras.Sequential([keras.Input((5,)), linear(), L.Lambda(head, output_shape=(3,)), L.Softmax()]),
+    ],
+)
+def test_a_softmax_is_seen_however_it_is_written(model: Callable) -> None:
+    np.testing.assert_allclose(logits_function(model)(X), head(Z), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        keras.Sequential([keras.Input((5,)), L.Dense(3, activation="sigmoid")]),
+        keras.Model(image, keras.ops.sigmoid(L.Dense(3)(image))),
+        Subclassed(lambda x: keras.ops.sigmoid(head(x))),
+        lambda x: tf.sigmoid(head(BINARY["logit"](x))),
+    ],
+)
+def test_labels_that_do_not_exclude_each_other_are_refused_however_they_are_written(model: Callable) -> None:
+    with pytest.raises(ValueError, match=r"ends in a sigmoid.* of 3 outputs.*lambda x: model\(x\)\[:, 3:4\]"):
+        adapted(model, X)
+
+
+def test_probabilities_that_cannot_be_seen_need_a_word() -> None:
+    softmax = tf.function(lambda x: tf.nn.softmax(head(BINARY["logit"](x))))
+    with pytest.raises(ValueError, match=r"look like probabilities.*from_probabilities=True"):
+        adapted(softmax, X)
+    logits = logits_function(adapted(softmax, X, from_probabilities=True))(X)
+    np.testing.assert_allclose(keras.ops.softmax(logits), softmax(X), rtol=1e-5)
+    sigmoid = tf.function(lambda x: tf.sigmoid(BINARY["logit"](x)))
+    with pytest.raises(ValueError, match=r"look like a probability .*from_probabilities=True"):
+        adapted(sigmoid, X)
+    logits = logits_function(adapted(sigmoid, X, from_probabilities=True))(X)
+    np.testing.assert_allclose(logits, np.hstack([0 * Z, Z]), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match=r"outputs range from .* Leave it out for logits"):
+        adapted(BINARY["logit"], X, from_probabilities=True)
+    with pytest.raises(ValueError, match=r"do not sum to 1"):
+        adapted(lambda x: tf.sigmoid(head(BINARY["logit"](x))), X, from_probabilities=True)
+
+
+def test_probabilities_that_round_to_0_and_1_have_finite_logarithms() -> None:
+    sure = tf.function(lambda x: tf.sigmoid(tf.constant([[200.0], [-200.0]]) + 0 * x[:2, :1]))
+    logits = np.asarray(logits_function(adapted(sure, X[:2], from_probabilities=True))(X[:2]))
+    assert np.isfinite(logits).all()
+    assert logits[0, 1] > 15
+    assert logits[1, 1] < -80
+
+
+def test_a_path_to_a_saved_model_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "own.keras"
+    keras.Sequential([keras.Input((5,)), L.Dense(3)]).save(path)
+    assert (ki.certified_distortion(path, X, effort="quick").distortion >= 0).all()
+    assert len(ki.certified_distortion(str(path), X, effort="quick")) == 8
+    with pytest.raises(FileNotFoundError, match=r"no model file elsewhere.keras"):
+        ki.minimal_distortion("elsewhere.keras", X)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"own\.keras could not be loaded"):
+        ki.minimal_distortion(path, X)
+
+
+def test_data_sets_are_images() -> None:
+    pairs = tf.data.Dataset.from_tensor_slices((X, np.arange(8)))
+    for dataset in (pairs, pairs.batch(3), pairs.batch(3).map(lambda x, y: x)):
+        np.testing.assert_array_equal(as_images(dataset), X)
+    whole_batches = pairs.batch(4, drop_remainder=True)
+    np.testing.assert_array_equal(as_images(whole_batches, BINARY["logit"]), X)
+    with pytest.raises(ValueError, match=r"without end. Pass x\.take\(n\)"):
+        as_images(pairs.repeat())
+    with pytest.raises(ValueError, match=r"without elements"):
+        as_images(pairs.take(0))
+    with pytest.raises(TypeError, match=r"data set of images or of pairs"):
+        as_images(pairs.map(lambda x, y: {"image": x}))
+
+
+def test_what_is_outside_by_rounding_is_clipped() -> None:
+    x = X.copy()
+    x[0, 0] = np.nextafter(np.float32(1), np.float32(2))
+    with pytest.warns(
+        UserWarning, match=r"1 values outside the bounds \(0, 1\) by rounding, at most by 1\.2e-07"
+    ):
+        assert checked(BINARY["logit"], x, None, None, (0, 1), None).x.max() == 1
+    x[0, 0] = 1.0001
+    with pytest.raises(ValueError, match=r"to 1\.0001, outside the bounds \(0, 1\)"):
+        checked(BINARY["logit"], x, None, None, (0, 1), None)
+
+
+def test_several_inputs_and_outputs_are_named() -> None:
+    other = keras.Input((2,), name="age")
+    both = keras.Model([image, other], L.Dense(3)(L.Concatenate()([image, other])), name="both")
+    with pytest.raises(ValueError, match=r"both has 2 inputs \(.*age \(None, 2\)\).*function of one"):
+        ki.minimal_distortion(both, X)
+    with pytest.raises(TypeError, match=r"not a dict \(image, age\)"):
+        ki.minimal_distortion(BINARY["logit"], {"image": X, "age": X})
+    heads = keras.Model(image, {"species": L.Dense(3)(image), "age": L.Dense(2)(image)}, name="heads")
+    with pytest.raises(ValueError, match=r"heads has 2 outputs"):
+        ki.minimal_distortion(heads, X)
+    with pytest.raises(ValueError, match=r"a dict with species, age.*model\(x\)\['species'\]"):
+        ki.minimal_distortion(lambda x: heads(x), X)
+
+
+def test_whole_numbers_have_no_small_changes() -> None:
+    words = keras.Sequential([keras.Input((5,), dtype="int32"), L.Embedding(9, 4), L.Flatten(), L.Dense(3)])
+    for x in (X, np.zeros((2, 5), np.int32)):
+        with pytest.raises(TypeError, match=r"whole numbers \(its layer 'embedding.*' looks up"):
+            ki.minimal_distortion(words, x)
+
+
+def test_a_model_that_tells_no_classes_apart_is_said_at_once() -> None:
+    tied = keras.Sequential([keras.Input((5,)), L.Dense(3, kernel_initializer="zeros")])
+    with pytest.raises(ValueError, match=r"tells no classes apart. Has it been trained"):
+        ki.minimal_distortion(tied, X)
+
+
+def test_a_saved_model_is_its_function(tmp_path: Path) -> None:
+    BINARY["logit"].export(tmp_path / "saved", verbose=False)
+    saved = tf.saved_model.load(tmp_path / "saved")
+    request = checked(as_model(saved), X, None, None, (0, 1), None)
+    np.testing.assert_allclose(logits_function(request.model)(X)[:, 1:], Z, rtol=1e-5)
