@@ -17,6 +17,7 @@ _MODULES = {  # public name: the module below this one
     "files": "files",
     "models": "models",
     "photographs": "data.photographs",
+    "plots": "plots",
     "presets": "presets",
     "spectral": "spectral",
     "training": "training",

@@ -26,6 +26,7 @@ classifiers
 attack  spectral
 certificates  directions  transfer
 training  conversion  report
+plots
 __init__
 cli
 __main__

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing import files, presets
-from keras_intriguing.classifiers import pixels
 from keras_intriguing.cli import model as cli_model
 
 
@@ -51,6 +50,8 @@ def _attack(options: argparse.Namespace) -> None:
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
     files.require_writable(options.out)
+    from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported
+
     x, bounds = pixels.as_floats(arrays["x"]), pixels.checked_bounds(options.bounds)
     x = pixels.within(x, bounds)
     target = arrays.get("target") if options.target is None else options.target

@@ -231,3 +231,53 @@ def test_interrupting_is_no_traceback(
 
 def test_every_shipped_preset_has_a_recipe() -> None:
     assert set(ki.list_presets()) <= set(recipes.RECIPES)
+
+
+def test_an_interrupted_attack_keeps_its_finished_batches(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    from keras_intriguing.cli import parts
+
+    out, attack = tmp_path / "result.npz", parts.minimal_distortion
+    arguments = ["attack", PRESET, str(images), "--out", str(out), "--batch-size", "4", "--label", "3"]
+    attacked = []
+
+    def interrupted(model: keras.Model, x: np.ndarray, **settings: object) -> ki.Result:
+        if attacked:
+            raise KeyboardInterrupt
+        attacked.append(len(x))
+        return attack(model, x, **settings)
+
+    monkeypatch.setattr(parts, "minimal_distortion", interrupted)
+    assert cli.main(arguments) == cli.INTERRUPTED
+    assert "Finished batches are kept" in capsys.readouterr().err
+    assert not out.exists()
+
+    def counted(model: keras.Model, x: np.ndarray, **settings: object) -> ki.Result:
+        attacked.append(len(x))
+        return attack(model, x, **settings)
+
+    monkeypatch.setattr(parts, "minimal_distortion", counted)
+    assert cli.main(arguments) == 0
+    assert attacked == [4, 4, 2]
+    result = ki.Result.load(out)
+    assert result.success.all()
+    assert result.provenance["label"] == 3
+    assert (result.distortion[result.label_before != 3] == 0).all()
+    assert list(tmp_path.glob(".*")) == []
+    attacked.clear()  # other settings begin anew
+    assert cli.main([*arguments[:-1], "4"]) == 0
+    assert attacked == [4, 4, 2]
+
+
+def test_images_are_checked_before_tensorflow_is_imported(images: Path, tmp_path: Path) -> None:
+    arguments = ["attack", PRESET, str(images), "--out", str(tmp_path / "out.npz"), "--bounds", "0", "0.5"]
+    script = (
+        f"import sys; from keras_intriguing.cli import main as cli; status = cli.main({arguments!r})\n"
+        "assert status == cli.FAILED and 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stderr == (
+        "error: x ranges from 0 to 1, outside the bounds (0, 0.5). Bring x into the range that the model was trained on, "
+        "and pass that as bounds.\n"
+    )

@@ -1,0 +1,119 @@
+"""Pictures of results."""
+
+import matplotlib.figure
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_intriguing as ki
+from keras_intriguing.directions import TopImages
+
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).uniform(0.3, 0.7, (COUNT, 6, 6, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def result(images) -> ki.Result:
+    """Changes of growing size; the last image could not be changed."""
+    change = 0.02 * np.arange(1, COUNT + 1).reshape(-1, 1, 1, 1)
+    success = np.arange(COUNT) < COUNT - 1
+    labels = np.arange(COUNT, dtype=np.int32)
+    return ki.Result(
+        adversarial=np.where(success.reshape(-1, 1, 1, 1), images + change, images).astype(np.float32),
+        success=success,
+        distortion=np.where(success, change.ravel(), np.nan),
+        target=labels + 1,
+        label_before=labels,
+        label_after=np.where(success, labels + 1, labels),
+        c=np.full(COUNT, np.nan),
+        survives_rounding=success,
+        forward_passes=labels,
+        backward_passes=labels,
+        reason=np.where(success, "", "lost"),
+    )
+
+
+@pytest.fixture(scope="module")
+def certificate(result) -> ki.Certificate:
+    proved = 0.01 * np.arange(1, COUNT + 1)
+    return ki.Certificate(
+        proved, 6 * proved, result.label_before, proved, proved, np.full(COUNT, ""), provenance={}
+    )
+
+
+def texts(figure: matplotlib.figure.Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_examples_have_their_labels_and_the_factor(images, result) -> None:
+    figure = ki.plots.examples(images, result, names=list("abcdefg"))
+    assert len(figure.axes[0].images) == 3 * COUNT
+    assert texts(figure)[0:3:2] == ["a", "b"]
+    assert texts(figure)[1] in ("× 24", "× 25")  # the largest that keeps 0.02 within ½, but for rounding
+    assert texts(figure)[3 * COUNT - 1] == "not found"
+    with pytest.raises(
+        ValueError, match=r"x has shape \(2, 6, 6, 1\), but the result is of images \(6, 6, 6, 1\)"
+    ):
+        ki.plots.examples(images[:2], result)
+    with pytest.raises(ValueError, match="one or three colours"):
+        ki.plots.examples(images[..., None], result_of(images[..., None], result))
+
+
+def result_of(images: np.ndarray, result: ki.Result) -> ki.Result:
+    return ki.Result(**{**result.arrays(), "adversarial": images})
+
+
+def test_the_curves_are_the_shares_beyond_every_distance(result, certificate) -> None:
+    axes = ki.plots.robust_accuracy(result, certificate).axes[0]
+    found, proved = (line.get_xydata() for line in axes.lines)
+    for curve, distances in ((found, np.where(result.success, result.l2, np.inf)), (proved, certificate.l2)):
+        for at in (0.0, 0.05, 0.13, 0.3, 0.5):
+            share = curve[np.searchsorted(curve[:, 0], at, side="right") - 1, 1]
+            assert share == pytest.approx(np.mean(distances > at))
+    wrong = ki.plots.robust_accuracy(result, y=np.zeros(COUNT, int)).axes[0].lines[0].get_ydata()
+    assert wrong[-1] == 0
+    with pytest.raises(ValueError, match="other images"):
+        ki.plots.robust_accuracy(result, certificate[:2])
+    with pytest.raises(ValueError, match="2 labels for 6 images"):
+        ki.plots.robust_accuracy(result, y=[0, 1])
+
+
+def test_the_histogram_counts_the_changed_images_in_every_unit(result) -> None:
+    for unit, factor in (("rms", 1), ("l2", 6), ("grey levels", 255)):
+        axes = ki.plots.distortions(result, unit=unit).axes[0]
+        assert sum(bar.get_height() for bar in axes.patches) == COUNT - 1
+        assert texts(axes.figure) == [f" median {0.06 * factor:.3g}"]
+    with pytest.raises(ValueError, match="unit must be one of rms, l2, grey levels"):
+        ki.plots.distortions(result, unit="linf")
+
+
+def test_spectra_of_a_dense_layer_and_of_a_convolution() -> None:
+    dense, convolution = layers.Dense(3), layers.Conv2D(2, 3)
+    dense.build((None, 5))
+    convolution.build((None, 8, 8, 1))
+    values = ki.plots.spectrum(dense).axes[0].lines[0].get_ydata()
+    np.testing.assert_allclose(values, np.linalg.svd(np.asarray(dense.kernel), compute_uv=False), rtol=1e-5)
+    assert len(ki.plots.spectrum(convolution).axes) == 2  # with its scale
+    with pytest.raises(ValueError, match="a Dense or a Conv2D layer, not a Flatten"):
+        ki.plots.spectrum(layers.Flatten())
+
+
+def test_top_images_stand_in_rows(images) -> None:
+    top = TopImages(np.array([[0, 1, 2], [3, 4, 5]]), np.array([[3.0, 2.0, 1.0], [0.3, 0.2, 0.1]]))
+    figure = ki.plots.top_images(top, images)
+    assert len(figure.axes[0].images) == 6
+    assert texts(figure) == ["3", "2", "1", "0", "0.3", "0.2", "0.1", "1"]
+    with pytest.raises(ValueError, match="x holds 4 images, but the search found image 5"):
+        ki.plots.top_images(top, images[:4])
+
+
+def test_axes_of_ones_own_and_notebooks(result) -> None:
+    figure = matplotlib.figure.Figure()
+    left, right = figure.subplots(1, 2)
+    assert ki.plots.distortions(result, axes=left) is figure
+    assert ki.plots.robust_accuracy(result, axes=right) is figure
+    assert ki.plots.distortions(result)._repr_png_().startswith(b"\x89PNG")
