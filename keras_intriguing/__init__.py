@@ -29,6 +29,7 @@ _NAMES = {  # public name: the module that has it
     "Result": "attack",
     "certified_distortion": "certificates",
     "from_preset": "presets",
+    "keep_compiled": "compiled",
     "list_presets": "presets",
     "minimal_distortion": "attack",
     "verify": "certificates",

@@ -16,6 +16,7 @@ from keras_intriguing import (
 from keras_intriguing.attack import Result, minimal_distortion
 from keras_intriguing.certificates import Certificate, Verification, certified_distortion, verify
 from keras_intriguing.classifiers import evaluation
+from keras_intriguing.compiled import keep_compiled
 from keras_intriguing.data import photographs
 from keras_intriguing.presets import from_preset, list_presets
 
@@ -32,6 +33,7 @@ __all__ = [
     "evaluation",
     "files",
     "from_preset",
+    "keep_compiled",
     "list_presets",
     "minimal_distortion",
     "models",

@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise FileNotFoundError(
                 f"There is no preset folder {options.alexnet}. Make one: keras-intriguing convert WEIGHTS --out FOLDER."
             )
+        if "tensorflow" not in sys.modules:
+            ki.keep_compiled()
         print("Loading TensorFlow …")
         from reproductions import job
 

@@ -7,19 +7,18 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras_intriguing as ki
+
 # The processes of a run, and those that tests start, compile a program once.
 if "TF_XLA_FLAGS" not in os.environ:
     compiled = tempfile.mkdtemp(prefix="keras-intriguing-tests-")
     atexit.register(shutil.rmtree, compiled, ignore_errors=True)
-    os.environ["TF_XLA_FLAGS"] = (
-        f"--tf_xla_persistent_cache_directory={compiled} --tf_xla_persistent_cache_device_types=CPU"
-    )
+    ki.keep_compiled(compiled)
 
 import keras
 import numpy as np
 import pytest
-
-import keras_intriguing as ki
 
 DIGITS = 400
 

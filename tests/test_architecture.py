@@ -21,7 +21,7 @@ PACKAGE = """
 files  optimize
 data
 presets
-models
+models  compiled
 classifiers
 attack  spectral
 certificates  directions  transfer

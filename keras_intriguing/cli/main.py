@@ -15,6 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no word from TensorFlow of what the machine lacks
     try:
+        if "tensorflow" not in sys.modules:
+            keras_intriguing.keep_compiled()
         options.run(options)
     except KeyboardInterrupt:
         print(f"\nInterrupted. {options.interrupted}", file=sys.stderr)
