@@ -5,6 +5,7 @@ from keras_intriguing import (
     conversion,
     data,
     directions,
+    examination,
     files,
     models,
     plots,
@@ -18,6 +19,7 @@ from keras_intriguing.certificates import Certificate, Verification, certified_d
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.compiled import keep_compiled
 from keras_intriguing.data import photographs
+from keras_intriguing.examination import examine
 from keras_intriguing.presets import from_preset, list_presets
 
 __version__: str
@@ -31,6 +33,8 @@ __all__ = [
     "data",
     "directions",
     "evaluation",
+    "examination",
+    "examine",
     "files",
     "from_preset",
     "keep_compiled",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras_intriguing as ki
 from keras_intriguing import report
-from keras_intriguing.cli.progress import Bar
+from keras_intriguing.progress import Bar
 from reproductions import chapters
 from reproductions.chapters import deviations
 from reproductions.presentation import descriptions

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 # A room imports only from itself and from the lines above its own. The package itself (`__init__`) loads its names when
 # they are used: a room that imported it could reach any other unseen.
 PACKAGE = """
-files  optimize
+files  optimize  progress
 data
 presets
 models  compiled
@@ -27,6 +27,7 @@ attack  spectral
 certificates  directions  transfer
 training  conversion  report
 plots
+examination
 __init__
 cli
 __main__
@@ -44,7 +45,7 @@ __main__  __init__
 """
 
 # Beside the names of the package itself; the bar is that of its commands.
-PUBLIC_ROOMS = ("keras_intriguing.attack", "keras_intriguing.report", "keras_intriguing.cli.progress")
+PUBLIC_ROOMS = ("keras_intriguing.attack", "keras_intriguing.report", "keras_intriguing.progress")
 
 
 def _modules(package: str) -> dict[str, ast.Module]:

@@ -21,6 +21,7 @@ from keras_intriguing.attack.result import Result
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import provenance
 from keras_intriguing.classifiers.request import checked
+from keras_intriguing.progress import shown
 
 _WORKING_MEMORY = 2**30  # bytes
 _COPIES = 84  # float32 copies of an image, at most, that the work on it takes
@@ -39,6 +40,7 @@ def minimal_distortion(
     batch_size: int | None = None,
     from_probabilities: bool = False,
     on_batch: Callable[[int, int], None] | None = None,
+    progress: bool = False,
     strategy: tf.distribute.Strategy | None = None,
 ) -> Result:
     """The smallest change of every image that changes its label (Szegedy et al. 2014, §4.1).
@@ -70,6 +72,7 @@ def minimal_distortion(
             written by hand): their logarithms are attacked. Those that round to 0 or 1 have no gradient.
         on_batch: called after every batch with the number of images done and of all. Batches may end in any
             order where there are several replicas; those of other workers count when all are done.
+        progress: show a bar, batch by batch, in a terminal or a notebook.
         strategy: a `OneDeviceStrategy`, `MirroredStrategy` or `MultiWorkerMirroredStrategy` of `tf.distribute`,
             whose replicas then attack whole batches side by side; build or load the model in its scope. With an
             explicit `batch_size` the batches are those of one device, and so are the results, up to how devices
@@ -106,19 +109,22 @@ def minimal_distortion(
     programs = Programs(request.model, request.x.shape[1:])
     attack = functools.partial(attack_batch, request.model, programs, method=method, size=size, budget=budget)
     results, done = {}, 0
+    with shown(progress, "minimal distortions") as show:
+        show(0, len(request.x))
 
-    def keep(index: int, result: Result) -> None:
-        nonlocal done
-        results[index] = result
-        done += len(parts[index].x)
-        if on_batch:
-            on_batch(done, len(request.x))
+        def keep(index: int, result: Result) -> None:
+            nonlocal done
+            results[index] = result
+            done += len(parts[index].x)
+            show(done, len(request.x))
+            if on_batch:
+                on_batch(done, len(request.x))
 
-    if replicas is None:
-        for index, part in enumerate(parts):
-            keep(index, attack(part))
-    else:
-        replicas.attack(parts, attack, keep)
+        if replicas is None:
+            for index, part in enumerate(parts):
+                keep(index, attack(part))
+        else:
+            replicas.attack(parts, attack, keep)
     result = Result.concatenate(results[index] for index in range(len(parts)))
     given = {"target": target, "label": label, "bounds": request.bounds}
     return dataclasses.replace(

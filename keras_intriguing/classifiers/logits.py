@@ -110,7 +110,8 @@ def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
             return tf.cast(model.logits(traced, outputs), tf.float32)
         return tf.cast(traced.before if traced.kind == "softmax" else outputs, tf.float32)
 
-    compiled = tf.function(logits, autograph=False)
+    compiled = tf.function(logits, autograph=False, reduce_retracing=True)
+    compiled._omit_frequent_tracing_warning = True  # a trace for each shape of batch
     return lambda images: compiled(images) if tf.executing_eagerly() else logits(images)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing import files, presets
+from keras_intriguing.cli import arrays
 from keras_intriguing.cli import model as cli_model
 
 
@@ -46,23 +47,23 @@ def add_to(commands: Any) -> None:
 
 
 def _attack(options: argparse.Namespace) -> None:
-    arrays = _arrays(options.images)
+    stored = arrays.load(options.images)
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
     files.require_writable(options.out)
     from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported
 
-    x, bounds = pixels.as_floats(arrays["x"]), pixels.checked_bounds(options.bounds)
+    x, bounds = pixels.as_floats(stored["x"]), pixels.checked_bounds(options.bounds)
     x = pixels.within(x, bounds)
-    target = arrays.get("target") if options.target is None else options.target
-    label = arrays.get("label") if target is None and options.label is None else options.label
+    target = stored.get("target") if options.target is None else options.target
+    label = stored.get("label") if target is None and options.label is None else options.label
     model = cli_model.load(options.model)
     read = {"model": options.model, "model_sha256": _model_hash(options.model)}
     read |= {"images": str(options.images), "file_sha256": files.sha256(options.images)}
     settings = {"target": options.target, "label": options.label, "method": options.method}
     settings |= {"bounds": options.bounds, "batch_size": options.batch_size}
-    from keras_intriguing.cli import parts
-    from keras_intriguing.cli.progress import Bar
+    from keras_intriguing.attack import parts
+    from keras_intriguing.progress import Bar
 
     with Bar() as progress:
         task = progress.add_task(f"attacking {options.model}", total=len(x))
@@ -86,23 +87,3 @@ def _attack(options: argparse.Namespace) -> None:
 
 def _model_hash(name: str) -> str:
     return files.sha256(name) if Path(name).is_file() else presets.load_metrics(name)["sha256"]
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    import numpy as np
-
-    try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            raise ValueError("it holds a single array; np.savez(path, x=array) makes the right form")
-        with stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"There is no file {path}.") from error
-    except Exception as error:  # zipfile, NumPy and zlib each raise their own
-        raise ValueError(f"{path} is not a NumPy .npz file of plain arrays ({error}).") from error
-    if arrays.get("x", np.zeros(1)).ndim == 0:
-        raise ValueError(f"x in {path} is a single number; it must be images [N, …].")
-    if "x" not in arrays:
-        raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
-    return arrays

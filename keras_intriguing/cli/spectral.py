@@ -22,7 +22,7 @@ def _spectral(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from keras_intriguing import spectral
-    from keras_intriguing.cli.progress import Bar
+    from keras_intriguing.progress import Bar
 
     with Bar(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=_count(model) + 1)

@@ -36,7 +36,7 @@ def _train(options: argparse.Namespace) -> None:
     files.require_writable(folder / presets.METRICS)
     from rich.progress import TaskID
 
-    from keras_intriguing.cli.progress import Bar
+    from keras_intriguing.progress import Bar
     from keras_intriguing.training import train_preset
 
     with Bar() as bar:

@@ -124,6 +124,7 @@ class Report:
         caution: what a reader must know before any number; empty if nothing.
         sections: the chapters.
         deviations: where we did something else than the paper says, and why.
+        of_paper: whether it is of the paper's claims; if not, these and the deviations are left out.
 
     Raises:
         ValueError: the headings of two sections begin alike.
@@ -133,7 +134,8 @@ class Report:
     summary: str
     caution: str
     sections: Sequence[Section]
-    deviations: Sequence[str]
+    deviations: Sequence[str] = ()
+    of_paper: bool = True
 
     def __post_init__(self) -> None:
         often = Counter(section.anchor for section in self.sections)

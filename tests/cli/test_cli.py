@@ -236,7 +236,7 @@ def test_every_shipped_preset_has_a_recipe() -> None:
 def test_an_interrupted_attack_keeps_its_finished_batches(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    from keras_intriguing.cli import parts
+    from keras_intriguing.attack import parts
 
     out, attack = tmp_path / "result.npz", parts.minimal_distortion
     arguments = ["attack", PRESET, str(images), "--out", str(out), "--batch-size", "4", "--label", "3"]

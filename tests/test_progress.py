@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from keras_intriguing.cli.progress import Bar
+from keras_intriguing.progress import Bar
 
 
 def shown(seconds: list[float], **settings: object) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_intriguing.attack import Result, minimal_distortion
-from keras_intriguing.attack.minimal import default_batch_size
+from keras_intriguing.attack.minimal import default_batch_size, minimal_distortion
+from keras_intriguing.attack.result import Result
 from keras_intriguing.classifiers.per_image import provenance
 
 

@@ -1,5 +1,7 @@
-"""The bar that commands show while they work."""
+"""The bar that commands show while they work, and calls where they are asked to."""
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich import progress
@@ -35,3 +37,19 @@ class Bar(progress.Progress):
         if not self.console.is_terminal and self.get_time() - self._said >= _LINE_EVERY:
             self._said = self.get_time()
             self.console.print(self.get_renderable())
+
+
+@contextlib.contextmanager
+def shown(wanted: bool, description: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields a function that is told how much of how much is done, and shows it in a bar, if that is wanted.
+
+    Args:
+        wanted: whether to show a bar, in a terminal or a notebook.
+        description: what is being done.
+    """
+    if not wanted:
+        yield lambda done, total: None
+        return
+    with Bar() as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

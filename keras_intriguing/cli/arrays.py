@@ -1,0 +1,29 @@
+"""The images that commands take, in an .npz file."""
+
+from pathlib import Path
+from typing import Any
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The arrays of the file; x are images [N, …].
+
+    Raises:
+        FileNotFoundError, ValueError: there is no such file, or it holds something else.
+    """
+    import numpy as np
+
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ValueError("it holds a single array; np.savez(path, x=array) makes the right form")
+        with stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"There is no file {path}.") from error
+    except Exception as error:  # zipfile, NumPy and zlib each raise their own
+        raise ValueError(f"{path} is not a NumPy .npz file of plain arrays ({error}).") from error
+    if arrays.get("x", np.zeros(1)).ndim == 0:
+        raise ValueError(f"x in {path} is a single number; it must be images [N, …].")
+    if "x" not in arrays:
+        raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
+    return arrays

@@ -1,0 +1,134 @@
+"""The command `keras-intriguing examine`."""
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from keras_intriguing import files
+from keras_intriguing.cli import arrays
+from keras_intriguing.cli import model as cli_model
+
+_STAGES = ("attack", "storage", "certificates", "norms")
+_COUNT = 100
+
+
+class _Images(NamedTuple):
+    """Images [N, …], their labels or None, and the names of the classes or None."""
+
+    x: Any
+    y: Any
+    names: list[str] | None
+
+
+def add_to(commands: Any) -> None:
+    """Adds `examine` to the command's subparsers."""
+    examine = commands.add_parser(
+        "examine", help="a page on how fragile a model is; goes on where it stopped"
+    )
+    examine.add_argument("model", metavar="MODEL", help=cli_model.HELP)
+    examine.add_argument(
+        "images",
+        metavar="IMAGES",
+        help="an .npz file with float images x [N, …] and, if you like, int labels y [N]; a folder of photographs, one "
+        "folder a class; mnist5k or mnist",
+    )
+    examine.add_argument(
+        "--out", metavar="FOLDER", type=Path, required=True, help="receives page and numbers"
+    )
+    examine.add_argument(
+        "--count",
+        type=int,
+        default=_COUNT,
+        help=f"images, evenly out of all of them (default: {_COUNT}); 0 for all",
+    )
+    examine.add_argument("--size", type=int, help="of photographs, in pixels (default: the model's)")
+    examine.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
+    examine.add_argument(
+        "--leave-out", choices=_STAGES, nargs="+", default=(), help="what is not to be measured"
+    )
+    examine.add_argument(
+        "--effort", choices=("quick", "standard", "thorough"), default="standard", help="of certificates"
+    )
+    examine.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
+    examine.add_argument("--from-probabilities", action="store_true", help="as of attack")
+    examine.set_defaults(
+        run=_examine, interrupted="What was measured is kept; the same command goes on from there."
+    )
+
+
+def _examine(options: argparse.Namespace) -> None:
+    if options.count < 0:
+        raise ValueError(f"--count must be 0 or more, not {options.count}.")
+    files.require_writable(options.out / "examination.json")
+    stored = arrays.load(Path(options.images)) if options.images.endswith(".npz") else None
+    model = cli_model.load(options.model)
+    images = _chosen(_of_arrays(stored) if stored else _loaded(options, model), options.count)
+    from keras_intriguing.examination import examine
+    from keras_intriguing.progress import Bar
+
+    with Bar() as bar:
+        tasks: dict[str, Any] = {}
+
+        def on_progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bar.update(task, completed=bar.tasks[task].total)
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        found = examine(
+            model,
+            images.x,
+            images.y,
+            out=options.out,
+            names=images.names,
+            bounds=tuple(options.bounds),
+            leave_out=options.leave_out,
+            effort=options.effort,
+            batch_size=options.batch_size,
+            from_probabilities=options.from_probabilities,
+            on_progress=on_progress,
+        )
+        for task in tasks.values():
+            bar.update(task, completed=bar.tasks[task].total)
+    for stage, reason in found.findings.missing.items():
+        print(f"{stage} not measured: {reason}")
+    print(found)
+
+
+def _of_arrays(stored: dict[str, Any]) -> _Images:
+    return _Images(stored["x"], stored.get("y", stored.get("label")), None)
+
+
+def _loaded(options: argparse.Namespace, model: Any) -> _Images:
+    from keras_intriguing import data
+    from keras_intriguing.data import photographs
+
+    if options.images in ("mnist5k", "mnist"):
+        x, y = data.load(options.images, "train" if options.images == "mnist5k" else "test")
+        return _Images(x, y, None)
+    if not Path(options.images).is_dir():
+        raise FileNotFoundError(
+            f"IMAGES must be an .npz file, a folder of photographs, mnist5k or mnist; there is no {options.images}."
+        )
+    found = photographs.load(options.images, "val")
+    chosen = _chosen(_Images(found, found.labels, None), options.count).x
+    size = options.size or _size_of(model)
+    names = [photographs.IMAGENETTE.get(name, name) for name in found.classes]
+    return _Images(chosen.images(size), chosen.labels, names)
+
+
+def _size_of(model: Any) -> int:
+    shape = getattr(model, "input_shape", None) or ()
+    if len(shape) != 4 or shape[1] is None:
+        raise ValueError("The model does not tell the size of its images: give it by --size.")
+    return shape[1]
+
+
+def _chosen(images: _Images, count: int) -> _Images:
+    """Evenly out of all, at most `count` of them; all for 0."""
+    total = len(images.x)
+    if count == 0 or total <= count:
+        return images
+    rows = [i * total // count for i in range(count)]
+    return images._replace(x=images.x[rows], y=None if images.y is None else images.y[rows])

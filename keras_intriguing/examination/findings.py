@@ -1,0 +1,105 @@
+"""The numbers of an examination."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from keras_intriguing.attack.result import Result
+from keras_intriguing.certificates import Certificate
+
+UNITS = ("‖r‖₂", "‖r‖₂/√n", "grey levels of 256")
+
+
+@dataclasses.dataclass
+class Findings:
+    """What is known of a model on B images; a stage that was not measured is None.
+
+    Attributes:
+        x: the images [B, …].
+        label: int [B], the true labels, or else the model's.
+        predicted: int [B], the model's labels.
+        has_labels: the labels are given ones.
+        names: of the classes.
+        result: of the attack.
+        storage: see `stages.storage`.
+        certificate: of the images.
+        norms: see `stages.norms`.
+        missing: why a stage was not measured, by its name.
+    """
+
+    x: np.ndarray
+    label: np.ndarray
+    predicted: np.ndarray
+    has_labels: bool
+    names: list[str] | None = None
+    result: Result | None = None
+    storage: dict[str, dict[str, float]] | None = None
+    certificate: Certificate | None = None
+    norms: dict[str, Any] | None = None
+    missing: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images that the model gives their label."""
+        return float(np.mean(self.predicted == self.label))
+
+    @property
+    def changed(self) -> np.ndarray:
+        """Which images the attack changed, bool [B]."""
+        if self.result is None:
+            return np.zeros(len(self.x), bool)
+        return self.result.success & (self.result.distortion > 0)
+
+    def distances(self, of: Result | Certificate) -> dict[str, np.ndarray]:
+        """Distances of the images that were changed, in every unit; grey levels are 255ths of the range."""
+        lower, upper = (np.mean(b) for b in of.provenance["bounds"])
+        l2, rms = of.l2[self.changed], of.distortion[self.changed]
+        return dict(zip(UNITS, (l2, rms, rms * 255 / (upper - lower)), strict=True))
+
+    @property
+    def summary(self) -> str:
+        """In a few sentences."""
+        sentences = []
+        if self.has_labels:
+            sentences.append(f"{self.accuracy:.1%} of {len(self.x)} images are correctly classified.")
+        if self.result is not None:
+            changed, right = self.changed, self.predicted == self.label
+            sentences.append(f"The attack changed the label of {changed.sum()} of {right.sum()}.")
+            if changed.any():
+                l2, rms, grey = (float(np.median(v)) for v in self.distances(self.result).values())
+                sentences.append(
+                    f"Half of these need a change of at most {l2:.3g} in L2, {rms:.3g} root mean square a value "
+                    f"({grey:.2g} grey levels)."
+                )
+        if self.certificate is not None and self.result is not None and self.changed.any():
+            share = self.certificate.distortion[self.changed] / self.result.distortion[self.changed]
+            sentences.append(
+                f"Certified distances are {np.median(share):.2g} of the found ones in the median."
+            )
+        return " ".join(sentences) or "Nothing was measured."
+
+    def record(self, made: dict[str, Any]) -> dict[str, Any]:
+        """All numbers in JSON's types."""
+        distances = {
+            name: {unit: _quantiles(values) for unit, values in self.distances(of).items()}
+            for name, of in (("found", self.result), ("certified", self.certificate))
+            if of is not None and self.changed.any()
+        }
+        return {
+            "images": len(self.x),
+            "accuracy": self.accuracy if self.has_labels else None,
+            "changed": int(self.changed.sum()),
+            "distances": distances,
+            "storage": self.storage,
+            "norms": self.norms,
+            "missing": self.missing,
+            "provenance": made,
+        }
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float | None]:
+    points = {"smallest": 0.0, "lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75, "largest": 1.0}
+    found = {name: float(np.quantile(values, q, method="lower")) for name, q in points.items()}
+    found["mean"] = float(np.mean(values))
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}

@@ -1,0 +1,163 @@
+"""The page of an examination."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Drawing
+
+from keras_intriguing import plots, report
+from keras_intriguing.classifiers.pixels import Bounds
+from keras_intriguing.examination.findings import Findings
+from keras_intriguing.report import Cell, Figure, Section, Table
+from keras_intriguing.report.figures.saving import save
+
+_EXAMPLES = 4  # images nearest to the boundary, and as many typical ones
+_QUANTITIES = {
+    "smallest": np.min,
+    "lower quartile": lambda v: np.quantile(v, 0.25, method="lower"),
+    "median": lambda v: np.quantile(v, 0.5, method="lower"),
+    "upper quartile": lambda v: np.quantile(v, 0.75, method="lower"),
+    "largest": np.max,
+    "mean": np.mean,
+}
+
+
+def write(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Path:
+    """Writes pictures and page; returns the page's path."""
+    parts = (_distances, _examples, _storage, _norms, _missing)
+    sections = [section for part in parts if (section := part(findings, made, bounds, folder)) is not None]
+    title = f"How fragile {made['model']} is"
+    return report.write(report.Report(title, findings.summary, "", sections, of_paper=False), folder)
+
+
+def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
+    result, certificate = findings.result, findings.certificate
+    if result is None:
+        return None
+    y = findings.label if findings.has_labels else None
+    curve = _drawn(
+        plots.robust_accuracy(result, certificate, y=y), folder / "figures" / "robust-accuracy.png"
+    )
+    shown = Figure(
+        "Robust accuracy",
+        curve,
+        "The share of images that are correctly classified whatever change of that length is made. It lies between the two "
+        "curves: above, what the attack has not broken; below, what is certified.",
+        "Falling curves of robust accuracy over the distance of a change.",
+    )
+    if not findings.changed.any():
+        return Section(
+            "Distances: how large a change has to be", [shown], "No image could be changed.", **_method(made)
+        )
+    drawing = plots.Picture(figsize=(7.2, 2.9), layout="constrained")
+    for axes, unit in zip(drawing.subplots(1, 2), ("l2", "grey levels"), strict=True):
+        plots.distortions(result, unit=unit, axes=axes)
+    histogram = Figure(
+        "Histogram",
+        _drawn(drawing, folder / "figures" / "distances.png"),
+        "Of the images that the attack changed. One grey level is a 255th of the range of values.",
+        "Two histograms of minimal distortions, in L2 and in grey levels.",
+    )
+    kinds = [("found", result)] if certificate is None else [("found", result), ("certified", certificate)]
+    columns = {f"{kind}, {unit}": v for kind, of in kinds for unit, v in findings.distances(of).items()}
+    rows = [
+        (name, [Cell(f"{float(of(values)):.4g}") for values in columns.values()])
+        for name, of in _QUANTITIES.items()
+    ]
+    note = f"Of {findings.changed.sum()} images that the attack changed. ‖r‖₂/√n is the root mean square of the change."
+    table = Table("Distances in numbers", "", list(columns), rows, note)
+    text = "What the attack finds is an upper bound on the smallest change that is enough; what is certified is a lower one."
+    return Section(
+        "Distances: how large a change has to be", [shown], text, folded=[histogram, table], **_method(made)
+    )
+
+
+def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
+    result = findings.result
+    is_image = findings.x.ndim in (3, 4) and (findings.x.ndim == 3 or findings.x.shape[-1] in (1, 3))
+    if result is None or not findings.changed.any() or not is_image or np.ndim(bounds.lower):
+        return None
+    order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
+    nearest = order[:_EXAMPLES]
+    middle = max(0, len(order) // 2 - _EXAMPLES // 2)
+    groups = {"nearest to the boundary": nearest, "typical": order[middle : middle + _EXAMPLES]}
+    drawing = Drawing(figsize=(7.4, 0.5 + 1.5 * len(nearest)), layout="constrained")
+    for axes, (name, rows) in zip(drawing.subplots(1, 2), groups.items(), strict=True):
+        plots.examples(findings.x[rows], result[rows], names=findings.names, bounds=tuple(bounds), axes=axes)
+        axes.set_title(name, fontsize=10)
+    path = _drawn(drawing, folder / "figures" / "examples.png")
+    note = "The change is drawn around middle grey, magnified by the factor below it."
+    shown = Figure("Examples", path, note, "Rows of an image, its magnified change and the changed image.")
+    l2 = result.l2
+    text = (
+        f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, those in the middle "
+        f"of all that were changed (about {l2[order[len(order) // 2]]:.3g})."
+    )
+    return Section("Examples: what the changes look like", [shown], text, **_method(made))
+
+
+def _storage(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
+    if not findings.storage:
+        return None
+    rows = [
+        (form, [Cell(f"{shares['adversarial']:.0%}"), Cell(f"{shares['original']:.0%}")])
+        for form, shares in findings.storage.items()
+    ]
+    columns = ["adversarial examples that still mislead", "originals that keep their label"]
+    note = f"Of {findings.changed.sum()} images that the attack changed."
+    text = (
+        "Adversarial examples lie just behind the decision boundary, so that rounding can bring them back. A change half as large "
+        "again along the same line usually survives."
+    )
+    table = Table("Stored and loaded again", "form", columns, rows, note)
+    return Section("Storage: what 8 bits and JPEG leave", [table], text, **_method(made))
+
+
+def _norms(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
+    found = findings.norms
+    if found is None:
+        return None
+    rows = [
+        (
+            layer["name"],
+            [
+                Cell(layer["kind"]),
+                Cell(f"{layer['lower']:.4g}"),
+                Cell(f"{layer['upper']:.4g}"),
+                Cell(f"{layer['activation']:.3g}"),
+            ],
+        )
+        for layer in found["layers"]
+    ]
+    note = "Both sides of the norm from L2 to L2 at the input's size, without the activation; the activation's largest slope."
+    text = (
+        f"Layer by layer the norms multiply to {found['product']:.4g}. The whole network's Lipschitz constant is at least "
+        f"{found['lower']:.4g}, attained by two inputs, and at most {found['upper']:.4g}, proved."
+    )
+    table = Table("Norms", "layer", ["kind", "at least", "at most", "activation"], rows, note)
+    return Section("Norms: how much every layer can stretch", [table], text, **_method(made))
+
+
+def _missing(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
+    if not findings.missing:
+        return None
+    rows = [(name, [Cell(reason)]) for name, reason in findings.missing.items()]
+    table = Table("Not measured", "stage", ["why"], rows, "")
+    return Section("Not measured", [table], "What this page does not tell.", **_method(made))
+
+
+def _method(made: dict[str, Any]) -> dict[str, Sequence]:
+    texts = (
+        "Minimal distortions by `ki.minimal_distortion`, method direct: a local minimum, confirmed by calling the model. Certified "
+        "distortions by `ki.certified_distortion`, norms by `ki.spectral.analyze`.",
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    kept = [(name, str(value)) for name, value in made.items() if name != "versions"]
+    return {"method": texts, "provenance": [*kept, ("versions", versions)]}
+
+
+def _drawn(drawing: Drawing, path: Path) -> Path:
+    save(drawing, path)
+    return path

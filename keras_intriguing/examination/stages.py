@@ -1,0 +1,66 @@
+"""What is measured of a model, a stage each. What cannot be measured says why."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_intriguing.attack.result import Result
+from keras_intriguing.classifiers import evaluation
+from keras_intriguing.spectral import network
+
+STAGES = ("attack", "storage", "certificates", "norms")
+JPEG_QUALITIES = (95, 75)
+
+
+def storage(model: Callable, x: np.ndarray, y: np.ndarray, result: Result) -> dict[str, dict[str, float]]:
+    """What is left of adversarial examples that are stored with 8 bits or as JPEG.
+
+    Args:
+        model: as two or more classes, of values in [0, 1].
+        x: the images [B, …].
+        y: the labels that were left [B].
+        result: of the attack on them.
+
+    Returns:
+        By form, of the images that the attack changed: `adversarial`, the share whose stored adversarial example still has
+        another label; `original`, the share of stored images that keep their label.
+    """
+    changed = result.success & (result.distortion > 0)
+    forms: dict[str, Callable[[np.ndarray], np.ndarray]] = {"8 bits": _with_8_bits}
+    if x.ndim == 4 and x.shape[-1] in (1, 3) and min(x.shape[1:3]) >= 8:
+        for quality in JPEG_QUALITIES:
+            forms[f"JPEG, quality {quality}"] = lambda images, quality=quality: _as_jpeg(images, quality)
+    found = {}
+    for form, store in forms.items() if changed.any() else ():
+        left = evaluation.labels(model, store(result.adversarial[changed])) != y[changed]
+        kept = evaluation.labels(model, store(x[changed])) == y[changed]
+        found[form] = {"adversarial": float(left.mean()), "original": float(kept.mean())}
+    return found
+
+
+def norms(model: Any, on_stage: Callable[[str], None]) -> dict[str, Any]:
+    """The norms of a model's layers and Lipschitz bounds of the whole, in JSON's types.
+
+    Raises:
+        ValueError, TypeError: they are not known of this model.
+    """
+    found = network.analyze(model, on_stage=on_stage)
+    whole = {side: getattr(found, side) for side in ("lower", "upper", "product")}
+    return {**whole, "layers": [layer.record() for layer in found.layers]}
+
+
+def _with_8_bits(images: np.ndarray) -> np.ndarray:
+    return np.rint(images * 255).astype(np.float32) / 255
+
+
+def _as_jpeg(images: np.ndarray, quality: int) -> np.ndarray:
+    stored = []
+    for image in np.rint(images * 255).astype(np.uint8):
+        file = io.BytesIO()
+        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+        picture.save(file, "JPEG", quality=quality)
+        stored.append(np.asarray(Image.open(file)).reshape(image.shape))
+    return np.stack(stored).astype(np.float32) / 255

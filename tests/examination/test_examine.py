@@ -1,0 +1,131 @@
+"""A page on one's own model."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_intriguing as ki
+from keras_intriguing.attack import parts
+from keras_intriguing.cli import main as cli
+
+
+@pytest.fixture(scope="module")
+def labels(net, net_images) -> np.ndarray:
+    """The model's own, but for the first image."""
+    y = ki.evaluation.labels(net, net_images)
+    y[0] = (y[0] + 1) % 4
+    return y
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("examination")
+
+
+@pytest.fixture(scope="module")
+def examined(net, net_images, labels, folder) -> ki.examination.Examination:
+    return ki.examine(net, net_images, labels, out=folder, names=["ant", "bee", "cat", "dog"], effort="quick")
+
+
+def test_the_page_has_every_stage_and_the_class_names(examined, folder: Path) -> None:
+    page = examined.page.read_text(encoding="utf-8")
+    assert examined.page == folder / "report.html"
+    for heading in ("Distances", "Examples", "Norms"):
+        assert f"{heading}: " in page
+    assert "Deviations from the paper" not in page
+    assert "claims" not in (folder / "REPORT.md").read_text(encoding="utf-8")
+    assert examined.findings.names == ["ant", "bee", "cat", "dog"]
+    assert "The attack changed the label of 7 of 7." in str(examined)
+
+
+def test_the_record_has_the_numbers(examined, net, net_images, labels, folder: Path) -> None:
+    record = json.loads((folder / "examination.json").read_text(encoding="utf-8"))
+    result = ki.Result.load(folder / "result.npz")
+    assert record["accuracy"] == 7 / 8
+    assert record["changed"] == 7
+    assert result.distortion[0] == 0
+    l2 = record["distances"]["found"]["‖r‖₂"]
+    assert l2["smallest"] == pytest.approx(result.l2[1:].min())
+    assert l2["mean"] == pytest.approx(result.l2[1:].mean())
+    assert record["distances"]["certified"]["‖r‖₂"]["largest"] <= l2["largest"]
+    assert record["norms"]["upper"] == pytest.approx(ki.spectral.analyze(net).upper)
+    assert 0 <= record["storage"]["8 bits"]["adversarial"] <= 1
+    assert record["storage"]["8 bits"]["original"] == 1
+    assert record["missing"] == {}
+    assert record["provenance"]["versions"]["keras"] == keras.__version__
+
+
+def test_the_same_call_measures_nothing_again(examined, net, net_images, labels, folder, monkeypatch) -> None:
+    def refuse(*arguments: object, **settings: object) -> None:
+        raise AssertionError("was measured again")
+
+    monkeypatch.setattr(parts, "minimal_distortion", refuse)
+    monkeypatch.setattr(
+        ki.examination.examine.__globals__["certified_distortion"], "__code__", refuse.__code__
+    )
+    again = ki.examine(net, net_images, labels, out=folder, effort="quick", leave_out=["norms"])
+    np.testing.assert_array_equal(again.findings.result.l2, examined.findings.result.l2)
+    with pytest.raises(AssertionError, match="measured again"):
+        ki.examine(net, net_images[1:], labels[1:], out=folder, effort="quick")
+
+
+def test_what_cannot_be_measured_is_named(net, net_images, tmp_path: Path) -> None:
+    told = []
+    found = ki.examine(
+        lambda x: 2 * net(x),
+        2 * net_images,
+        out=tmp_path,
+        bounds=(0, 2),
+        leave_out=["attack"],
+        on_progress=lambda stage, done, total: told.append(stage),
+    )
+    assert set(told) == {"certificates", "norms"}
+    assert found.findings.missing["attack"] == "left out, as asked"
+    assert "without the attack" in found.findings.missing["storage"]
+    assert "a Keras model, not function" in found.findings.missing["certificates"]
+    assert "norms" in found.findings.missing
+    assert "left out, as asked" in found.page.read_text(encoding="utf-8")
+
+
+def test_bad_input_is_said_before_work_starts(net, net_images, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match="leave_out holds norm; the stages are attack, storage, certificates, norms"
+    ):
+        ki.examine(net, net_images, out=tmp_path, leave_out=["norm"])
+    with pytest.raises(ValueError, match="names holds 1 names, but there is a class"):
+        ki.examine(net, net_images, out=tmp_path, names=["a"])
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="Cannot write"):
+        ki.examine(net, net_images, out=tmp_path / "file")
+
+
+def test_the_command(net, net_images, labels, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    model, images = tmp_path / "own.keras", tmp_path / "images.npz"
+    net.save(model)
+    np.savez(images, x=net_images, y=labels)
+    arguments = ["examine", str(model), str(images), "--out", str(tmp_path / "page"), "--count", "4"]
+    assert cli.main([*arguments, "--leave-out", "certificates", "norms", "--batch-size", "8"]) == 0
+    printed = capsys.readouterr().out
+    assert "certificates not measured: left out, as asked" in printed
+    assert "Page: " in printed
+    record = json.loads((tmp_path / "page" / "examination.json").read_text(encoding="utf-8"))
+    assert record["images"] == 4
+    assert cli.main(["examine", str(model), "nowhere", "--out", str(tmp_path / "page")]) == cli.FAILED
+    assert "there is no nowhere" in capsys.readouterr().err
+
+
+def test_a_binary_classifier(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(0.3, 0.7, (6, 4)).astype(np.float32)
+    layer = keras.layers.Dense(1, activation="sigmoid")
+    model = keras.Sequential([keras.Input((4,)), layer])
+    layer.set_weights([np.array([[1.0], [-2], [3], [-1]]), np.array([-0.5])])
+    y = ki.evaluation.labels(model, x)
+    found = ki.examine(model, x, y, out=tmp_path, effort="quick").findings
+    assert found.result.success.all()
+    assert found.accuracy == 1
+    np.testing.assert_allclose(found.certificate.l2, found.result.l2, rtol=1e-2)
+    assert tf.is_tensor(model(x))
