@@ -4,19 +4,21 @@ import dataclasses
 import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from keras_intriguing import files
 from keras_intriguing.attack import parts
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate, certified_distortion
 from keras_intriguing.classifiers.loading import as_model
-from keras_intriguing.classifiers.per_image import provenance
-from keras_intriguing.classifiers.request import checked
+from keras_intriguing.classifiers.per_image import PerImage, provenance
+from keras_intriguing.classifiers.pixels import shown as shown_bounds
+from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.examination import page, stages
 from keras_intriguing.examination.findings import Findings
 from keras_intriguing.progress import shown
 
+Kind = TypeVar("Kind", bound=PerImage)
 RESULT, CERTIFICATE, RECORD = "result.npz", "certificate.npz", "examination.json"
 
 
@@ -78,14 +80,14 @@ def examine(
         OSError: the folder cannot be written.
     """
     out = Path(out)
-    if unknown := sorted(set(leave_out) - set(stages.STAGES)):
-        raise ValueError(f"leave_out holds {', '.join(unknown)}; the stages are {', '.join(stages.STAGES)}.")
+    if unknown := sorted(set(leave_out) - set(STAGES)):
+        raise ValueError(f"leave_out holds {', '.join(unknown)}; the stages are {', '.join(STAGES)}.")
     files.require_writable(out / RECORD)
     model = as_model(model)
     request = checked(model, x, None, y, bounds, batch_size, from_probabilities)
-    label = request.label_to_leave
-    if names is not None and len(names) <= label.max():
-        raise ValueError(f"names holds {len(names)} names, but there is a class {label.max()}.")
+    last = int(max(request.before.max(), request.label_to_leave.max()))
+    if names is not None and len(names) <= last:
+        raise ValueError(f"names holds {len(names)} names, but there is a class {last}.")
     with shown(progress, "examining") as show:
 
         def tell(stage: str, done: int, total: int) -> None:
@@ -93,63 +95,108 @@ def examine(
             if on_progress:
                 on_progress(stage, done, total)
 
-        findings = Findings(request.x, label, request.before, y is not None, list(names) if names else None)
+        call = _Call(model, request, out, effort, batch_size, from_probabilities, tell)
+        named = list(names) if names else None
+        findings = Findings(request.x, request.label_to_leave, request.before, y is not None, named)
         missing = dict.fromkeys(leave_out, "left out, as asked")
-        if "attack" not in missing:
-            key = provenance(model, request.x, label=label, bounds=request.bounds)
-            del key["versions"]
-            tell("attack", 0, len(request.x))
-            settings = {"label": label, "bounds": request.bounds, "batch_size": batch_size}
-            findings.result = _kept(Result, out / RESULT, key) or parts.attack(
-                model,
-                request.x,
-                parts.Kept(out / RESULT, key),
-                lambda done: tell("attack", done, len(request.x)),
-                target=None,
-                from_probabilities=from_probabilities,
-                method="direct",
-                **settings,
-            )
-            findings.result.save(out / RESULT)
-            parts.Kept(out / RESULT, {}).remove()
-        if "storage" not in missing:
-            if findings.result is None:
-                missing["storage"] = "there are no adversarial examples without the attack"
-            elif tuple(request.bounds) != (0.0, 1.0):
-                missing["storage"] = f"bounds are {tuple(request.bounds)}, and not those of pixels in [0, 1]"
-            else:
-                tell("storage", 0, 1)
-                findings.storage = stages.storage(request.model, request.x, label, findings.result)
-        if "certificates" not in missing:
+        for stage, measure in _MEASURES.items():
             try:
-                key = provenance(model, request.x, label=label, bounds=request.bounds, effort=effort)
-                del key["versions"]
-                tell("certificates", 0, len(request.x))
-                findings.certificate = _kept(Certificate, out / CERTIFICATE, key) or certified_distortion(
-                    model,
-                    request.x,
-                    label=label,
-                    bounds=request.bounds,
-                    effort=effort,
-                    on_batch=lambda done, total: tell("certificates", done, total),
-                )
-                findings.certificate.save(out / CERTIFICATE)
-            except (ValueError, TypeError) as error:
-                missing["certificates"] = str(error)
-        if "norms" not in missing:
-            try:
-                tell("norms", 0, 1)
-                findings.norms = stages.norms(model, lambda name: tell("norms", 0, 1))
+                if stage not in missing:
+                    measure(call, findings)
             except (ValueError, TypeError, AttributeError) as error:
-                missing["norms"] = str(error)
-        findings.missing = {name: missing[name] for name in stages.STAGES if name in missing}
-        made = provenance(model, request.x, label=label, bounds=request.bounds, effort=effort)
+                if stage == "attack":
+                    raise
+                missing[stage] = str(error)
+        findings.missing = {stage: missing[stage] for stage in _MEASURES if stage in missing}
+        made = call.provenance(effort=effort)
         files.write_json(out / RECORD, findings.record(made))
         written = page.write(findings, made, request.bounds, out)
     return Examination(findings, written, out / RECORD)
 
 
-def _kept(kind: type, path: Path, key: dict[str, Any]) -> Any:
+class _Call(NamedTuple):
+    """What the stages need to know of a call."""
+
+    model: Any
+    request: Request
+    out: Path
+    effort: str
+    batch_size: int | None
+    from_probabilities: bool
+    tell: Callable[[str, int, int], None]
+
+    def provenance(self, **settings: Any) -> dict[str, Any]:
+        """Of a result of these images."""
+        label, bounds = self.request.label_to_leave, self.request.bounds
+        return provenance(self.model, self.request.x, label=label, bounds=bounds, **settings)
+
+    def key(self, **settings: Any) -> dict[str, Any]:
+        """By which a result is known as of the same call; versions may change."""
+        return {name: value for name, value in self.provenance(**settings).items() if name != "versions"}
+
+
+def _attack(call: _Call, findings: Findings) -> None:
+    request, path, key = call.request, call.out / RESULT, call.key()
+    count = len(request.x)
+    call.tell("attack", 0, count)
+    kept = parts.Kept(path, key)
+    findings.result = _kept(Result, path, key) or parts.attack(
+        call.model,
+        request.x,
+        kept,
+        lambda done: call.tell("attack", done, count),
+        target=None,
+        label=request.label_to_leave,
+        bounds=request.bounds,
+        batch_size=call.batch_size,
+        from_probabilities=call.from_probabilities,
+        method="direct",
+    )
+    findings.result.save(path)
+    kept.remove()
+
+
+def _storage(call: _Call, findings: Findings) -> None:
+    if findings.result is None:
+        raise ValueError("There are no adversarial examples without the attack.")
+    if tuple(call.request.bounds) != (0.0, 1.0):
+        raise ValueError(
+            f"Bounds are {shown_bounds(call.request.bounds)}, and not those of pixels in [0, 1]."
+        )
+    call.tell("storage", 0, 1)
+    request = call.request
+    findings.storage = stages.storage(request.model, request.x, request.label_to_leave, findings.result)
+
+
+def _certificates(call: _Call, findings: Findings) -> None:
+    request, path = call.request, call.out / CERTIFICATE
+    call.tell("certificates", 0, len(request.x))
+    findings.certificate = _kept(Certificate, path, call.key(effort=call.effort)) or certified_distortion(
+        call.model,
+        request.x,
+        label=request.label_to_leave,
+        bounds=request.bounds,
+        effort=call.effort,
+        on_batch=lambda done, total: call.tell("certificates", done, total),
+    )
+    findings.certificate.save(path)
+
+
+def _norms(call: _Call, findings: Findings) -> None:
+    call.tell("norms", 0, 1)
+    findings.norms = stages.norms(call.model, lambda name: call.tell("norms", 0, 1))
+
+
+_MEASURES: dict[str, Callable[[_Call, Findings], None]] = {
+    "attack": _attack,
+    "storage": _storage,
+    "certificates": _certificates,
+    "norms": _norms,
+}
+STAGES = tuple(_MEASURES)
+
+
+def _kept(kind: type[Kind], path: Path, key: dict[str, Any]) -> Kind | None:
     """What an earlier call has saved, if it is of the same model, images and settings."""
     try:
         result = kind.load(path)

@@ -11,7 +11,6 @@ from keras_intriguing.attack.result import Result
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.spectral import network
 
-STAGES = ("attack", "storage", "certificates", "norms")
 JPEG_QUALITIES = (95, 75)
 
 
