@@ -61,11 +61,18 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--attacked", type=int, default=256, help="how many digits (default: 256, as the paper)"
     )
+    parser.add_argument(
+        "--by-penalty",
+        type=int,
+        metavar="N",
+        help="how many of these by the penalty method too, which is slower, and certified (default: all)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of images, targets and noise (default: 0)")
     parser.add_argument(
         "--training-seeds",
         type=int,
-        choices=(1, 2, 3),
+        choices=range(1, 6),
+        metavar="1…5",
         default=1,
         help="training runs of every model; more than one need a checkout or a mirror of the zoo (default: 1)",
     )
@@ -94,6 +101,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     options.what = [name for name in chapters.NAMES if "all" in asked or name in asked]
     if options.attacked < 2:
         parser.error("--attacked must be at least 2")
+    options.by_penalty = options.attacked if options.by_penalty is None else options.by_penalty
+    if not 2 <= options.by_penalty <= options.attacked:
+        parser.error("--by-penalty must be at least 2, and no more than --attacked")
     options.out = options.out or Path("reports", options.dataset)
     given = sys.argv[1:] if arguments is None else arguments
     options.command = shlex.join(["python", "-m", "reproductions", *given])

@@ -23,6 +23,7 @@ def reproduce(options: argparse.Namespace) -> Path:
     run = Run(
         options.dataset,
         options.attacked,
+        options.by_penalty,
         options.seed,
         options.training_seeds,
         options.out,

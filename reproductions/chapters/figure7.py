@@ -10,12 +10,15 @@ from reproductions.measurements import examples
 from reproductions.measurements.examples import PENALTY, RANDOM
 from reproductions.measurements.transfer import Adversarial, Clean, Noise, Transfer
 from reproductions.presentation import cells, descriptions
-from reproductions.shared import intervals
+from reproductions.presentation.verdicts import POINTS, claim, difference
+from reproductions.shared import intervals, verdict
 from reproductions.shared.chapter import Chapter
+from reproductions.shared.effects import of_outcomes
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Measurement, Values
 from reproductions.shared.paper import PAPER
 from reproductions.shared.run import Run
+from reproductions.shared.verdict import ERROR_MARGIN
 
 PRESETS = tuple(PAPER["table1"])
 STDDEVS = (0.06, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
@@ -136,20 +139,27 @@ def _curves(run: Run, values: Values) -> Figure:
 
 def claims(run: Run, values: Values) -> list[Claim]:
     """What the accuracies say of the paper's remark."""
-    under_noise = values[noisy(_PAPER["stddev"])].errors
-    at_one = {preset: intervals.complement(under_noise[preset]) for preset in PRESETS}
-    own = max(1 - values[own_examples(preset)].errors[preset].value for preset in PRESETS)
-    keep = sum(number.low > own for number in at_one.values())
-    listed = ", ".join(f"{PAPER['presets'][p]} {100 * number.value:.0f}%" for p, number in at_one.items())
-    least = min(at_one.values(), key=lambda number: number.value)
+    under_noise = values[noisy(_PAPER["stddev"])]
+    own = {preset: values[own_examples(preset)] for preset in PRESETS}
+    more = {
+        PAPER["presets"][preset]: of_outcomes(
+            difference(own[preset].wrong[preset], under_noise.wrong[preset])
+        )
+        for preset in PRESETS
+    }
+    at_one = [intervals.complement(number) for number in under_noise.errors.values()]
+    least = min(at_one, key=lambda number: number.value)
+    left = max(1 - row.errors[preset].value for preset, row in own.items())
     return [
-        Claim(
+        claim(
             "Noise of standard deviation 1 leaves accuracy where small adversarial changes leave none",
-            "holds" if keep == len(at_one) else "does not hold" if keep == 0 else "undecided",
-            f"lowest accuracy of a model under that noise; at most {100 * own:.1f}% on its own examples",
+            verdict.greater(list(more.values()), ERROR_MARGIN),
+            more,
+            POINTS,
+            f"lowest accuracy of a model under that noise; at most {100 * left:.1f}% on its own examples",
             cells.percent(least, f"{_PAPER['accuracy']:g}%"),
-            "The paper: 51% under noise beyond recognition, none on examples of a sixteenth of that size; read as: every model "
-            f"keeps more under this noise than any on its own examples. Accuracies: {listed}.",
+            "The paper: 51% under noise beyond recognition, none on examples of a sixteenth of that size; read as: every model is "
+            "right about more images under this noise than about its own examples of them. More accuracy under noise:",
         )
     ]
 

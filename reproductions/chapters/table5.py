@@ -8,7 +8,7 @@ import keras_intriguing as ki
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
 from reproductions.measurements import norms
 from reproductions.measurements.norms import AlexNetLayerNorms, LayerNorms, NetworkNorms, PresetNorms
-from reproductions.shared import imagenette
+from reproductions.shared import imagenette, verdict
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.measurement import Measurement, Values
 from reproductions.shared.paper import PAPER
@@ -214,7 +214,7 @@ def _printed_formula(rows: list[LayerNorms]) -> Claim:
     largest = max((row.lower / paper for row, paper in strided), default=None)
     return Claim(
         "The formula of §4.3 bounds the norm of convolutions with a stride",
-        "does not hold" if exceeded else "holds" if strided else "undecided",
+        verdict.without_exception(len(exceeded), len(strided)),
         "largest norm that is attained, over the printed bound",
         Cell("none" if largest is None else f"{largest:.3g}"),
         f"As printed, with the factor Δ⁻². {len(exceeded)} of {len(strided)} strided convolutions exceed it"
@@ -228,7 +228,7 @@ def _corrected_formula(rows: list[LayerNorms]) -> Claim:
     closest = max((lower / supremum for lower, supremum in known), default=math.nan)
     return Claim(
         "With the factor Δ⁻¹ it does, at the image's real size",
-        "does not hold" if exceeded else "holds" if known else "undecided",
+        verdict.without_exception(exceeded, len(known)),
         "largest norm that is attained, over the corrected bound",
         Cell(f"{closest:.3f}"),
         f"{exceeded} of {len(known)} convolutions exceed the supremum over frequencies.",
@@ -242,7 +242,7 @@ def _pooling(rows: list[LayerNorms]) -> Claim:
     largest = max((row.lower for row in pools), default=math.nan)
     return Claim(
         "Max-pooling layers are contractive",
-        "does not hold" if stretching else "holds" if pools else "undecided",
+        verdict.without_exception(len(stretching), len(pools)),
         "largest factor by which a pair of inputs is stretched",
         Cell(f"{largest:.4g}"),
         f"§4.3. {len(stretching)} of {len(pools)} max-pooling layers stretch some pair of inputs.",

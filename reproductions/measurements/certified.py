@@ -1,6 +1,7 @@
 """Certified distortions of the attacked digits."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Certified:
 
 @dataclasses.dataclass(frozen=True)
 class CertifiedDistortion(Measurement[Certified]):
-    """Over the training runs of a preset."""
+    """Of as many digits as the penalty method attacks, over the training runs of a preset."""
 
     preset: str
 
@@ -28,8 +29,12 @@ class CertifiedDistortion(Measurement[Certified]):
         """The training runs."""
         return run.trained(self.preset)
 
+    def settings(self, run: Run) -> dict[str, Any]:
+        """How many of the digits."""
+        return {"certified": run.by_penalty}
+
     def measure(self, run: Run) -> Certified:
         """See `Certified`."""
-        images = run.attacked[0]
+        images = run.attacked[0][: run.by_penalty]
         proved = [ki.certified_distortion(run.model(p), images) for p in run.trained(self.preset)]
         return Certified(intervals.mean(np.stack([p.distortion for p in proved])))

@@ -20,11 +20,13 @@ class Distortions:
         distortion: mean root mean square of the change, where it succeeded.
         success: share of the images on which it succeeded.
         survives_rounding: share of the images that are misclassified as asked after rounding to 256 grey levels.
+        each: every distortion, float16 [runs, images]; NaN where the attack failed.
     """
 
     distortion: Number
     success: Number
     survives_rounding: Number
+    each: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +56,10 @@ class AverageDistortion(Measurement[Distortions]):
             np.stack([e.arrays[field] for e in made])
             for field in ("success", "distortion", "survives_rounding")
         )
+        found = np.where(success, sizes, np.nan)
         return Distortions(
-            intervals.mean(np.where(success, sizes, np.nan)),
+            intervals.mean(found),
             intervals.share_of(success.astype(float)),
             intervals.share_of(rounded.astype(float)),
+            found.astype(np.float16),
         )

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 import keras_intriguing as ki
 from reproductions.shared import intervals
 from reproductions.shared.intervals import Number
@@ -10,7 +12,18 @@ from reproductions.shared.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
-class Errors(Measurement[dict[str, Number]]):
+class ErrorRate(Number):
+    """Of the images of a split.
+
+    Attributes:
+        wrong: 1 for every image that is misclassified, else 0; float16 [runs, images].
+    """
+
+    wrong: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Errors(Measurement[dict[str, ErrorRate]]):
     """By split, of those that the run's data set has; over the training runs of a preset."""
 
     preset: str
@@ -20,13 +33,14 @@ class Errors(Measurement[dict[str, Number]]):
         """The training runs."""
         return run.trained(self.preset)
 
-    def measure(self, run: Run) -> dict[str, Number]:
+    def measure(self, run: Run) -> dict[str, ErrorRate]:
         """See the class."""
         found = {}
         for split in self.splits:
             if split == "test" and run.dataset == "mnist5k":
                 continue  # it has training images only
             x, y = run.load(split)
-            shares = [ki.evaluation.error(run.model(p), x, y) for p in run.trained(self.preset)]
-            found[split] = intervals.share(shares, len(x))
+            labels = np.stack([ki.evaluation.labels(run.model(p), x) for p in run.trained(self.preset)])
+            wrong = (labels != y).astype(float)
+            found[split] = ErrorRate(**vars(intervals.share_of(wrong)), wrong=wrong.astype(np.float16))
         return found

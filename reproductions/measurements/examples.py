@@ -86,16 +86,21 @@ class DigitAttack(Attack):
     targets: str
 
     def attacked(self, run: Run) -> np.ndarray:
-        """The run's."""
-        return run.attacked[0]
+        """The run's, or as many of them as are attacked by this method."""
+        return run.attacked[0][: attacked_by(run, self.method)]
 
     def target(self, run: Run) -> np.ndarray | None:
         """The run's random classes, or none."""
-        return run.targets if self.targets == RANDOM else None
+        return run.targets[: attacked_by(run, self.method)] if self.targets == RANDOM else None
 
     def settings(self, run: Run) -> dict[str, Any]:
         """The kind of targets too."""
         return {"targets": self.targets, **super().settings(run)}
+
+
+def attacked_by(run: Run, method: str) -> int:
+    """How many of the run's digits a method attacks."""
+    return run.by_penalty if method == PENALTY else run.images
 
 
 def on_digits(preset: str, method: str, targets: str) -> DigitAttack:

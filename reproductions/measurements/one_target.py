@@ -80,6 +80,7 @@ class Targeted:
         distortion: mean root mean square of the change, where it succeeded.
         success: share of the photographs on which it succeeded.
         evaluations: of the model and its gradient, on average.
+        each: every distortion, float16 [runs, photographs]; NaN where the attack failed.
         target: the share that is of the class, in files.
         wrong: the share that is of a wrong class, in files.
         peak_mib: the most memory that a process which attacked had held.
@@ -88,6 +89,7 @@ class Targeted:
     distortion: Number
     success: Number
     evaluations: float
+    each: np.ndarray
     target: Survival
     wrong: Survival
     peak_mib: int
@@ -121,10 +123,12 @@ class OneTarget(Measurement[Targeted]):
         presets, made = self.presets(run), [examples.load(run, one) for one in self.needs(run)]
         success = np.stack([e.arrays["success"] for e in made])
         sizes = np.stack([e.arrays["distortion"] for e in made])
+        found = np.where(success, sizes, np.nan)
         return Targeted(
-            intervals.mean(np.where(success, sizes, np.nan)),
+            intervals.mean(found),
             intervals.share_of(success.astype(float)),
             float(np.mean([e.arrays["backward_passes"] for e in made])),
+            found.astype(np.float16),
             survival(run, presets, x, made, lambda labels: labels == target_class(run)),
             survival(run, presets, x, made, lambda labels: labels != y),
             max(e.file.peak_mib for e in made),

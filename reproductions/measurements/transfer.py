@@ -87,7 +87,7 @@ class Change(enum.StrEnum):
 
     def applied(self, run: Run, adversarial: np.ndarray) -> np.ndarray:
         """The images."""
-        x = run.attacked[0]
+        x = run.attacked[0][: len(adversarial)]
         if self is Change.NOISE:
             noise = ki.transfer.gaussian_noise(x, 1.0, run.seed)
             return ki.transfer.rescaled(x, noise, ki.transfer.distortion(x, adversarial))
@@ -129,12 +129,15 @@ class TransferRow:
             itself, over its runs.
         distortion: average root mean square of the change.
         exist: share of the images on which the attack succeeded.
+        wrong: by preset, which images are misclassified: 1 or 0, NaN where there is no example; float16 [attacked runs,
+            evaluated runs, images], of the attacked preset itself [1, runs, images].
         other_run: the error of the attacked preset's other training runs, where there are several.
     """
 
     errors: dict[str, Number]
     distortion: Number
     exist: float
+    wrong: dict[str, np.ndarray]
     other_run: Number | None = None
 
 
@@ -160,17 +163,25 @@ class Transfer(Measurement[TransferRow]):
 
     def measure(self, run: Run) -> TransferRow:
         """See `TransferRow`."""
-        x, perturbed = run.attacked[0], self.source.perturbed(run)
+        perturbed = self.source.perturbed(run)
+        x = run.attacked[0][: perturbed.images.shape[1]]
         rms = np.stack([ki.transfer.distortion(x, images) for images in perturbed.images])
         others = None
         if len(perturbed.runs) > 1:
             others = intervals.share_of(misclassified(run, perturbed, perturbed.runs, other_runs=True))
+        wrong = {m: misclassified(run, perturbed, run.trained(m)) for m in self.models}
         return TransferRow(
-            {m: intervals.share_of(misclassified(run, perturbed, run.trained(m))) for m in self.models},
+            {m: intervals.share_of(pairs) for m, pairs in wrong.items()},
             intervals.mean(np.where(perturbed.success, rms, np.nan)),
             float(np.mean(perturbed.success)),
+            {m: _by_run(pairs, len(run.trained(m))) for m, pairs in wrong.items()},
             others,
         )
+
+
+def _by_run(pairs: np.ndarray, evaluated: int) -> np.ndarray:
+    """See `TransferRow.wrong`."""
+    return pairs.reshape(-1, evaluated, pairs.shape[-1]).astype(np.float16)
 
 
 def misclassified(
@@ -190,6 +201,6 @@ def misclassified(
 
     def wrong(i: int, model: str) -> np.ndarray:
         labels = ki.evaluation.labels(run.model(model), perturbed.images[i])
-        return np.where(perturbed.success[i], labels != run.attacked[1], np.nan)
+        return np.where(perturbed.success[i], labels != run.attacked[1][: len(labels)], np.nan)
 
     return np.stack([wrong(i, model) for i, model in pairs])

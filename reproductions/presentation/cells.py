@@ -54,7 +54,7 @@ def transfer(row: TransferRow, models: Sequence[str], paper: Sequence[float] | N
     return [*errors, distortion(row.distortion, rms)]
 
 
-def source_name(preset: str, row: TransferRow, images: int) -> str:
+def source_name(preset: str, row: TransferRow) -> str:
     """The name of the attacked model, with the number of examples where some attacks failed."""
-    exist = row.exist
+    exist, images = row.exist, row.wrong[preset].shape[-1]
     return PAPER["presets"][preset] + (f" ({100 * exist:.1f}% of {images} succeeded)" if exist < 1 else "")

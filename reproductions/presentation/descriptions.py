@@ -12,8 +12,11 @@ def attacked(run: Run) -> str:
         if run.training_seeds > 1
         else "one training run a model"
     )
+    fewer = (
+        f", the first {run.by_penalty:,} of them by the penalty method" if run.by_penalty < run.images else ""
+    )
     return (
-        f"{run.images} MNIST {_split(run)} images (seed {run.seed}, not only those that are correctly classified; "
+        f"{run.images:,} MNIST {_split(run)} images{fewer} (seed {run.seed}, not only those that are correctly classified; "
         f"{seeds})"
     )
 

@@ -22,8 +22,9 @@ class Run:
     Attributes:
         dataset: `mnist` (attacks its test images) or `mnist5k` (attacks training images; it has no others).
         images: how many are attacked.
+        by_penalty: how many of these, the first, by the penalty method too, which is slower, and certified.
         seed: of the choice of images, of their random targets and of the noise.
-        training_seeds: how many training runs of every model are measured, 1 to 3, where the zoo has them.
+        training_seeds: how many training runs of every model are measured, as far as the zoo has them.
         out: folder of records, examples and the report.
         data_dir: see `ki.data.load`.
         command: that repeats the run.
@@ -35,6 +36,7 @@ class Run:
 
     dataset: str
     images: int
+    by_penalty: int
     seed: int
     training_seeds: int
     out: Path

@@ -93,7 +93,7 @@ def copied(tmp_path: Path) -> dict[str, Path]:
 
 
 def planned(name: str, out: Path) -> list[Measurement]:
-    return chapters.load(name).measurements(Run("mnist5k", 4, 0, 1, out, None, ""))
+    return chapters.load(name).measurements(Run("mnist5k", 4, 4, 0, 1, out, None, ""))
 
 
 def hashes(planned: list[Measurement], of: Code) -> list[str]:
@@ -138,7 +138,7 @@ def test_how_values_are_shown_decides_no_record(tmp_path: Path) -> None:
 def test_a_record_is_found_again_after_a_comment_and_not_after_a_change(
     copied: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, errors = Run("mnist5k", 4, 0, 1, tmp_path, None, ""), table1.errors("fc10_mnist_decay1")
+    run, errors = Run("mnist5k", 4, 4, 0, 1, tmp_path, None, ""), table1.errors("fc10_mnist_decay1")
     values, path = measured(run, errors), tmp_path / "records" / f"{errors.name}.json"
     written = path.read_bytes()
     comment(copied)

@@ -113,7 +113,7 @@ def test_images_are_in_random_order_and_all_there(
     tmp_path: Path, mnist5k, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ki.data, "load", lambda *_: mnist5k)
-    run = Run("mnist5k", 256, 0, 1, tmp_path, None, "")
+    run = Run("mnist5k", 256, 256, 0, 1, tmp_path, None, "")
     x, y = coherence.images(run)
     assert np.array_equal(np.sort(y), np.sort(mnist5k[1]))
     assert len(set(y[:50])) == 10
@@ -121,7 +121,7 @@ def test_images_are_in_random_order_and_all_there(
 
 
 def test_untrained_nets_have_their_recipes_starting_weights(tmp_path: Path) -> None:
-    run = Run("mnist5k", 256, 0, 1, tmp_path, None, "")
+    run = Run("mnist5k", 256, 256, 0, 1, tmp_path, None, "")
     start = ki.models.FC100_100_10()
     ki.training.initialize(start, 0)
     net = coherence.model(run, Layer("fc100_100_10_mnist_p2", "hidden1", trained=False))

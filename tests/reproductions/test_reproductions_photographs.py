@@ -190,19 +190,21 @@ def test_too_few_that_are_correctly_classified_are_said(
 @pytest.mark.parametrize(
     ("success", "low", "high", "verdict"),
     [
-        (1, 0.5, 1.9, "holds"),
-        (1, 1.9, 2.1, "undecided"),
-        (1, 2.1, 3, "does not hold"),
+        (1, 0.5, 3.9, "holds"),
+        (1, 3.9, 4.1, "undecided"),
+        (1, 4.1, 5, "does not hold"),
         (0.9, 0.5, 1.9, "does not hold"),
     ],
 )
-def test_examples_are_close_below_two_grey_levels(
+def test_examples_are_close_below_four_grey_levels(
     success: float, low: float, high: float, verdict: str, tmp_path: Path
 ) -> None:
     size = Number((low + high) / 510, low / 255, high / 255, 64, [])
-    measured = Targeted(size, Number(success, success, success, 64, []), 0.0, {}, {}, 0)
+    each = np.linspace(-1, 1, 64) * (high - low) / 2 / 255 * 64**0.5 / 1.15 + size.value
+    each[: round((1 - success) * 64)] = np.nan
+    measured = Targeted(size, Number(success, success, success, 64, []), 0.0, each[None], {}, {}, 0)
     values = Values({figure5.by(method): measured for method in (PENALTY, DIRECT)})
-    (claim,) = figure5.claims(Run("mnist5k", 4, 0, 1, tmp_path, None, ""), values)
+    (claim,) = figure5.claims(Run("mnist5k", 4, 4, 0, 1, tmp_path, None, ""), values)
     assert claim.verdict == verdict
 
 

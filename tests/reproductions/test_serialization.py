@@ -4,6 +4,7 @@ import dataclasses
 import json
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from reproductions.shared.intervals import Number
@@ -39,3 +40,13 @@ def test_values_come_back(kind: Any, value: Any) -> None:
 def test_numbers_are_objects_by_their_fields() -> None:
     assert to_json(NUMBER) == {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10, "runs": [0.5, 0.5]}
     assert "left_out" not in to_json(VALUE)
+
+
+def test_arrays_are_compressed_and_come_back() -> None:
+    outcomes = np.zeros((2, 5000), np.float16)
+    outcomes[:, 7], outcomes[1, 9] = 1, np.nan
+    stored = json.loads(json.dumps(to_json({"a": outcomes})))
+    assert len(stored["a"]["zlib"]) < 150
+    found = from_json(dict[str, np.ndarray], stored)["a"]
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, outcomes)

@@ -50,7 +50,7 @@ def measure(run: Run) -> Values:
 
 
 def run(out: Path, weights: Path | None = None) -> Run:
-    return Run("mnist5k", 4, 0, 1, out, None, "command", alexnet=weights)
+    return Run("mnist5k", 4, 4, 0, 1, out, None, "command", alexnet=weights)
 
 
 def test_it_has_the_papers_figures_beside_both_formulas_and_the_bracket(
