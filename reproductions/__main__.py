@@ -5,14 +5,18 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras_intriguing as ki
 from reproductions import chapters
 
+if TYPE_CHECKING:
+    from reproductions.shared.run import Run
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs what was asked; returns the exit status."""
-    options = _options(arguments)
+    options = parse(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no word from TensorFlow of what the machine lacks
     try:
         ki.files.require_writable(options.out / "report.html")
@@ -23,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
         if "tensorflow" not in sys.modules:
             ki.keep_compiled()
         print("Loading TensorFlow …")
+        if options.stale:
+            return _say_stale(options.out)
         from reproductions import job
 
         page = job.reproduce(options)
@@ -39,7 +45,26 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
+def _say_stale(folder: Path) -> int:
+    """Lists the records that this tree would measure anew; the exit status is 1 if there are any."""
+    from reproductions import job, staleness
+
+    def run_of(command: str) -> "Run":
+        return job.run_of(parse(shlex.split(command)[3:]))
+
+    found = staleness.stale(folder, run_of)
+    for name, changed in found.items():
+        print(f"{name}: {', '.join(changed)}")
+    print(
+        f"{len(found)} records of {folder} are not of this tree."
+        if found
+        else f"All records of {folder} are."
+    )
+    return 1 if found else 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of a command line, of this process if none is given."""
     others = [name for name, by_default in chapters.BY_DEFAULT.items() if not by_default]
     parser = argparse.ArgumentParser(
         prog="python -m reproductions",
@@ -75,6 +100,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         metavar="1…5",
         default=1,
         help="training runs of every model; more than one need a checkout or a mirror of the zoo (default: 1)",
+    )
+    parser.add_argument(
+        "--stale",
+        action="store_true",
+        help="measure nothing, but list the records in --out that other code or other presets have made",
     )
     parser.add_argument("--out", type=Path, help="folder of records and report (default: reports/DATASET)")
     parser.add_argument(

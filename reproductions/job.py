@@ -20,19 +20,7 @@ from reproductions.shared.run import Run
 def reproduce(options: argparse.Namespace) -> Path:
     """Measures the chapters that the command line asks for; returns the path of the report's HTML page."""
     chosen = [chapters.load(name) for name in options.what]
-    run = Run(
-        options.dataset,
-        options.attacked,
-        options.by_penalty,
-        options.seed,
-        options.training_seeds,
-        options.out,
-        options.data_dir,
-        options.command,
-        alexnet=options.alexnet,
-        photographs=options.images,
-        skip_unreadable=options.skip_unreadable,
-    )
+    run = run_of(options)
     _require_inputs(run, chosen)
     planned = {one.name for chapter in chosen for one in chapter.measurements(run)}
     begun: set[str] = set()
@@ -48,6 +36,23 @@ def reproduce(options: argparse.Namespace) -> Path:
             _keep(run, chapter)
         bar.update(task, completed=len(planned), description="report")
     return _write(run)
+
+
+def run_of(options: argparse.Namespace) -> Run:
+    """The run that a command line asks for."""
+    return Run(
+        options.dataset,
+        options.attacked,
+        options.by_penalty,
+        options.seed,
+        options.training_seeds,
+        options.out,
+        options.data_dir,
+        options.command,
+        alexnet=options.alexnet,
+        photographs=options.images,
+        skip_unreadable=options.skip_unreadable,
+    )
 
 
 def _require_inputs(run: Run, chosen: list[Chapter]) -> None:

@@ -40,7 +40,7 @@ measurements  bench
 presentation
 coherence
 chapters
-job
+job  staleness
 __main__  __init__
 """
 

@@ -3,8 +3,7 @@
 import dataclasses
 
 from keras_intriguing.report import Claim, Section
-from reproductions.coherence import claims as coherence_claims
-from reproductions.coherence import figures, kinds, photographs, tables
+from reproductions.coherence import figures, hypothesis, kinds, photographs, tables
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.measurement import Values
 from reproductions.shared.run import Run
@@ -20,8 +19,16 @@ def _section(run: Run, values: Values) -> Section:
 
 
 def _claims(run: Run, values: Values) -> list[Claim]:
-    """What the comparisons say of the paper's first claim, on photographs."""
-    return coherence_claims.claims_on_photographs(photographs.records(values))
+    """What the last hidden layer says of the paper's first claim, on photographs."""
+    layer = photographs.LAYERS[0]
+    found = hypothesis.decided({layer: [photographs.records(values)[layer]]}, f"the directions of {layer}")
+    return [
+        dataclasses.replace(
+            found,
+            statement="On photographs, too, units and random directions are equally alike",
+            evidence=f"{found.evidence} Of this one network: only its directions are taken as drawn.",
+        )
+    ]
 
 
 CHAPTER = Chapter("figure4", lambda run: photographs.plan(), _section, _claims, photographs=True)

@@ -5,9 +5,8 @@ import math
 import numpy as np
 
 from keras_intriguing.report import Figure, figures
-from reproductions.coherence import tables
-from reproductions.coherence.claims import Records
-from reproductions.coherence.comparisons import LayerRecord
+from reproductions.coherence import hypothesis, tables
+from reproductions.coherence.comparisons import LayerRecord, Nets, Records
 from reproductions.coherence.kinds import (
     KINDS,
     LEARNING,
@@ -27,6 +26,29 @@ _COLUMNS = (
     ("without the mean", OFF_MEAN_UNITS, OFF_MEAN),
     ("whitened", WHITE_UNITS, WHITE),
 )
+
+
+def by_network(run: Run, nets: Nets) -> Figure:
+    """The primary hypothesis: the difference in every network, their mean, and the margin."""
+    rows = []
+    for name, runs in nets.items():
+        found = hypothesis.of_net(runs)
+        rows.append((name, (found.value, found.low, found.high)))
+    mean = hypothesis.effect(nets)
+    rows.append(("mean over networks", (mean.value, *mean.interval())))
+    path = run.out / "figures" / "directions-networks.png"
+    label = "score of units minus score of random directions"
+    figures.differences(path, rows, hypothesis.MARGIN, label)
+    note = (
+        f"Last hidden layers. Grey: differences below {hypothesis.MARGIN:g}, which was fixed before as none worth speaking of. 95% "
+        "intervals: of a network over its directions, of the mean over networks too."
+    )
+    below, above = (sum(one[0] < 0 for _, one in rows[:-1]), sum(one[0] > 0 for _, one in rows[:-1]))
+    alt = (
+        f"{len(rows) - 1} networks' differences with intervals: {above} above zero, {below} below; last their mean, "
+        f"{mean.value:+.3f}."
+    )
+    return Figure("Units minus random directions, by network", path, note, alt)
 
 
 def mean_scores(run: Run, trained: Records) -> Figure:

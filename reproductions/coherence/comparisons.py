@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,6 @@ from reproductions.shared.measurement import Measurement, Values
 from reproductions.shared.run import Run
 
 DRAWS = 2000  # of the bootstrap
-# more than 20 times the tests of a full run: with fewer, Holm's correction would leave no p below 0.05
-PERMUTATIONS = 50_000
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 STEP = 1e-4  # in which the directions' own scores are kept
 
@@ -52,15 +51,11 @@ class Comparison:
         difference: of the means.
         low: end of its 95% interval.
         high: the other end.
-        delta: Cliff's δ.
-        p: of a permutation test, not corrected.
     """
 
     difference: float
     low: float
     high: float
-    delta: float
-    p: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +109,13 @@ class LayerRecord:
         return STEP * np.array(self.scores[kind].split(), float)
 
 
+Records = Mapping[str, LayerRecord]  # of layers, by key
+Nets = Mapping[str, Sequence[LayerRecord]]  # of a layer in every training run, by network
+
+
 def settings(k: int) -> dict[str, int]:
     """What decides a record beside images and nets."""
-    return {"k": k, "random": kinds.RANDOM_COUNT, "draws": DRAWS, "permutations": PERMUTATIONS}
+    return {"k": k, "random": kinds.RANDOM_COUNT, "draws": DRAWS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,20 +139,40 @@ class LayerCoherence(Measurement[LayerRecord]):
     def measure(self, run: Run) -> LayerRecord:
         """See `LayerRecord`."""
         found = coherence.measured(run, self.layer)
-        if not self.layer.trained:
+        if not self.layer.trained or self.layer.preset not in coherence.PRESETS:
             return layer_record(self.layer, found, run.seed)
         untrained = self.layer.untrained
         return layer_record(self.layer, found, run.seed, coherence.measured(run, untrained), untrained.key)
 
 
 def plan(run: Run) -> list[LayerCoherence]:
-    """The measurements of all layers, trained and not."""
-    return [LayerCoherence(f"directions/{layer.key}", layer) for layer in coherence.layers(run)]
+    """The measurements of all layers, trained and not, and of the last ones of further training runs."""
+    others = [layer for net in coherence.last_layers(run).values() for layer in net]
+    return [_planned(layer) for layer in dict.fromkeys([*coherence.layers(run), *others])]
 
 
-def records(run: Run, values: Values) -> dict[str, LayerRecord]:
-    """The values of `plan` by key."""
-    return {one.layer.key: values[one] for one in plan(run)}
+def _planned(layer: Layer) -> LayerCoherence:
+    return LayerCoherence(f"directions/{layer.key}", layer)
+
+
+def records(run: Run, values: Values) -> Records:
+    """Of all layers of the first training runs, by key."""
+    return {layer.key: values[_planned(layer)] for layer in coherence.layers(run)}
+
+
+def last_layers(run: Run, values: Values) -> Nets:
+    """Of every network's last hidden layer."""
+    nets = coherence.last_layers(run)
+    return {name: [values[_planned(layer)] for layer in layers] for name, layers in nets.items()}
+
+
+def by_net(records: Records) -> dict[str, list[str]]:
+    """The keys of the trained layers of every net, from below."""
+    nets: dict[str, list[str]] = {}
+    for key, record in records.items():
+        if record.trained:
+            nets.setdefault(record.preset, []).append(key)
+    return nets
 
 
 def layer_record(
@@ -209,7 +228,7 @@ def _packed(found: Measured, kind: str) -> str:
 def compared(groups: dict[str, tuple[np.ndarray, np.ndarray]], seed: int) -> dict[str, dict[str, Comparison]]:
     """Every pair of groups of scores [n, scores], by score.
 
-    Pairs of the same sizes are tested with the same exchanges, at once.
+    Pairs of the same sizes are resampled at once.
     """
     found: dict[str, dict[str, Comparison]] = {}
 
@@ -224,8 +243,6 @@ def compared(groups: dict[str, tuple[np.ndarray, np.ndarray]], seed: int) -> dic
             "difference": ours.mean(axis=0) - theirs.mean(axis=0),
             "low": low,
             "high": high,
-            "delta": resampling.cliffs_delta(ours, theirs),
-            "p": resampling.permutation_p(ours, theirs, PERMUTATIONS, seed),
         }
         for i, (name, score) in enumerate(itertools.product(names, SCORES)):
             one = Comparison(**{c: float(values[i]) for c, values in columns.items()})

@@ -1,39 +1,39 @@
 """Mean differences of scores over several layers, whose directions are not independent draws."""
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from reproductions.coherence import kinds
 from reproductions.coherence.comparisons import STEP, LayerRecord
-from reproductions.coherence.kinds import UNIT_KINDS, UNITS
+from reproductions.coherence.kinds import (
+    OFF_MEAN,
+    OFF_MEAN_UNITS,
+    RANDOM,
+    UNIT_KINDS,
+    UNITS,
+    WHITE,
+    WHITE_UNITS,
+)
 
-MARGIN = 0.05  # of the way from chance to the best: a smaller difference is none worth speaking of
-LEVEL = 0.05
-MORE, LESS, ALIKE, UNDECIDED = "more", "less", "alike", "undecided"
 
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """A difference of mean scores with its 95% interval and p."""
+class Estimate(NamedTuple):
+    """A difference of mean scores, and its standard deviation over the directions that were drawn."""
 
     value: float
-    low: float
-    high: float
-    p: float
+    deviation: float
 
     @property
-    def verdict(self) -> str:
-        """`alike` where the whole interval is within the margin; else `more` or `less` coherent where p decides."""
-        if self.low > -MARGIN and self.high < MARGIN:
-            return ALIKE
-        if not self.p < LEVEL:
-            return UNDECIDED
-        return MORE if self.value > 0 else LESS
+    def low(self) -> float:
+        """The lower end of its normal 95% interval."""
+        return self.value - 1.96 * self.deviation
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        return self.value + 1.96 * self.deviation
 
 
 class Term(NamedTuple):
@@ -96,8 +96,15 @@ def before(contrast: Contrast) -> Contrast:
     return Contrast(f"{contrast.name}, untrained", [], contrast.trained)
 
 
+RAW = difference(UNITS, RANDOM)
+OFF = difference(OFF_MEAN_UNITS, OFF_MEAN)
+WHITENED = difference(WHITE_UNITS, WHITE)
+LEARNED = learned(RANDOM)
+LEARNED_WHITENED = learned_difference(WHITE_UNITS, WHITE)
+
+
 def estimate(terms: Sequence[Term]) -> Estimate:
-    """The sum of weighted mean scores, with the normal interval and p of directions drawn once for all layers.
+    """The sum of weighted mean scores, of directions drawn once for all layers.
 
     Layers of one width have the same random vectors, and nets that start alike have units that start alike. So what
     is drawn is a number of a direction, which stands for that direction in all layers of a width, trained or not: the
@@ -116,27 +123,4 @@ def estimate(terms: Sequence[Term]) -> Estimate:
         drawn = kind in UNIT_KINDS, len(record.scores_of(UNITS))
         deviations[drawn] = deviations.get(drawn, 0) + deviation
     variance = rounding + sum(d @ d / (len(d) * (len(d) - 1)) for d in deviations.values())
-    error = math.sqrt(variance)
-    return Estimate(
-        float(value),
-        float(value - 1.96 * error),
-        float(value + 1.96 * error),
-        math.erfc(abs(value) / error / math.sqrt(2)),
-    )
-
-
-class Heterogeneity(NamedTuple):
-    """Whether layers differ by more than their intervals let expect: Cochran's Q, its degrees of freedom, and p."""
-
-    q: float
-    freedom: int
-    p: float
-
-
-def heterogeneity(layers: Sequence[Estimate]) -> Heterogeneity:
-    """Cochran's test. It takes layers for independent; where they vary together, it finds differences less often."""
-    values = np.array([one.value for one in layers])
-    weights = np.array([((one.high - one.low) / (2 * 1.96)) ** -2 for one in layers])
-    q = float(weights @ (values - np.average(values, weights=weights)) ** 2)
-    freedom = len(layers) - 1
-    return Heterogeneity(q, freedom, float(stats.chi2.sf(q, freedom)) if freedom else 1.0)
+    return Estimate(float(value), math.sqrt(variance))

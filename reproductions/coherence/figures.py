@@ -8,7 +8,7 @@ from keras_intriguing.directions import MEASURES
 from keras_intriguing.report import Cell, Figure, Section, Table, figures
 from reproductions.coherence import measure as coherence
 from reproductions.coherence import photographs
-from reproductions.coherence.claims import Records
+from reproductions.coherence.comparisons import Records
 from reproductions.coherence.kinds import UNITS
 from reproductions.coherence.measure import K
 from reproductions.coherence.panels import PRESET, LayerPanel

@@ -57,6 +57,15 @@ def layers(run: Run) -> list[Layer]:
     return [*found, *dict.fromkeys(layer.untrained for layer in found)]
 
 
+def last_layers(run: Run) -> dict[str, list[Layer]]:
+    """The last hidden layer of every MNIST net that has one, in all of its training runs."""
+    found = {}
+    for preset in PRESETS:
+        if hidden := ki.directions.hidden_layers(run.model(preset)):
+            found[preset] = [Layer(one, hidden[-1], trained=True) for one in run.trained(preset)]
+    return found
+
+
 @functools.cache
 def images(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """All images and labels of the data set, test images where it has them, in random order.

@@ -4,18 +4,8 @@ from collections.abc import Sequence
 
 from keras_intriguing.report import Cell, Table
 from reproductions.coherence import contrasts
-from reproductions.coherence.claims import (
-    LEARNED_WHITENED,
-    OFF,
-    RAW,
-    WHITENED,
-    Difference,
-    Differences,
-    Records,
-    by_net,
-    shown_p,
-)
-from reproductions.coherence.comparisons import LayerRecord
+from reproductions.coherence.comparisons import Comparison, LayerRecord, Records, by_net
+from reproductions.coherence.contrasts import LEARNED_WHITENED, OFF, RAW, WHITENED
 from reproductions.coherence.kinds import KINDS, LEARNING, PAIRS, RANDOM, UNITS, comparison, learned
 from reproductions.coherence.measure import OVERALL
 from reproductions.coherence.photographs import K as PHOTOGRAPHS_K
@@ -28,29 +18,30 @@ _MEASURED = {
 }
 
 
-def verdicts(title: str, records: Records, differences: Differences, note: str) -> Table:
-    """How alike the images of units and of other directions are, by layer."""
+def by_layer(records: Records) -> Table:
+    """How alike the images of units and of other directions are."""
     columns = ["score, units", "score, random", *(comparison(a, b) for a, b in PAIRS)]
     rows = [
         (
             name(record),
             [
                 *(_score(record, kind) for kind in (UNITS, RANDOM)),
-                *(_difference(differences.of(key, comparison(a, b))) for a, b in PAIRS),
+                *(_difference(record.comparisons[comparison(a, b)][OVERALL]) for a, b in PAIRS),
             ],
         )
-        for key, record in records.items()
+        for record in records.values()
     ]
-    return Table(title, "layer (directions)", columns, rows, note)
+    note = "Differences with 95% intervals by bootstrap over directions, not corrected for their number."
+    return Table("Units compared with other directions, by layer", "layer (directions)", columns, rows, note)
 
 
-def learning(records: Records, differences: Differences) -> Table:
+def learning(records: Records) -> Table:
     """What training adds, by layer."""
     names = [learned(kind) for kind in LEARNING]
     rows = [
         (
             name(record),
-            [*(_difference(differences.of(key, name)) for name in names), _gained(records, key)],
+            [*(_difference(record.comparisons[name][OVERALL]) for name in names), _gained(records, key)],
         )
         for key, record in records.items()
         if record.trained
@@ -91,11 +82,13 @@ def by_depth(records: Records) -> Table:
         if keys
     ]
     note = (
-        "Mean differences over hidden layers, with normal 95% intervals that are not corrected. An untrained layer counts as "
-        "often as the networks that start from it."
+        "Mean differences over hidden layers, with normal 95% intervals over the directions that were drawn, which take the networks "
+        "as given and are not corrected. Without the mean: units and random directions made uncorrelated with the mean activation. "
+        "Whitened: in the space in which no direction has more variance than another. An untrained layer counts as often as the "
+        "networks that start from it."
     )
     return Table(
-        "Differences by depth",
+        "Explanations: what goes along with the difference, by depth",
         "hidden layers (how many)",
         [contrast.name for contrast in columns],
         rows,
@@ -103,17 +96,17 @@ def by_depth(records: Records) -> Table:
     )
 
 
-def by_measure(records: Records, differences: Differences, measure: str) -> Table:
+def by_measure(records: Records, measure: str) -> Table:
     """One measure, by layer and kind of direction."""
     rows = [
         (
             name(record),
             [
                 *(_value(record, kind, measure) for kind in KINDS),
-                _difference(differences.of(key, comparison(UNITS, RANDOM), measure)),
+                _difference(record.comparisons[comparison(UNITS, RANDOM)][measure]),
             ],
         )
-        for key, record in records.items()
+        for record in records.values()
     ]
     ends = {record.references[measure] for record in records.values()}
     bounds = "; or ".join(
@@ -134,14 +127,13 @@ def by_measure(records: Records, differences: Differences, measure: str) -> Tabl
 
 def photographs(records: Records) -> Table:
     """All units against random and other directions, by layer."""
-    differences = Differences(records)
     names = [comparison(a, b) for a, b in PAIRS] + [learned(kind) for kind in LEARNING]
     rows = [
         (
             f"{layer} ({record.kinds[UNITS].count})",
             [
                 *(Cell(f"{record.kinds[kind].scores[OVERALL]:.3f}") for kind in (UNITS, RANDOM)),
-                *(_difference(differences.of(layer, name)) for name in names),
+                *(_difference(record.comparisons[name][OVERALL]) for name in names),
                 _gained(records, layer),
             ],
         )
@@ -150,9 +142,8 @@ def photographs(records: Records) -> Table:
     ]
     note = (
         f"Score: 0 for what {PHOTOGRAPHS_K} random photographs have, 1 for the most alike that were found, mean of four measures. "
-        "Differences with 95% interval (bootstrap over directions), Cliff's δ, and p of a permutation test of Welch's t "
-        f"corrected for {differences.tests} tests; “alike” goes by the interval, which is not corrected. Last column: how much "
-        "more units of the whitened space are ahead than before training."
+        "Differences with 95% intervals by bootstrap over directions, not corrected for their number. Last column: how much more "
+        "units of the whitened space are ahead than before training."
     )
     columns = ["score, units", "score, random", *names, LEARNED_WHITENED.name]
     return Table(
@@ -181,12 +172,9 @@ def _value(record: LayerRecord, kind: str, measure: str) -> Cell:
     return Cell(f"{found.values[measure]:.3f}", f"{low:.2f}–{high:.2f}")
 
 
-def _difference(found: Difference) -> Cell:
-    """A difference of scores with its verdict, interval, effect size and p."""
-    return Cell(
-        f"{found.value:+.3f} {found.verdict}",
-        f"{found.low:+.3f} to {found.high:+.3f}; δ {found.delta:+.2f}; {shown_p(found.p)}",
-    )
+def _difference(found: Comparison) -> Cell:
+    """A difference of scores with its interval."""
+    return Cell(f"{found.difference:+.3f}", f"{found.low:+.3f} to {found.high:+.3f}")
 
 
 def _gained(records: Records, key: str) -> Cell:

@@ -50,15 +50,21 @@ class Measurement(abc.ABC, Generic[T]):
 
     def key(self, run: Run) -> dict[str, Any]:
         """All that decides the values."""
-        presets = self.presets(run)
         return {
             **self.images(run),
+            **self.of_tree(run),
+            "versions": ki.presets.versions(),
+            **self.settings(run),
+        }
+
+    def of_tree(self, run: Run) -> dict[str, Any]:
+        """The part of the key that needs no images: what is measured, of which presets, by which code."""
+        presets = self.presets(run)
+        return {
             "fields": to_json(self),
             "seed": run.seed,
             "sha256": {preset: ki.presets.load_metrics(preset)["sha256"] for preset in presets},
-            "versions": ki.presets.versions(),
             "code": code_of(type(self).__module__, presets),
-            **self.settings(run),
         }
 
 

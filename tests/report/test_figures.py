@@ -19,7 +19,10 @@ def test_figures_are_png_files(tmp_path: Path) -> None:
     figures.heat_maps(tmp_path / "map.png", [("ours", np.array([[0.0, np.nan]]))], ["row"], ["a", "b"], "%")
     dots = {"units": [(0.5, 0.4, 0.6)], "random": [(0.4, 0.35, 0.45)]}
     figures.dots(tmp_path / "dots.png", ["layer"], [("as they are", dots), ("whitened", dots)], "score")
-    for path in ("map.png", "boxes.png", "dots.png"):
+    figures.differences(
+        tmp_path / "rows.png", [("net", (0.1, 0.0, 0.2)), ("mean", (0.1, 0.0, 0.2))], 0.05, "score"
+    )
+    for path in ("map.png", "boxes.png", "dots.png", "rows.png"):
         assert (tmp_path / path).read_bytes().startswith(b"\x89PNG")
 
 

@@ -268,6 +268,27 @@ def test_a_second_run_measures_nothing_again_and_keeps_the_other_sections(out: P
     assert before == {p: p.read_bytes() for p in (out / "records").rglob("*.json")}
 
 
+def test_records_of_other_code_are_named(out: Path, capsys: pytest.CaptureFixture) -> None:
+    assert reproductions.main(["--stale", "--out", str(out)]) == 0
+    path = out / "records" / "table3" / "fc100_100_10_mnist_p1-errors.json"
+    kept = path.read_text(encoding="utf-8")
+    record = json.loads(kept)
+    record["key"]["code"] = "of another tree"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert reproductions.main(["--stale", "--out", str(out)]) == 1
+    assert "table3/fc100_100_10_mnist_p1-errors: code\n1 records of" in capsys.readouterr().out
+    path.write_text(kept, encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    reason="They await the last measurement, which is made when the code they rest on is final."
+)
+def test_the_committed_records_are_of_this_tree() -> None:
+    folder = Path(reproductions.__file__).parent / "results"
+    assert reproductions.main(["--stale", "--out", str(folder)]) == 0
+
+
 def test_a_section_of_another_version_is_named_before_work_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

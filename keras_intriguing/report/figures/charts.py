@@ -107,6 +107,34 @@ def dots(
     save(figure, path)
 
 
+def differences(
+    path: Path, rows: Sequence[tuple[str, tuple[float, float, float]]], margin: float, label: str
+) -> None:
+    """A dot with its interval in every row, over a band of differences that are none worth speaking of.
+
+    Args:
+        path: file to write.
+        rows: a name, and value, low and high each, top to bottom; the last row is that of all others together.
+        margin: half of the band's width.
+        label: of the axis.
+    """
+    figure = Figure(figsize=(6.4, 1.0 + 0.28 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvspan(-margin, margin, color="0.9")
+    axes.axvline(0, color="0.5", linewidth=0.8)
+    for at, (_, (value, low, high)) in enumerate(rows):
+        marker, color = ("D", "#c4560a") if at == len(rows) - 1 else ("o", "#1b4f8f")
+        ends = [[value - low], [high - value]]
+        axes.errorbar([value], [at], xerr=ends, markersize=5, linewidth=1.5, fmt=marker, color=color)
+    axes.axhline(len(rows) - 1.5, color="0.7", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=9)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="x", alpha=0.25)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(label, fontsize=9.5)
+    save(figure, path)
+
+
 def boxes(
     path: Path, panels: Sequence[tuple[str, Sequence[tuple[str, Sequence[float], float]]]], label: str
 ) -> None:
