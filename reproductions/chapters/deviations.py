@@ -23,7 +23,8 @@ COMMON = (
     "on a grid of 1/256); the error on the clean images stands below the others.",
     "Gaussian noise is not clipped to [0, 1], so that its root mean square is the stated one.",
     "The interval of a cell is over images. How much it moves with another training run is shown as a spread, where "
-    "several runs were measured, and is not in the interval.",
+    "several runs were measured, and is not in the interval. Verdicts go by intervals over images and training runs together, on "
+    "the same images pair by pair; with one training run they are of that run.",
     "The amplified rows of the paper's Table 4 are rescaled to a root mean square of 0.1; its printed formula gives an L2 norm "
     "of 0.1 instead, which its figures cannot have come from.",
     "The paper describes neither its convolutional MNIST network nor the layer of its Figures 1 and 2; ours is a LeNet with ReLU "

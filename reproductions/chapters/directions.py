@@ -57,8 +57,8 @@ def _method(run: Run, records: Records) -> list[str]:
         f"({descriptions.all_images(run)}). Four measures tell how alike they are. Each is scaled to 0 for what as many random "
         "images have on average and 1 for the most alike that were found; the score is their mean. In tables the score has the "
         "middle half of the directions beside it.",
-        "What decides is the mean over networks, each of the same weight, with its training runs. Its interval is that of other "
-        "networks and training runs, and of other directions. All else explains and decides nothing.",
+        "What decides is the mean over networks, each of the same weight, with its training runs. Its interval is over networks, "
+        "whose differences have those of training runs and directions in them. All else explains and decides nothing.",
         f"Compared with units: {kinds.RANDOM_COUNT:,} uniformly random directions; as many from uniformly rotated bases; all "
         "principal directions.",
         "Without the mean: images with much activation all over could win many directions. So ⟨φ, v⟩ is made uncorrelated with "

@@ -41,7 +41,7 @@ def by_network(run: Run, nets: Nets) -> Figure:
     figures.differences(path, rows, hypothesis.MARGIN, label)
     note = (
         f"Last hidden layers. Grey: differences below {hypothesis.MARGIN:g}, which was fixed before as none worth speaking of. 95% "
-        "intervals: of a network over its directions, of the mean over networks too."
+        "intervals: of a network over its directions, of the mean over networks."
     )
     below, above = (sum(one[0] < 0 for _, one in rows[:-1]), sum(one[0] > 0 for _, one in rows[:-1]))
     alt = (

@@ -4,8 +4,8 @@ The paper, §3: "there is no distinction between individual high level units and
 units". Read as it was seen there: the images that maximize the activation along a random direction are as alike as those
 that maximize a unit's, in the last hidden layer of a network, with nothing done to activations or directions. The
 measure is the mean score of a network's units minus that of its random directions. What is drawn is the network: the
-mean over networks, each of the same weight whatever its training runs, has the variance of networks, which have their
-training runs' in it.
+mean over networks, each of the same weight whatever its training runs, has the variance of networks, which has that of
+their training runs and of their directions in it.
 """
 
 from collections.abc import Sequence
@@ -34,13 +34,14 @@ def of_net(runs: Sequence[LayerRecord]) -> Estimate:
 
 def effect(nets: Nets) -> Effect:
     """Units minus random directions, mean over networks; of a single network, with the variance of directions alone."""
-    means = [of_net(runs).value for runs in nets.values()]
-    drawn = estimate([term for runs in nets.values() for term in _terms(runs, 1 / len(nets))])
-    width = min(len(record.scores_of(UNITS)) for runs in nets.values() for record in runs)
-    levels = [Level(_DIRECTIONS, width, drawn.deviation**2)]
+    found = [of_net(runs) for runs in nets.values()]
+    means = [one.value for one in found]
     if len(means) > 1:
-        levels.insert(0, Level(_NETWORKS, len(means), float(np.var(means, ddof=1)) / len(means)))
-    return Effect(drawn.value, tuple(levels))
+        level = Level(_NETWORKS, len(means), float(np.var(means, ddof=1)) / len(means))
+    else:
+        (runs,) = nets.values()
+        level = Level(_DIRECTIONS, len(runs[0].scores_of(UNITS)), found[0].deviation ** 2)
+    return Effect(float(np.mean(means)), (level,))
 
 
 def decided(nets: Nets, where: str) -> Claim:

@@ -22,7 +22,7 @@ from reproductions.measurements.asymmetry import Asymmetry
 from reproductions.measurements.certified import Certified, CertifiedDistortion
 from reproductions.measurements.distortions import Distortions
 from reproductions.measurements.errors import Errors
-from reproductions.measurements.examples import DIRECT, NEAREST, Attack
+from reproductions.measurements.examples import DIRECT, NEAREST, PENALTY, RANDOM, Attack
 from reproductions.measurements.transfer import Adversarial, Change, Perturbed, Transfer, TransferRow
 from reproductions.presentation import verdicts
 from reproductions.presentation.averages import average
@@ -140,14 +140,15 @@ def planted_certificate(self: CertifiedDistortion, run: Run) -> Certified:
     return Certified(intervals.mean(np.full((1, 16), 0.01)))
 
 
+IMAGES = ("--attacked", "16", "--by-penalty", "12")
 ATTACKING = ("table1", "table2", "table3", "table4", "figure7", "adversarial")
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The main job, small: all that attacks images, on 16 of mnist5k, first interrupted."""
+    """The main job, small: all that attacks images, on 16 of mnist5k, by the penalty method on 12, first interrupted."""
     folder = tmp_path_factory.mktemp("report")
-    arguments = [*ATTACKING, "--attacked", "16", "--out", str(folder)]
+    arguments = [*ATTACKING, *IMAGES, "--out", str(folder)]
     original, calls = records.keep, []
     patch = pytest.MonkeyPatch()
     patch.setattr(CertifiedDistortion, "measure", planted_certificate)  # they take half of the time
@@ -263,7 +264,7 @@ def test_exactly_what_was_planned_is_recorded(out: Path) -> None:
 
 def test_a_second_run_measures_nothing_again_and_keeps_the_other_sections(out: Path) -> None:
     before = {p: p.read_bytes() for p in (out / "records").rglob("*.json")}
-    assert reproductions.main(["table1", "--attacked", "16", "--out", str(out)]) == 0
+    assert reproductions.main(["table1", *IMAGES, "--out", str(out)]) == 0
     assert "Figure 7" in (out / "REPORT.md").read_text(encoding="utf-8")
     assert before == {p: p.read_bytes() for p in (out / "records").rglob("*.json")}
 
@@ -299,10 +300,19 @@ def test_a_section_of_another_version_is_named_before_work_starts(
     assert not (tmp_path / "records").exists()
 
 
+def test_the_slower_method_attacks_the_first_of_the_images(run: Run) -> None:
+    few = dataclasses.replace(run, by_penalty=3)
+    penalty, direct = (examples.on_digits("fc10_mnist_decay1", m, RANDOM) for m in (PENALTY, DIRECT))
+    assert np.array_equal(penalty.attacked(few), few.attacked[0][:3])
+    assert np.array_equal(penalty.target(few), few.targets[:3])
+    assert np.array_equal(direct.attacked(few), few.attacked[0])
+    assert penalty.key(few) != penalty.key(run)
+
+
 def test_examples_that_are_missing_are_made_again(out: Path) -> None:
     path = out / "examples" / "fc10_mnist_decay1-direct-random.npz"
     path.unlink()
-    assert reproductions.main(["table1", "--attacked", "16", "--out", str(out)]) == 0
+    assert reproductions.main(["table1", *IMAGES, "--out", str(out)]) == 0
     assert path.exists()
 
 

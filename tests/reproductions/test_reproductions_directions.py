@@ -238,7 +238,7 @@ def test_the_hypothesis_is_decided_by_networks(levels: Sequence[Sequence[float]]
 def test_every_network_weighs_the_same_whatever_its_training_runs() -> None:
     found = hypothesis.effect(planted([[0.4] * 5, [0.2], [0.3]], spread=0.001))
     assert found.value == pytest.approx(0, abs=1e-3)
-    networks, _ = found.levels
+    (networks,) = found.levels
     assert networks.count == 3
     assert networks.variance == pytest.approx(0.1**2 / 3, rel=0.02)
 
