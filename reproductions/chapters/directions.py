@@ -41,7 +41,8 @@ def _text(nets: Nets) -> str:
     return (
         "The hypothesis, its measure and its margin were fixed before these numbers: in the last hidden layer of a network the images "
         "of units and of random directions of the same layer, with nothing done to either, are equally alike, to "
-        f"{hypothesis.MARGIN:g} of the way from random images to the most alike that were found. Over {len(found)} networks units "
+        f"{hypothesis.MARGIN:g} of the way from random images to the most alike that were found. Over {len(found)} networks, "
+        f"{sum(map(len, nets.values()))} training runs in all, units "
         f"differ from random directions by {mean.value:+.3f} on average (95%: {low:+.3f} to {high:+.3f}). Network by network units "
         f"are ahead in {above}, random directions in {below}, each by an interval over directions."
     )
@@ -58,7 +59,8 @@ def _method(run: Run, records: Records) -> list[str]:
         "images have on average and 1 for the most alike that were found; the score is their mean. In tables the score has the "
         "middle half of the directions beside it.",
         "What decides is the mean over networks, each of the same weight, with its training runs. Its interval is over networks, "
-        "whose differences have those of training runs and directions in them. All else explains and decides nothing.",
+        "whose differences have those of training runs and directions in them. All else is of training seed 0, explains and decides "
+        "nothing.",
         f"Compared with units: {kinds.RANDOM_COUNT:,} uniformly random directions; as many from uniformly rotated bases; all "
         "principal directions.",
         "Without the mean: images with much activation all over could win many directions. So ⟨φ, v⟩ is made uncorrelated with "

@@ -52,7 +52,7 @@ def panels_section(run: Run, heading: str, file: str, panel: LayerPanel, kind: s
         _text(panel, kind),
         folded=[table],
         method=[
-            f"The layer is `{panel.layer}` of `{PRESET}`, its last hidden one. The images are out of "
+            f"The layer is `{panel.layer}` of `{PRESET}` (training seed 0), its last hidden one. The images are out of "
             f"{descriptions.all_images(run)}."
         ],
         provenance=[("measured on", descriptions.all_images(run))],

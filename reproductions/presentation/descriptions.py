@@ -24,7 +24,7 @@ def attacked(run: Run) -> str:
 def all_images(run: Run) -> str:
     """All images of the data set."""
     count = len(run.load("train" if run.dataset == "mnist5k" else "test")[0])
-    return f"all {count:,} MNIST {_split(run)} images of {run.dataset}, the training run of seed 0 of every model"
+    return f"all {count:,} MNIST {_split(run)} images of {run.dataset}"
 
 
 def _split(run: Run) -> str:

@@ -50,14 +50,14 @@ def claim(
 
 def evidence(decision: Decision, effects: Mapping[str, Effect], scale: Scale) -> str:
     """The effects with their intervals, and what would decide what is open."""
-    said = ""
-    if len(effects) > 1:
-        said = f"Shown for {decision.shown} of {len(effects)}, refuted for {decision.refuted}. "
+    said = []
     if len(effects) <= _LISTED:
-        said += f"{'; '.join(_listed(decision, effects, scale))}. "
+        said.append("; ".join(_listed(decision, effects, scale)))
+    if len(effects) > 1:
+        said.append(f"Shown for {decision.shown} of {len(effects)}, refuted for {decision.refuted}")
     if decision.needed:
-        said += f"{decision.needed[0].upper() + decision.needed[1:]}. "
-    return said.strip()
+        said.append(decision.needed[0].upper() + decision.needed[1:])
+    return " ".join(f"{one}." for one in said)
 
 
 def _listed(decision: Decision, effects: Mapping[str, Effect], scale: Scale) -> list[str]:

@@ -300,6 +300,13 @@ def test_a_section_of_another_version_is_named_before_work_starts(
     assert not (tmp_path / "records").exists()
 
 
+@pytest.mark.parametrize("count", ["1", "17"])
+def test_the_slower_method_has_as_many_images_at_most(count: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        reproductions.main(["--attacked", "16", "--by-penalty", count])
+    assert "--by-penalty must be at least 2, and no more than --attacked" in capsys.readouterr().err
+
+
 def test_the_slower_method_attacks_the_first_of_the_images(run: Run) -> None:
     few = dataclasses.replace(run, by_penalty=3)
     penalty, direct = (examples.on_digits("fc10_mnist_decay1", m, RANDOM) for m in (PENALTY, DIRECT))
@@ -479,7 +486,7 @@ def planted_table4(across: float, amplified: float) -> Values:
 
 def test_verdicts_of_table4_can_go_either_way(run: Run) -> None:
     disjoint, amplified = table4.claims(run, planted_table4(0.08, 0.4))
-    assert "Newly wrong / newly right: 123 / 0, " in disjoint.evidence
+    assert "Newly wrong / newly right, summed over training runs: 123 / 0, " in disjoint.evidence
     assert (disjoint.verdict, amplified.verdict) == ("holds", "holds")
     disjoint, amplified = table4.claims(run, planted_table4(0.02, 0.02))
     assert (disjoint.verdict, amplified.verdict) == ("does not hold", "does not hold")
