@@ -1,13 +1,17 @@
 """Files that are either whole or absent: written to a temporary name, hashed, renamed."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+_ABANDONED = 86_400.0  # seconds
 
 
 @contextlib.contextmanager
@@ -21,6 +25,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=f"-{path.name}")
     os.close(handle)
     temporary = Path(name)
@@ -32,6 +37,14 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Removes temporary files of `path` that killed processes have left behind, a day later."""
+    for left in path.parent.glob(f".tmp-*-{glob.escape(path.name)}"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                left.unlink()
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
     for path in (tmp_path, tmp_path / "file" / "value.txt"):
         with pytest.raises(OSError, match=f"Cannot write {path}: .*Choose another place"):
             files.require_writable(path)
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    old, fresh, other = (tmp_path / f".tmp-{name}" for name in ("a-data.json", "b-data.json", "c-other.json"))
+    for left in (old, fresh, other):
+        left.touch()
+    for left in (old, other):
+        os.utime(left, (0, 0))
+    files.write_json(tmp_path / "data.json", 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"data.json", fresh.name, other.name}

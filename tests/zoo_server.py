@@ -89,6 +89,18 @@ def dripping(handler: Handler) -> None:
         handler.wfile.write(bytes([byte]))
 
 
+def dripping_headers(handler: Handler) -> None:
+    for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + bytes([120]) * 10_000:
+        if handler.server.ended.wait(0.01):
+            break
+        handler.wfile.write(bytes([byte]))
+
+
+def continuing(handler: Handler) -> None:
+    while not handler.server.ended.wait(0.01):
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 def short_error_page(handler: Handler) -> None:
     handler.start(None)
     handler.wfile.write(b"<html>Out of order")
@@ -127,9 +139,11 @@ PASSING = {
     stalled: "timed out",
     stalled_midway: "timed out",
     dripping: "slower than",
+    dripping_headers: "no whole answer within",
+    continuing: "no whole answer within",
     short_error_page: "ended after 18 of 46,272 bytes",
 }
-STALLING = (stalled, stalled_midway, dripping)
+STALLING = (stalled, stalled_midway, dripping, dripping_headers, continuing)
 
 # What will not pass.
 LASTING = {

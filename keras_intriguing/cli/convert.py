@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing import presets
+from keras_intriguing.cli import quiet
 
 
 def add_to(commands: Any) -> None:
@@ -22,6 +23,7 @@ def add_to(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
+    quiet.import_tensorflow()
     from keras_intriguing import conversion
 
     conversion.convert(options.weights, options.out)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing import presets
+from keras_intriguing.cli import quiet
 
 HELP = "a preset, its folder, or a saved Keras model (.keras, .h5)"
 
@@ -14,8 +15,12 @@ def load(name: str) -> Any:
     Raises:
         ValueError, OSError: there is none, or it cannot be loaded; see `presets.from_preset`.
     """
-    if Path(name).is_file() or Path(name).suffix in (".keras", ".h5"):
-        from keras_intriguing.classifiers import loading
+    is_file = Path(name).is_file()
+    if not is_file and Path(name).suffix in (".keras", ".h5"):
+        raise FileNotFoundError(f"There is no model file {name}.")
+    if not is_file:
+        presets.find(name)
+    quiet.import_tensorflow()
+    from keras_intriguing.classifiers import loading
 
-        return loading.load(name)
-    return presets.from_preset(name)
+    return loading.load(name) if is_file else presets.from_preset(name)

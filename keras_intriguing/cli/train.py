@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing import files, presets
+from keras_intriguing.cli import quiet
 from keras_intriguing.training import recipes
 from keras_intriguing.training.progress import Progress
 
@@ -34,6 +35,7 @@ def _train(options: argparse.Namespace) -> None:
     recipes.get(options.preset)
     folder = options.out or Path("training", options.preset)
     files.require_writable(folder / presets.METRICS)
+    quiet.import_tensorflow()
     from rich.progress import TaskID
 
     from keras_intriguing.progress import Bar

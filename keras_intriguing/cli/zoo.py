@@ -82,7 +82,9 @@ def _verify(options: argparse.Namespace) -> None:
 def _source(name: str) -> str:
     if (registry.ZOO / name).is_dir():
         return "package"
-    return "to fetch" if registry.fault(name, download.cache() / name) else "cache"
+    if registry.fault(name, download.cache() / name) is None:
+        return "cache"
+    return "to fetch" if download.in_local_mirror(name) is None else "local mirror"
 
 
 def _places(name: str) -> dict[str, Path]:

@@ -7,7 +7,9 @@ import contextlib
 import hashlib
 import http.client
 import os
+import socket
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -24,6 +26,7 @@ TIMEOUT = 20.0  # seconds without an answer or a byte
 SLOWEST = 1024  # bytes a second on average, or a mirror counts as stalled
 PAUSES = (1.0, 4.0)  # seconds before the second and the third try
 _CHUNK = 1 << 16
+_ABANDONED = 86_400.0  # seconds
 
 OnBytes = Callable[[int, int], None]
 
@@ -46,8 +49,22 @@ def cache() -> Path:
 
 
 def mirrors() -> list[str]:
-    """Where presets are fetched from, in order: `KERAS_INTRIGUING_ZOO` and the release address, if set."""
-    return [place for place in (os.environ.get(MIRROR), registry.RELEASE) if place]
+    """Where presets are fetched from, in order: `KERAS_INTRIGUING_ZOO`, the zoo of a clone, the release address.
+
+    Who installed the package out of a clone, and works in it, has the clone's `zoo` in the present folder.
+    """
+    of_clone = "zoo" if Path("zoo", registry.REGISTRY).is_file() else None
+    return [place for place in (os.environ.get(MIRROR), of_clone, registry.RELEASE) if place]
+
+
+def in_local_mirror(preset: str) -> Path | None:
+    """The preset's folder in a mirror that is a folder of this machine, if it is as registered there."""
+    folders = (Path(place).expanduser().absolute() / preset for place in mirrors() if not _is_address(place))
+    return next((folder for folder in folders if registry.fault(preset, folder) is None), None)
+
+
+def _is_address(mirror: str) -> bool:
+    return mirror.lower().startswith(("http://", "https://"))
 
 
 def obtain(preset: str, on_bytes: OnBytes = silent) -> Path:
@@ -70,7 +87,7 @@ def obtain(preset: str, on_bytes: OnBytes = silent) -> Path:
         tried.append(f"{folder}: {fault}")
     for mirror in mirrors():
         try:
-            if not mirror.lower().startswith(("http://", "https://")):
+            if not _is_address(mirror):
                 return _in_place(preset, Path(mirror).expanduser().absolute())
             _fetch_preset(preset, mirror, folder, on_bytes)
             return folder
@@ -115,6 +132,14 @@ def _fetch_preset(preset: str, mirror: str, folder: Path, on_bytes: OnBytes) -> 
         _publish(preset, new, folder)
 
 
+def _clean(cache: Path) -> None:
+    """Removes what fetches that were killed have left behind, when nobody can be at it any more."""
+    for left in cache.glob(".tmp-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left)
+
+
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Makes the cache's folder; an error while it is written says what to do.
@@ -124,6 +149,7 @@ def writing(folder: Path) -> Iterator[None]:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _clean(folder.parent)
         yield
     except OSError as error:
         raise OSError(
@@ -174,11 +200,60 @@ def _transfer(url: str, path: Path, known: dict[str, Any], on_received: Callable
         raise _Unavailable(f"has SHA-256 {digest.hexdigest()} instead of {known['sha256']}")
 
 
+def _answer(request: urllib.request.Request) -> Any:
+    """The response, whose status and headers have to come within `TIMEOUT` seconds, however slowly they drip.
+
+    Raises:
+        TimeoutError: they did not.
+        OSError, http.client.HTTPException, ValueError: as of `urllib.request.urlopen`.
+    """
+    sockets: list[socket.socket] = []
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        for connected in sockets:
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)  # which ends every wait for it
+
+    class Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+        def do_open(self, http_class: Callable, req: urllib.request.Request, **settings: Any) -> Any:
+            def connection(*arguments: Any, **keywords: Any) -> Any:
+                made = http_class(*arguments, **keywords)
+                connect = made.connect
+
+                def connect_and_tell() -> None:
+                    connect()
+                    sockets.append(made.sock)
+
+                made.connect = connect_and_tell
+                return made
+
+            return super().do_open(connection, req, **settings)
+
+    timer = threading.Timer(TIMEOUT, expire)
+    timer.daemon = True
+    timer.start()
+    late = f"timed out: no whole answer within {TIMEOUT:g} s"
+    try:
+        response = urllib.request.build_opener(Handler).open(request, timeout=TIMEOUT)
+    except (OSError, http.client.HTTPException) as error:
+        if expired.is_set():
+            raise TimeoutError(late) from error
+        raise
+    finally:
+        timer.cancel()
+    if expired.is_set():  # headers that were cut off count as whole
+        response.close()
+        raise TimeoutError(late)
+    return response
+
+
 def _chunks(url: str, size: int) -> Iterator[bytes]:
     """The bytes at `url`, and of those beyond `size` at most one, so that none can fill the disk."""
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "keras-intriguing"})
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        with _answer(request) as response:
             length = response.headers.get("Content-Length", str(size))
             if length != str(size):
                 raise _Unavailable(

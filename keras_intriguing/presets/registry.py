@@ -4,6 +4,7 @@
 """
 
 import argparse
+import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ REGISTRY = "registry.json"
 # Address of the published zoo folder of this version; empty until the project has a public home.
 RELEASE = ""
 
+_LONGEST = 60  # characters of a name in a message
 _PACKAGE = Path(__file__).parent.parent
 # An installed package carries its zoo inside; in a checkout it lies beside the package.
 ZOO = next((f for f in (_PACKAGE / "zoo", _PACKAGE.parent / "zoo") if f.is_dir()), _PACKAGE / "zoo")
@@ -40,7 +42,10 @@ def get(preset: str) -> dict[str, Any]:
     """
     known = load()
     if preset not in known:
-        raise ValueError(f"Unknown preset {preset!r}. Known: {', '.join(known) or 'none'}.")
+        near = difflib.get_close_matches(preset, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        shown = preset if len(preset) <= _LONGEST else f"{preset[:_LONGEST]}…"
+        raise ValueError(f"Unknown preset {shown!r}.{hint} Known: {', '.join(known) or 'none'}.")
     return known[preset]
 
 

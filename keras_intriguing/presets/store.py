@@ -11,6 +11,7 @@ from keras_intriguing import files
 from keras_intriguing.presets import download, packages, registry
 from keras_intriguing.presets.registry import CARD, CONFIG, METRICS, WEIGHTS
 
+_LONGEST_NAME = 255
 _REGISTERED = "keras_intriguing>"
 _MODELS = "keras_intriguing.models."  # modules outside are never imported on a file's word
 
@@ -34,12 +35,17 @@ def find(preset: str | os.PathLike, on_bytes: download.OnBytes = download.silent
         on_bytes: told, while the preset is fetched, how many bytes of how many have come.
 
     Raises:
+        TypeError: neither a name nor a path.
         ValueError: no preset of that name; the message lists the known ones.
         FileNotFoundError: a path that is no preset folder, a file of the preset is missing, or no place has it;
             the message lists what was tried.
         OSError: the preset has to be fetched, and the cache cannot be written.
     """
+    if not isinstance(preset, (str, os.PathLike)):
+        raise TypeError(f"A preset is a name or the path of a folder, not {type(preset).__name__}.")
     named, is_path = registry.ZOO / preset, os.sep in str(preset)
+    if not is_path and len(str(preset)) > _LONGEST_NAME:  # no file system takes it
+        registry.get(str(preset))
     if not is_path and (named / CONFIG).is_file():
         folder = named
     elif Path(preset).is_dir() and (is_path or str(preset) not in registry.load()):

@@ -57,17 +57,26 @@ def other_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def test_list_tells_where_a_preset_is(other_seed: str, capsys: pytest.CaptureFixture) -> None:
+def test_list_tells_where_a_preset_is(
+    other_seed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     def where() -> list[str]:
         assert cli.main(["zoo", "list"]) == 0
-        return re.findall(r" (package|cache|to fetch) *$", capsys.readouterr().out, re.MULTILINE)
+        return re.findall(r" (package|cache|local mirror|to fetch) *$", capsys.readouterr().out, re.MULTILINE)
 
-    assert where() == ["package", "to fetch"]
+    assert where() == ["package", "local mirror"]
     cached = download.cache() / other_seed
     shutil.copytree(registry.ZOO / PRESET, cached)
     assert where() == ["package", "cache"]
     (cached / "README.md").write_text("another card")
+    assert where() == ["package", "local mirror"]
+    monkeypatch.delenv(download.MIRROR)
+    monkeypatch.chdir(tmp_path / "package")
     assert where() == ["package", "to fetch"]
+    monkeypatch.chdir(tmp_path)  # as in a clone, whose zoo lies in the present folder
+    (tmp_path / "zoo" / registry.REGISTRY).write_text("{}")
+    assert where() == ["package", "local mirror"]
+    assert presets.find(other_seed) == tmp_path / "zoo" / other_seed
 
 
 def test_fetch_and_show_get_what_is_not_here(other_seed: str, capsys: pytest.CaptureFixture) -> None:
@@ -281,3 +290,16 @@ def test_images_are_checked_before_tensorflow_is_imported(images: Path, tmp_path
         "error: x ranges from 0 to 1, outside the bounds (0, 0.5). Bring x into the range that the model was trained on, "
         "and pass that as bounds.\n"
     )
+
+
+def test_commands_are_silent_about_what_the_machine_lacks(tmp_path: Path) -> None:
+    np.savez(tmp_path / "images.npz", x=np.full((2, 28, 28, 1), 0.5, np.float32))
+    command = [sys.executable, "-m", "keras_intriguing", "spectral", PRESET, "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout)["model"] == PRESET
+    lines = [
+        line
+        for line in done.stderr.splitlines()
+        if "cuda" in line.lower() or "oneDNN" in line or "absl" in line
+    ]
+    assert lines == []

@@ -35,6 +35,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv(download.MIRROR, raising=False)
+    monkeypatch.chdir(tmp_path)
     return zoo
 
 
@@ -177,6 +178,16 @@ def test_a_damaged_cached_preset_is_never_used(zoo: Path):
     damage(download.cache() / PRESET)
     with pytest.raises(FileNotFoundError, match=r"model\.weights\.h5 has 7 bytes instead of 46,272"):
         ki.from_preset(PRESET)
+
+
+def test_what_killed_fetches_left_is_removed_a_day_later(server: Server):
+    old, fresh = download.cache() / ".tmp-old", download.cache() / ".tmp-fresh"
+    for left in (old, fresh):
+        (left / PRESET).mkdir(parents=True)
+    os.utime(old, (0, 0))
+    download.obtain(PRESET)
+    assert not old.exists()
+    assert fresh.exists()
 
 
 def test_interrupting_leaves_nothing(server: Server):

@@ -193,3 +193,18 @@ def test_a_preset_was_made_by_its_recipe_to_the_end(preset: str):
         assert last["epochs"] == recipe.training.epochs
     else:
         assert last["converged"]
+
+
+@pytest.mark.parametrize("name", [None, ["fc10_mnist_decay1e-2"], 3])
+def test_what_is_no_name_is_said(name: object) -> None:
+    with pytest.raises(
+        TypeError, match=f"A preset is a name or the path of a folder, not {type(name).__name__}"
+    ):
+        presets.find(name)
+
+
+def test_a_name_that_is_nearly_one_gets_a_hint() -> None:
+    with pytest.raises(ValueError, match=r"Did you mean 'convnet_mnist'\? Known"):
+        presets.find("convnet_mnits")
+    with pytest.raises(ValueError, match=r"Unknown preset 'a{60}…'\. Known"):
+        presets.find(300 * "a")
