@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import shutil
 import socket
 import tempfile
 import threading
