@@ -53,7 +53,8 @@ def _section(run: Run, values: Values) -> Section:
     ]
     if ASYMMETRY in values:
         papers = {p: dict(zip(PRESETS, PAPER["table2"]["rows"][p], strict=True)) for p in PRESETS}
-        folded.append(asymmetry.table("Table 2", values[ASYMMETRY], papers))
+        attacked = {p: values[examples_of(p, PENALTY)] for p in PRESETS}
+        folded.append(asymmetry.table("Table 2", values[ASYMMETRY], attacked, papers))
     return Section(
         "Table 2: one model's examples given to another",
         [_heat_map(run, values)],

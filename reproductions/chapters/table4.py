@@ -105,7 +105,8 @@ def _section(run: Run, values: Values) -> Section:
     ]
     if ASYMMETRY in values:
         published = {p: dict(zip(PRESETS, papers["as made"][p], strict=True)) for p in PRESETS}
-        folded.append(asymmetry.table("Table 4", values[ASYMMETRY], published))
+        attacked = {p: values[examples_of(p, Change.NONE)] for p in PRESETS}
+        folded.append(asymmetry.table("Table 4", values[ASYMMETRY], attacked, published))
     return Section(
         "Table 4: examples across disjoint training sets",
         [Table("Error on changed images", "examples of", columns, rows, amplified)],

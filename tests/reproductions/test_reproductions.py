@@ -18,12 +18,13 @@ from reproductions import chapters
 from reproductions.chapters import figure7, table1, table2, table3, table4
 from reproductions.coherence import measure
 from reproductions.measurements import asymmetry, examples
-from reproductions.measurements.asymmetry import Asymmetry
+from reproductions.measurements.asymmetry import Asymmetry, Difference
 from reproductions.measurements.certified import Certified, CertifiedDistortion
 from reproductions.measurements.distortions import Distortions
 from reproductions.measurements.errors import Errors
 from reproductions.measurements.examples import DIRECT, NEAREST, PENALTY, RANDOM, Attack
 from reproductions.measurements.transfer import Adversarial, Change, Perturbed, Transfer, TransferRow
+from reproductions.presentation import asymmetry as asymmetry_table
 from reproductions.presentation import verdicts
 from reproductions.presentation.averages import average
 from reproductions.shared import code, intervals, records
@@ -83,6 +84,32 @@ def test_luck_is_the_deviation_of_a_single_difference() -> None:
         np.sqrt(0.05**2 + 0.03**2 + of_images**2 / 256), rel=0.05
     )
     assert np.isnan(asymmetry.summary(difference[:1]).deviation)
+
+
+def test_whether_a_difference_has_the_papers_sign_goes_by_its_corrected_interval() -> None:
+    """Planted: of a's examples b gets so many of 100 images wrong, of b's examples a gets 10 wrong."""
+
+    def said(wrong: int) -> list[str]:
+        outcomes = {count: (np.arange(100) < count).astype(np.float16)[None, None] for count in (10, wrong)}
+        rows = {
+            a: dataclasses.replace(row({a: number(1.0)}), wrong={b: outcomes[count]})
+            for a, b, count in (
+                ("fc10_mnist_decay1", "ae400_10_mnist", wrong),
+                ("ae400_10_mnist", "fc10_mnist_decay1", 10),
+            )
+        }
+        papers = {
+            "fc10_mnist_decay1": {"ae400_10_mnist": 30.0},
+            "ae400_10_mnist": {"fc10_mnist_decay1": 20.0},
+        }
+        measured = Difference(**vars(number((wrong - 10) / 100)), deviation=0.02)
+        table = asymmetry_table.table(
+            "Table 2", {asymmetry.pair("fc10_mnist_decay1", "ae400_10_mnist"): measured}, rows, papers
+        )
+        ((_, cells),) = table.rows
+        return [cells[3].value, cells[4].value]
+
+    assert [said(wrong) for wrong in (30, 12, 0)] == [["yes", "yes"], ["yes", "undecided"], ["yes", "no"]]
 
 
 class Planted(NamedTuple):
