@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,7 @@ from keras_intriguing.attack.penalty import penalty
 from keras_intriguing.attack.program import Program
 from keras_intriguing.attack.programs import Programs
 from keras_intriguing.attack.result import Result
+from keras_intriguing.attack.rounding import ROUNDING, Grid, on_grid
 from keras_intriguing.attack.solution import Solution
 from keras_intriguing.classifiers.request import Request
 
@@ -30,8 +32,22 @@ _BESIDES = (
 )
 
 
+class Settings(NamedTuple):
+    """What is the same for all batches of a call.
+
+    Attributes:
+        method: of `METHODS`.
+        budget: forward and backward passes of an image, at most, for `direct`.
+        levels: grey levels that the adversarial images lie on, or None.
+    """
+
+    method: str
+    budget: int
+    levels: int | None
+
+
 def attack_batch(
-    model: Callable, programs: Programs, request: Request, method: str, size: int, budget: int
+    model: Callable, programs: Programs, request: Request, size: int, settings: Settings
 ) -> Result:
     """Attacks the images of one batch, in halves where a device's memory does not suffice.
 
@@ -39,15 +55,14 @@ def attack_batch(
         model: what is attacked.
         programs: of the model.
         request: of at most `size` images.
-        method: of `METHODS`.
         size: images of the compiled programs.
-        budget: forward and backward passes of an image, at most, for `direct`.
+        settings: of the call.
 
     Raises:
         MemoryError: there is not enough for a single image.
     """
     try:
-        return _with_or_without_xla(model, programs, request, method, size, budget)
+        return _with_or_without_xla(model, programs, request, size, settings)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         if size == 1:
             raise MemoryError(
@@ -58,14 +73,14 @@ def attack_batch(
         f"Not enough memory for {2 * size} images at once: batches of {size} instead.", stacklevel=2
     )
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    return Result.concatenate(attack_batch(model, programs, part, method, size, budget) for part in parts)
+    return Result.concatenate(attack_batch(model, programs, part, size, settings) for part in parts)
 
 
 def _with_or_without_xla(
-    model: Callable, programs: Programs, request: Request, method: str, size: int, budget: int
+    model: Callable, programs: Programs, request: Request, size: int, settings: Settings
 ) -> Result:
     def attack(program: Program) -> Result:
-        return _attack(model, program, programs.weights(), request, method, size, budget)
+        return _attack(model, program, programs.weights(), request, size, settings)
 
     program = programs.program()
     try:
@@ -84,51 +99,62 @@ def _attack(
     program: Program,
     weights: list[tf.Tensor],
     request: Request,
-    method: str,
     size: int,
-    budget: int,
+    settings: Settings,
 ) -> Result:
     x, before, count = request.x, request.before, len(request.x)
     already = is_adversarial(request, before)
     logits = np.asarray(program.logits(weights, tf.constant(filled(x.reshape(count, -1), size))))[:count]
-    if method == "penalty":
+    label = request.label_to_leave if request.target is None else request.target
+    goal = Goal.of(label, logits, reaches=request.target is not None)
+    budget = settings.budget - _BESIDES - (ROUNDING if settings.levels else 0)
+    if settings.method == "penalty":
         solution = penalty(program, weights, request, size)
+        allowed = np.full(count, np.inf)
     else:
-        solution = _direct(program, weights, request, logits, size, budget - _BESIDES)
+        solution = _direct(program, weights, request, goal, logits, size, budget)
+        allowed = budget - solution.forward_passes - solution.backward_passes
     has_point = np.isfinite(solution.distance)
     v = solution.v.reshape(x.shape)
-    passes = solution.forward_passes + solution.backward_passes
-    allowed = np.full(count, np.inf) if method == "penalty" else budget - _BESIDES - passes
     found = confirmed(program, weights, model, request, v, has_point & ~already, logits, size, allowed)
-    success = already | found.holds
-    adversarial = np.where(as_rows(success & ~already, x), found.v, x)
+    reason = failures(model, request, settings.method, already | found.holds, has_point)
+    found = found._replace(v=np.where(as_rows(already, x), x, found.v), holds=already | found.holds)
+    forward = np.where(already, 0, solution.forward_passes + _BESIDES)
+    backward = np.where(already, 0, solution.backward_passes)
+    if settings.levels:
+        grid = Grid(request.bounds, settings.levels)
+        rounded, gradients = on_grid(program, weights, model, request, found, goal, grid, size)
+        lost = f"No image of {settings.levels} grey levels was found that has the label."
+        reason = np.where(found.holds & ~rounded.holds, lost, reason)
+        found, forward, backward = rounded, forward + found.passes + gradients, backward + gradients
+    success = found.holds
+    adversarial = np.where(as_rows(success, x), found.v, x)
     change = (adversarial.astype(np.float64) - x).reshape(count, -1)
-    target = (
-        request.target if request.target is not None else np.where(success, found.labels, solution.target)
-    )
+    reached = np.where(success, found.labels, solution.target)
     return Result(
         adversarial=adversarial,
         success=success,
         distortion=np.where(success, np.sqrt(np.mean(change**2, axis=1)), np.nan),
-        target=target,
+        target=reached if request.target is None else request.target,
         label_before=before,
         label_after=np.where(success, found.labels, before),
         c=np.where(already | ~success, np.nan, solution.c),
         survives_rounding=success & survives_rounding(model, request, adversarial),
-        forward_passes=np.where(already, 0, solution.forward_passes + found.passes + _BESIDES).astype(
-            np.int32
-        ),
-        backward_passes=np.where(already, 0, solution.backward_passes).astype(np.int32),
-        reason=failures(model, request, method, success, has_point),
+        forward_passes=(forward + found.passes).astype(np.int32),
+        backward_passes=backward.astype(np.int32),
+        reason=reason,
     )
 
 
 def _direct(
-    program: Program, weights: list[tf.Tensor], request: Request, logits: np.ndarray, size: int, budget: int
+    program: Program,
+    weights: list[tf.Tensor],
+    request: Request,
+    goal: Goal,
+    logits: np.ndarray,
+    size: int,
+    budget: int,
 ) -> Solution:
-    reaches = request.target is not None
-    label = request.label_to_leave if request.target is None else request.target
-    goal = Goal.of(label, logits, reaches)
     rows, already = request.x.reshape(len(request.x), -1), is_adversarial(request, request.before)
     allowed = budget - np.minimum(passes_wanted(program, request, logits), budget // 3)
     return direct(program, weights, rows, goal, logits, already, request.bounds, size, allowed)

@@ -78,7 +78,7 @@ def confirmed(
         tried = np.where(as_rows(part[turn] == 1, ray), v[turn], np.clip(x[turn] + ray, *request.bounds))
         tried = tried.astype(np.float32)
         passes[turn] += 1 + len(program.ways)
-        seen = _seen(program, weights, model, request, tried, turn, size)
+        seen = seen_as(program, weights, model, request, tried, turn, size)
         better = seen.safe | ((seen.holds >= holds[turn]) & ~np.isfinite(safe_at[turn]))
         points[turn[better]], after[turn[better]] = tried[better], seen.labels[better]
         holds[turn[better]] = seen.holds[better]
@@ -110,7 +110,7 @@ def _steps(request: Request, logits: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num(2 * unit / np.abs(_gap(logits.astype(np.float64), label)), nan=1.0), 0, 1)
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """Labels by calling the model [R]; whether all ways give the class, and whether all do by the margin, bool [R]."""
 
     labels: np.ndarray
@@ -118,7 +118,7 @@ class _Seen(NamedTuple):
     safe: np.ndarray
 
 
-def _seen(
+def seen_as(
     program: Program,
     weights: list[tf.Tensor],
     model: Callable,
@@ -126,7 +126,7 @@ def _seen(
     v: np.ndarray,
     rows: np.ndarray,
     size: int,
-) -> _Seen:
+) -> Seen:
     """What points [R, …] of these rows of the batch are seen as."""
     labels = fresh_labels(model, v)
     flat = tf.constant(filled(v.reshape(len(v), -1), size))
@@ -139,7 +139,7 @@ def _seen(
         gaps = -np.stack([_gap(z, label) for z in logits])
     rounding, smallest = gaps.max(axis=0) - gaps.min(axis=0), gaps.min(axis=0)
     holds = wanted & (labels >= 0) & (smallest > 0)
-    return _Seen(labels, holds, holds & (smallest >= _MARGIN * rounding))
+    return Seen(labels, holds, holds & (smallest >= _MARGIN * rounding))
 
 
 def _gap(z: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -13,11 +13,12 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
-from keras_intriguing.attack.batch import METHODS, attack_batch
+from keras_intriguing.attack.batch import METHODS, Settings, attack_batch
 from keras_intriguing.attack.direct import BUDGET, SMALLEST_BUDGET
 from keras_intriguing.attack.distribute import Replicas
 from keras_intriguing.attack.programs import Programs
 from keras_intriguing.attack.result import Result
+from keras_intriguing.attack.rounding import ROUNDING
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import provenance
 from keras_intriguing.classifiers.request import checked
@@ -37,6 +38,7 @@ def minimal_distortion(
     bounds: tuple[float, float] = (0.0, 1.0),
     method: str = "direct",
     budget: int = BUDGET,
+    levels: int | None = None,
     batch_size: int | None = None,
     from_probabilities: bool = False,
     on_batch: Callable[[int, int], None] | None = None,
@@ -65,6 +67,8 @@ def minimal_distortion(
             approximation, c‖r‖² + cross-entropy in the box with a search for the largest c that succeeds.
         budget: forward and backward passes of an image that `direct` may take, everything counted; it takes fewer where
             more starts bring nothing. Without meaning for `penalty`.
+        levels: grey levels at equal distances between the bounds, 256 for images of 8 bits: the adversarial images lie on
+            them, so that they can be saved, and success and distortion are theirs. None: any value of the box.
         batch_size: images at once, on every device; by default as many as fit 1 GiB of working memory and half of
             what is free, at most 256, and few enough for every replica to have some. Where the memory is not there
             for it, fewer are taken, with a warning.
@@ -94,20 +98,24 @@ def minimal_distortion(
         )
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}. Known: {', '.join(METHODS)}.")
-    if not isinstance(budget, numbers.Integral) or budget < SMALLEST_BUDGET:
-        raise ValueError(
-            f"budget must be a whole number of at least {SMALLEST_BUDGET} passes, not {budget!r}."
-        )
+    if levels is not None and (not isinstance(levels, numbers.Integral) or levels < 2):
+        raise ValueError(f"levels must be a whole number of at least 2, or None, not {levels!r}.")
+    least = SMALLEST_BUDGET + (ROUNDING if levels else 0)
+    if not isinstance(budget, numbers.Integral) or budget < least:
+        grey = f" for {levels} grey levels" if levels else ""
+        raise ValueError(f"budget must be a whole number of at least {least} passes{grey}, not {budget!r}.")
     # TensorFlow's own default is a strategy that distributes nothing.
     is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
     replicas = None if strategy is None or is_default else Replicas(strategy)
     model = as_model(model)
     check = functools.partial(checked, model, x, target, label, bounds, batch_size, from_probabilities)
-    request = check() if replicas is None else replicas.agreed(check, (method, budget, batch_size))
+    request = check() if replicas is None else replicas.agreed(check, (method, budget, levels, batch_size))
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
     programs = Programs(request.model, request.x.shape[1:])
-    attack = functools.partial(attack_batch, request.model, programs, method=method, size=size, budget=budget)
+    attack = functools.partial(
+        attack_batch, request.model, programs, size=size, settings=Settings(method, budget, levels)
+    )
     results, done = {}, 0
     with shown(progress, "minimal distortions") as show:
         show(0, len(request.x))
@@ -128,7 +136,7 @@ def minimal_distortion(
     result = Result.concatenate(results[index] for index in range(len(parts)))
     given = {"target": target, "label": label, "bounds": request.bounds}
     return dataclasses.replace(
-        result, provenance=provenance(model, request.x, method=method, budget=budget, **given)
+        result, provenance=provenance(model, request.x, method=method, budget=budget, levels=levels, **given)
     )
 
 

@@ -49,7 +49,7 @@ class Program:
             self.ways.append(compiled(self._logits))
         self.is_adversarial = compiled(self._is_adversarial)
         self._advance_compiled = compiled(self._advance)
-        self._evaluate_compiled = tf.function(self._evaluate, autograph=False, reduce_retracing=True)
+        self.evaluate = tf.function(self._evaluate, autograph=False, reduce_retracing=True)
         self._update_compiled = compiled(descent.update, jit=True)  # fused algebra, whatever the model
         self.restart = compiled(_restart, jit=True)
         self.walk = compiled(self._walk)
@@ -87,7 +87,7 @@ class Program:
             # the network's passes are most of the work: only of rows that need them
             rows, places = np.flatnonzero(running), np.maximum(np.cumsum(running) - 1, 0)
             part = Goal(*(tf.gather(of_row, rows) for of_row in goal[:3]), reaches=goal.reaches)
-            computed = self._evaluate_compiled(weights, tf.gather(state.u, rows), part)
+            computed = self.evaluate(weights, tf.gather(state.u, rows), part)
             state = self._update_compiled(
                 state, *(tf.gather(value, places) for value in computed), incumbent, box
             )

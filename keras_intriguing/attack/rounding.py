@@ -1,0 +1,183 @@
+"""Adversarial images on a grid of grey levels: near points of the grid that keep the label, and steps taken back.
+
+Nearest rounding of a minimal example loses the label almost always, since the example lies on the boundary.
+
+Shapes: B images of n values.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_intriguing.attack.confirmation import Confirmed, as_rows, filled, seen_as
+from keras_intriguing.attack.goal import Goal
+from keras_intriguing.attack.program import Program
+from keras_intriguing.classifiers.request import Request
+
+_PROJECTIONS, _STEPS_BACK = 8, 6
+_ALONG = 4  # projections before the ray is tried
+GRADIENTS = 2 + _PROJECTIONS + _STEPS_BACK  # of every image
+ROUNDING = 2 * GRADIENTS + 4  # forward and backward passes
+_SLACK = 3.0  # times the margin of the search, so that few points are too near to the edge
+_BISECTIONS, _DOUBLINGS = 30, 60  # of the multiplier
+_BEYOND = 1.5  # times what a linearization was wrong by, which the next one is to do better
+
+
+class Grid(NamedTuple):
+    """`levels` grey levels at equal distances between the bounds, which are levels themselves."""
+
+    bounds: tuple[float, float]
+    levels: int
+
+    @property
+    def step(self) -> float:
+        """Between two levels."""
+        return (self.bounds[1] - self.bounds[0]) / (self.levels - 1)
+
+    def nearest(self, v: np.ndarray) -> np.ndarray:
+        """The nearest points of the grid, float32, of any shape."""
+        place = np.clip(np.rint((v - self.bounds[0]) / self.step), 0, self.levels - 1)
+        whole = place.astype(np.float64) * (self.bounds[1] - self.bounds[0]) / (self.levels - 1)
+        return (self.bounds[0] + whole).astype(np.float32)
+
+
+class Linearized(NamedTuple):
+    """The constraint h ≤ 0 [B] of being adversarial at points v [B, n], its gradient a [B, n], and whether it is met."""
+
+    v: np.ndarray
+    h: np.ndarray
+    a: np.ndarray
+    good: np.ndarray
+
+
+def on_grid(
+    program: Program,
+    weights: list[tf.Tensor],
+    model: Callable,
+    request: Request,
+    found: Confirmed,
+    goal: Goal,
+    grid: Grid,
+    size: int,
+) -> tuple[Confirmed, np.ndarray]:
+    """The adversarial images of a batch, moved to the grid; those that lie on it stay.
+
+    Args:
+        program: of the model.
+        weights: of the model.
+        model: that was attacked.
+        request: of the batch.
+        found: adversarial images that need not lie on the grid.
+        goal: of the images.
+        grid: the grey levels.
+        size: images of the compiled programs.
+
+    Returns:
+        The images, with the forward passes that confirmed them; and the gradients of every image.
+    """
+    x, count = request.x.reshape(len(request.x), -1), len(request.x)
+    chosen = found.holds & np.any(grid.nearest(found.v) != found.v, axis=tuple(range(1, found.v.ndim)))
+    rows = np.flatnonzero(chosen)
+    if not len(rows):
+        return found._replace(passes=np.zeros(count, int)), np.zeros(count, int)
+    of_rows = (tf.constant(filled(np.asarray(value)[rows], size)) for value in goal[:3])
+    part = Goal(*of_rows, reaches=goal.reaches)
+
+    def at(v: np.ndarray) -> Linearized:
+        h, a, good = program.evaluate(weights, tf.constant(filled(v, size)), part)
+        return Linearized(v, *(np.asarray(values)[: len(rows)] for values in (h, a, good)))
+
+    slack = _SLACK * np.asarray(goal.margin, np.float64)[rows]
+    v, good = nearest_on_grid(x[rows], found.v.reshape(count, -1)[rows], grid, slack, at)
+    v = v.reshape(-1, *request.x.shape[1:])
+    seen = seen_as(program, weights, model, request, v, rows, size)
+    moved, labels, holds = found.v.copy(), found.labels.copy(), found.holds.copy()
+    moved[rows], labels[rows], holds[rows] = v, seen.labels, good & seen.holds
+    return Confirmed(moved, labels, holds, chosen * (1 + len(program.ways))), chosen * GRADIENTS
+
+
+def nearest_on_grid(
+    x: np.ndarray, v: np.ndarray, grid: Grid, slack: np.ndarray, at: Callable[[np.ndarray], Linearized]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the grid near x that are adversarial.
+
+    The constraint is linearized, and the nearest point of the grid that meets it by a multiplier λ is
+    round(x − λa), value by value (Everett 1963). Where that is not adversarial, or could be nearer, it is linearized again
+    there, and to be met by more, or less. At last single steps are taken back towards x while the label holds.
+
+    Args:
+        x: images [B, n], on the grid or not.
+        v: adversarial points [B, n].
+        grid: the grey levels.
+        slack: by how much the constraint must be met, at least 0 [B].
+        at: linearizes at points [B, n]; called `GRADIENTS` times.
+
+    Returns:
+        The points [B, n], and which are adversarial, bool [B].
+    """
+    best, found = x, np.zeros(len(x), bool)
+    here, extra = at(v), slack.astype(np.float64)
+    for number in range(_PROJECTIONS):
+        tried = _projected(x, here, grid, extra)
+        if number >= _ALONG:  # the ray, further and further, where nothing else was found
+            part = 1 + 0.02 * 3.0 ** (number - _ALONG)
+            tried = np.where(found[:, None], tried, grid.nearest(x + part * (v.astype(np.float64) - x)))
+        here = at(tried)
+        good = here.good & (here.h <= -slack)
+        nearer = good & (~found | (_distance(tried, x) < _distance(best, x)))
+        best, found = np.where(nearer[:, None], tried, best), found | good
+        extra = np.where(good, (slack + extra) / 2, extra + _BEYOND * np.maximum(here.h + slack, 0))
+    here, share = at(best), np.ones(len(x))
+    for _ in range(_STEPS_BACK):
+        there = at(_taken_back(x, here, grid, share * (-here.h - slack)))
+        good = found & there.good & (there.h <= -slack)
+        here = Linearized(
+            *(np.where(as_rows(good, new), new, old) for new, old in zip(there, here, strict=True))
+        )
+        share = np.where(good, 1, share / 2)
+    return here.v, found
+
+
+def _distance(v: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(v.astype(np.float64) - x, axis=1)
+
+
+def _projected(x: np.ndarray, here: Linearized, grid: Grid, extra: np.ndarray) -> np.ndarray:
+    """round(x − λa) with the smallest λ [B] that meets the linearized constraint by `extra`."""
+    a = here.a.astype(np.float64)
+    at_zero = here.h + extra - np.sum(a * here.v, axis=1)
+
+    def point(multiplier: np.ndarray) -> np.ndarray:
+        return grid.nearest(x - multiplier[:, None] * a)
+
+    def is_met(multiplier: np.ndarray) -> np.ndarray:
+        return at_zero + np.sum(a * point(multiplier), axis=1) <= 0
+
+    size = np.maximum(np.sum(a * a, axis=1), 1e-30)
+    low = np.zeros(len(x))
+    high = np.maximum(np.sum(a * (x - here.v), axis=1) + here.h + extra, 1e-6 * np.sqrt(size)) / size
+    for _ in range(_DOUBLINGS):
+        met = is_met(high)
+        if met.all():
+            break
+        low, high = np.where(met, low, high), np.where(met, high, 2 * high)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        met = is_met(middle)
+        low, high = np.where(met, low, middle), np.where(met, middle, high)
+    return np.where(is_met(np.zeros(len(x)))[:, None], grid.nearest(x), point(high))
+
+
+def _taken_back(x: np.ndarray, here: Linearized, grid: Grid, allowed: np.ndarray) -> np.ndarray:
+    """One step towards x at the values where the constraint pays least for it, `allowed` [B] in all."""
+    change = here.v.astype(np.float64) - x
+    step = np.sign(change) * grid.step
+    gain = (2 * np.abs(change) - grid.step) * grid.step  # of the squared distance
+    cost = np.where(gain > 0, -here.a * step, np.inf)
+    order = np.argsort(cost / np.maximum(gain, 1e-12), axis=1)
+    paid = np.cumsum(np.take_along_axis(cost, order, axis=1), axis=1) <= allowed[:, None]
+    chosen = np.zeros_like(paid)
+    np.put_along_axis(chosen, order, paid, axis=1)
+    return grid.nearest(here.v - np.where(chosen, step, 0))
