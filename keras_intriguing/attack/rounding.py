@@ -16,9 +16,8 @@ from keras_intriguing.attack.goal import Goal
 from keras_intriguing.attack.program import Program
 from keras_intriguing.classifiers.request import Request
 
-_PROJECTIONS, _STEPS_BACK = 8, 6
-_ALONG = 4  # projections before the ray is tried
-GRADIENTS = 2 + _PROJECTIONS + _STEPS_BACK  # of every image
+_ALONG, _PROJECTIONS, _STEPS_BACK = 6, 3, 6  # gradients of every image
+GRADIENTS = 2 + _ALONG + _PROJECTIONS + _STEPS_BACK
 ROUNDING = 2 * GRADIENTS + 4  # forward and backward passes
 _SLACK = 3.0  # times the margin of the search, so that few points are too near to the edge
 _BISECTIONS, _DOUBLINGS = 30, 60  # of the multiplier
@@ -103,9 +102,9 @@ def nearest_on_grid(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of the grid near x that are adversarial.
 
-    The constraint is linearized, and the nearest point of the grid that meets it by a multiplier λ is
-    round(x − λa), value by value (Everett 1963). Where that is not adversarial, or could be nearer, it is linearized again
-    there, and to be met by more, or less. At last single steps are taken back towards x while the label holds.
+    First v is moved on along v − x by growing parts of a level, and rounded. Then the constraint is linearized where that
+    succeeded: the nearest point of the grid that meets it by a multiplier λ is round(x − λa), value by value (Everett
+    1963). At last single steps are taken back towards x while the label holds.
 
     Args:
         x: images [B, n], on the grid or not.
@@ -117,27 +116,31 @@ def nearest_on_grid(
     Returns:
         The points [B, n], and which are adversarial, bool [B].
     """
-    best, found = x, np.zeros(len(x), bool)
+    best, found, r = x, np.zeros(len(x), bool), v.astype(np.float64) - x
     here, extra = at(v), slack.astype(np.float64)
-    for number in range(_PROJECTIONS):
-        tried = _projected(x, here, grid, extra)
-        if number >= _ALONG:  # the ray, further and further, where nothing else was found
-            part = 1 + 0.02 * 3.0 ** (number - _ALONG)
-            tried = np.where(found[:, None], tried, grid.nearest(x + part * (v.astype(np.float64) - x)))
-        here = at(tried)
-        good = here.good & (here.h <= -slack)
+    direction = r / np.maximum(np.linalg.norm(r, axis=1, keepdims=True), 1e-12)
+    for number in range(_ALONG + _PROJECTIONS):
+        further = grid.nearest(v + grid.step * 4.0 ** (number - 1) * direction)
+        along = (number < _ALONG) & ~found
+        tried = np.where(along[:, None], further, _projected(x, here, grid, extra))
+        there = at(tried)
+        good = there.good & (there.h <= -slack)
         nearer = good & (~found | (_distance(tried, x) < _distance(best, x)))
         best, found = np.where(nearer[:, None], tried, best), found | good
-        extra = np.where(good, (slack + extra) / 2, extra + _BEYOND * np.maximum(here.h + slack, 0))
+        missed = np.where(along, 0, np.maximum(there.h + slack, 0))
+        extra = np.where(good, (slack + extra) / 2, extra + _BEYOND * missed)
+        here = _chosen(~along | good, there, here)
     here, share = at(best), np.ones(len(x))
     for _ in range(_STEPS_BACK):
         there = at(_taken_back(x, here, grid, share * (-here.h - slack)))
         good = found & there.good & (there.h <= -slack)
-        here = Linearized(
-            *(np.where(as_rows(good, new), new, old) for new, old in zip(there, here, strict=True))
-        )
+        here = _chosen(good, there, here)
         share = np.where(good, 1, share / 2)
     return here.v, found
+
+
+def _chosen(rows: np.ndarray, new: Linearized, old: Linearized) -> Linearized:
+    return Linearized(*(np.where(as_rows(rows, a), a, b) for a, b in zip(new, old, strict=True)))
 
 
 def _distance(v: np.ndarray, x: np.ndarray) -> np.ndarray:
