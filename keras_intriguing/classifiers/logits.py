@@ -72,6 +72,10 @@ def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) 
     kind, is_single = _kind(model, few.shape[1:]), outputs.shape[-1] == 1
     values = np.asarray(tf.cast(outputs, tf.float32))
     looks_like_probabilities = values.min() >= 0 and values.max() <= 1
+    if is_single and kind == "softmax":
+        raise ValueError(
+            "The model ends in a softmax of one output, which is always 1. It needs two, or a sigmoid."
+        )
     if from_probabilities:
         _check_probabilities(values, outputs, is_single)
     elif kind == "hidden" and looks_like_probabilities:

@@ -62,8 +62,9 @@ def checked(
     Raises:
         ValueError, TypeError: see the messages.
     """
-    if not callable(model):
-        raise TypeError(f"model must be a Keras model or a function, not {type(model).__name__}.")
+    if not callable(model) or isinstance(model, type):
+        kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"model must be a Keras model or a function, not {kind}.")
     if not isinstance(model, Hashable):
         raise TypeError(
             f"model is a {type(model).__name__}, which is not hashable, so that its compiled attack cannot be kept. "
@@ -94,12 +95,17 @@ def _check_input_type(model: Callable) -> None:
     """Of a model of whole numbers there is no gradient by its input."""
     inputs = getattr(model, "inputs", None) if isinstance(model, keras.Model) else None
     embeddings = [layer.name for layer in _layers(model) if isinstance(layer, keras.layers.Embedding)]
-    if embeddings or (inputs and not tf.as_dtype(inputs[0].dtype).is_floating):
-        first = f" (its layer {embeddings[0]!r} looks up embeddings)" if embeddings else ""
-        raise TypeError(
-            f"The model takes whole numbers{first}, which have no small changes. Attack what comes behind: a model from the "
-            "embeddings to the logits, with the embeddings of your examples as x and the bounds of their values."
+    kind = tf.as_dtype(inputs[0].dtype) if inputs else tf.float32
+    if not embeddings and kind.is_floating:
+        return
+    if embeddings:
+        way = (
+            f"its layer {embeddings[0]!r} looks up embeddings. Attack what comes behind: a model from the embeddings to the logits, "
+            "with the embeddings of your examples as x and the bounds of their values."
         )
+    else:
+        way = f"its input is {kind.name}. Build it again with a float32 input and the same weights."
+    raise TypeError(f"The model takes whole numbers, which have no small changes: {way}")
 
 
 def _layers(model: Any) -> list[Any]:

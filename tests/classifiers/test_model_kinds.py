@@ -190,8 +190,22 @@ def test_several_inputs_and_outputs_are_named() -> None:
 def test_whole_numbers_have_no_small_changes() -> None:
     words = keras.Sequential([keras.Input((5,), dtype="int32"), L.Embedding(9, 4), L.Flatten(), L.Dense(3)])
     for x in (X, np.zeros((2, 5), np.int32)):
-        with pytest.raises(TypeError, match=r"whole numbers \(its layer 'embedding.*' looks up"):
+        with pytest.raises(TypeError, match=r"whole numbers.* its layer 'embedding.*' looks up"):
             ki.minimal_distortion(words, x)
+
+
+def test_pixels_that_are_whole_numbers_are_said() -> None:
+    pixels = keras.Sequential([keras.Input((5,), dtype="uint8"), L.Rescaling(1 / 255), L.Dense(3)])
+    with pytest.raises(TypeError, match=r"its input is uint8. Build it again with a float32 input"):
+        ki.minimal_distortion(pixels, X)
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax")
+def test_other_mistakes_are_said() -> None:
+    with pytest.raises(TypeError, match=r"not the class Sequential"):
+        ki.minimal_distortion(keras.Sequential, X)
+    with pytest.raises(ValueError, match=r"a softmax of one output, which is always 1"):
+        ki.minimal_distortion(linear("softmax"), X)
 
 
 def test_a_model_that_tells_no_classes_apart_is_said_at_once() -> None:
