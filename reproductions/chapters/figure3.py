@@ -14,4 +14,4 @@ def _section(run: Run, values: Values) -> Section:
     return figures.photographs_section(run, photographs.records(values), kinds.UNITS, heading, rule)
 
 
-CHAPTER = Chapter("figure3", lambda run: photographs.plan(), _section, photographs=True)
+CHAPTER = Chapter("figure3", photographs.plan, _section, photographs=True)

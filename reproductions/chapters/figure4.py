@@ -20,15 +20,17 @@ def _section(run: Run, values: Values) -> Section:
 
 def _claims(run: Run, values: Values) -> list[Claim]:
     """What the last hidden layer says of the paper's first claim, on photographs."""
-    layer = photographs.LAYERS[0]
-    found = hypothesis.decided({layer: [photographs.records(values)[layer]]}, f"the directions of {layer}")
+    nets = photographs.last_layers(run, values)
+    (runs,) = nets.values()
+    drawn = f"{len(runs)} training runs" if len(runs) > 1 else "the directions"
+    found = hypothesis.decided(nets, f"{drawn} of {photographs.LAYERS[0]}")
     return [
         dataclasses.replace(
             found,
             statement="On photographs, too, units and random directions are equally alike",
-            evidence=f"{found.evidence} Of this one network: only its directions are taken as drawn.",
+            evidence=f"{found.evidence} Of this one network: only {drawn} are taken as drawn.",
         )
     ]
 
 
-CHAPTER = Chapter("figure4", lambda run: photographs.plan(), _section, _claims, photographs=True)
+CHAPTER = Chapter("figure4", photographs.plan, _section, _claims, photographs=True)

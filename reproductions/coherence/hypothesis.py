@@ -5,7 +5,8 @@ units". Read as it was seen there: the images that maximize the activation along
 that maximize a unit's, in the last hidden layer of a network, with nothing done to activations or directions. The
 measure is the mean score of a network's units minus that of its random directions. What is drawn is the network: the
 mean over networks, each of the same weight whatever its training runs, has the variance of networks, which has that of
-their training runs and of their directions in it.
+their training runs and of their directions in it. Of one network it has that of training runs, of one training run
+that of directions.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from reproductions.coherence.contrasts import Estimate, Term, estimate
 from reproductions.coherence.kinds import RANDOM, UNITS
 from reproductions.presentation.verdicts import Scale, claim
 from reproductions.shared import verdict
-from reproductions.shared.effects import Effect, Level
+from reproductions.shared.effects import RUNS, Effect, Level
 
 STATEMENT = "Units and random directions mean equally much: their images are equally alike"
 # of the way from random images to the most alike that were found: a smaller difference is none worth speaking of
@@ -33,14 +34,16 @@ def of_net(runs: Sequence[LayerRecord]) -> Estimate:
 
 
 def effect(nets: Nets) -> Effect:
-    """Units minus random directions, mean over networks; of a single network, with the variance of directions alone."""
-    found = [of_net(runs) for runs in nets.values()]
+    """Units minus random directions, mean over networks."""
+    unit, drawn = _NETWORKS, list(nets.values())
+    if len(drawn) == 1:
+        unit, drawn = RUNS, [[record] for record in drawn[0]]
+    found = [of_net(records) for records in drawn]
     means = [one.value for one in found]
-    if len(means) > 1:
-        level = Level(_NETWORKS, len(means), float(np.var(means, ddof=1)) / len(means))
+    if len(means) == 1:
+        level = Level(_DIRECTIONS, len(drawn[0][0].scores_of(UNITS)), found[0].deviation ** 2)
     else:
-        (runs,) = nets.values()
-        level = Level(_DIRECTIONS, len(runs[0].scores_of(UNITS)), found[0].deviation ** 2)
+        level = Level(unit, len(means), float(np.var(means, ddof=1)) / len(means))
     return Effect(float(np.mean(means)), (level,))
 
 

@@ -10,7 +10,7 @@ import keras_intriguing as ki
 from keras_intriguing.directions import CoherenceScorer
 from reproductions.coherence import comparisons
 from reproductions.coherence import measure as coherence
-from reproductions.coherence.comparisons import LayerRecord, Panel
+from reproductions.coherence.comparisons import LayerRecord, Nets, Panel
 from reproductions.coherence.kinds import RANDOM, UNITS
 from reproductions.coherence.measure import Layer, Measured
 from reproductions.shared import imagenette
@@ -18,7 +18,7 @@ from reproductions.shared.measurement import Measurement, Values
 from reproductions.shared.run import Run
 
 FEATURE_NET = imagenette.QUOCNET  # whose features compare photographs
-LAYERS = ("fc2", "conv5")
+LAYERS = ("fc2", "conv5")  # the first is the last hidden one
 K = 5  # photographs a panel, as in the paper
 SMALL = 32  # the side of the photographs whose pixels are compared
 _PANELS = 4
@@ -46,7 +46,7 @@ class PhotographCoherence(Measurement[LayerRecord]):
     def measure(self, run: Run) -> LayerRecord:
         """See `LayerRecord`."""
         found = _measured(run, self.layer)
-        if not self.layer.trained:
+        if not self.layer.trained or self.layer.preset != imagenette.ALEXNET:
             return comparisons.layer_record(self.layer, found, run.seed)
         untrained = self.layer._replace(trained=False)
         record = comparisons.layer_record(
@@ -57,18 +57,36 @@ class PhotographCoherence(Measurement[LayerRecord]):
 
 def key(layer: Layer) -> str:
     """The name of a layer's record."""
+    if layer.preset != imagenette.ALEXNET:
+        return layer.key
     return layer.name if layer.trained else f"untrained-{layer.name}"
 
 
-def plan() -> list[PhotographCoherence]:
-    """The measurements of all layers, trained and not."""
-    layers = [Layer(imagenette.ALEXNET, name, trained) for trained in (True, False) for name in LAYERS]
-    return [PhotographCoherence(f"figures34/{key(layer)}", layer) for layer in layers]
+def plan(run: Run) -> list[PhotographCoherence]:
+    """The measurements of all layers, trained and not, and of the last one of further training runs."""
+    return [_planned(layer) for layer in dict.fromkeys([*_layers(), *_last_layers(run)])]
 
 
 def records(values: Values) -> dict[str, LayerRecord]:
-    """The values of `plan` by key."""
-    return {key(one.layer): values[one] for one in plan()}
+    """Of the layers of the first training run, by key."""
+    return {key(layer): values[_planned(layer)] for layer in _layers()}
+
+
+def last_layers(run: Run, values: Values) -> Nets:
+    """Of the net's last hidden layer."""
+    return {imagenette.ALEXNET: [values[_planned(layer)] for layer in _last_layers(run)]}
+
+
+def _planned(layer: Layer) -> PhotographCoherence:
+    return PhotographCoherence(f"figures34/{key(layer)}", layer)
+
+
+def _layers() -> list[Layer]:
+    return [Layer(imagenette.ALEXNET, name, trained) for trained in (True, False) for name in LAYERS]
+
+
+def _last_layers(run: Run) -> list[Layer]:
+    return [Layer(preset, LAYERS[0], trained=True) for preset in run.trained(imagenette.ALEXNET)]
 
 
 @functools.cache

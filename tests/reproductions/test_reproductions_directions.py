@@ -226,6 +226,7 @@ def planted(levels: Sequence[Sequence[float]], spread: float = 0.1, of_random: f
         ([[0.4], [0.2], [0.35], [0.25]], "undecided"),  # some networks one way, others the other way
         ([[0.34, 0.36]] * 4, "undecided"),  # at the margin
         ([[0.3]], "holds"),  # of one network, by its directions
+        ([[0.3, 0.31, 0.29]], "holds"),  # of one network, by its training runs
     ],
 )
 def test_the_hypothesis_is_decided_by_networks(levels: Sequence[Sequence[float]], expected: str) -> None:
