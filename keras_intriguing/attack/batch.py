@@ -24,6 +24,7 @@ from keras_intriguing.attack.programs import Programs
 from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.rounding import ROUNDING, Grid, on_grid
 from keras_intriguing.attack.solution import Solution
+from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.classifiers.request import Request
 
 METHODS = ("direct", "penalty")
@@ -122,7 +123,7 @@ def _attack(
     forward = np.where(already, 0, solution.forward_passes + _BESIDES)
     backward = np.where(already, 0, solution.backward_passes)
     if settings.levels:
-        grid = Grid(request.bounds, settings.levels)
+        grid = Grid(Bounds(*(np.reshape(b, -1) for b in request.bounds)), settings.levels)
         rounded, gradients = on_grid(program, weights, model, request, found, goal, grid, size)
         lost = f"No image of {settings.levels} grey levels was found that has the label."
         reason = np.where(found.holds & ~rounded.holds, lost, reason)

@@ -6,7 +6,7 @@ Shapes: B images of n values.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_intriguing.attack.confirmation import Confirmed, as_rows, filled, seen_as
 from keras_intriguing.attack.goal import Goal
 from keras_intriguing.attack.program import Program
+from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.classifiers.request import Request
 
 _ALONG, _PROJECTIONS, _STEPS_BACK = 6, 3, 6  # gradients of every image
@@ -27,19 +28,19 @@ _BEYOND = 1.5  # times what a linearization was wrong by, which the next one is 
 class Grid(NamedTuple):
     """`levels` grey levels at equal distances between the bounds, which are levels themselves."""
 
-    bounds: tuple[float, float]
+    bounds: Bounds  # numbers, or arrays [n]
     levels: int
 
     @property
-    def step(self) -> float:
-        """Between two levels."""
-        return (self.bounds[1] - self.bounds[0]) / (self.levels - 1)
+    def step(self) -> Any:
+        """Between two levels: a number, or one for every value [n]."""
+        return (self.bounds.upper - self.bounds.lower) / (self.levels - 1)
 
     def nearest(self, v: np.ndarray) -> np.ndarray:
-        """The nearest points of the grid, float32, of any shape."""
-        place = np.clip(np.rint((v - self.bounds[0]) / self.step), 0, self.levels - 1)
-        whole = place.astype(np.float64) * (self.bounds[1] - self.bounds[0]) / (self.levels - 1)
-        return (self.bounds[0] + whole).astype(np.float32)
+        """The nearest points of the grid, float32 [B, n]."""
+        lower, upper = self.bounds
+        place = np.clip(np.rint((v - lower) / self.step), 0, self.levels - 1)
+        return (lower + place.astype(np.float64) * (upper - lower) / (self.levels - 1)).astype(np.float32)
 
 
 class Linearized(NamedTuple):
@@ -76,8 +77,9 @@ def on_grid(
     Returns:
         The images, with the forward passes that confirmed them; and the gradients of every image.
     """
-    x, count = request.x.reshape(len(request.x), -1), len(request.x)
-    chosen = found.holds & np.any(grid.nearest(found.v) != found.v, axis=tuple(range(1, found.v.ndim)))
+    count = len(request.x)
+    x, start = request.x.reshape(count, -1), found.v.reshape(count, -1)
+    chosen = found.holds & np.any(grid.nearest(start) != start, axis=1)
     rows = np.flatnonzero(chosen)
     if not len(rows):
         return found._replace(passes=np.zeros(count, int)), np.zeros(count, int)
@@ -89,7 +91,7 @@ def on_grid(
         return Linearized(v, *(np.asarray(values)[: len(rows)] for values in (h, a, good)))
 
     slack = _SLACK * np.asarray(goal.margin, np.float64)[rows]
-    v, good = nearest_on_grid(x[rows], found.v.reshape(count, -1)[rows], grid, slack, at)
+    v, good = nearest_on_grid(x[rows], start[rows], grid, slack, at)
     v = v.reshape(-1, *request.x.shape[1:])
     seen = seen_as(program, weights, model, request, v, rows, size)
     moved, labels, holds = found.v.copy(), found.labels.copy(), found.holds.copy()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_intriguing import files, presets
-from keras_intriguing.cli import arrays
+from keras_intriguing.cli import arrays, png
 from keras_intriguing.cli import model as cli_model
 
 
@@ -35,6 +35,17 @@ def add_to(commands: Any) -> None:
     )
     attack.add_argument("--method", choices=("direct", "penalty"), default="direct")
     attack.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
+    attack.add_argument(
+        "--levels",
+        type=int,
+        help="grey levels between the bounds that the adversarial images lie on, 256 for images of 8 bits (default: any)",
+    )
+    attack.add_argument(
+        "--png",
+        metavar="FOLDER",
+        type=Path,
+        help="receives the adversarial images as PNG files, by their numbers; needs --levels 256",
+    )
     attack.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
     attack.add_argument(
         "--from-probabilities",
@@ -55,13 +66,16 @@ def _attack(options: argparse.Namespace) -> None:
 
     x, bounds = pixels.as_floats(stored["x"]), pixels.checked_bounds(options.bounds)
     x = pixels.within(x, bounds)
+    if options.png:
+        png.require_pictures(x.shape, options.levels)
+        files.require_writable(options.png / "00000.png")
     target = stored.get("target") if options.target is None else options.target
     label = stored.get("label") if target is None and options.label is None else options.label
     model = cli_model.load(options.model)
     read = {"model": options.model, "model_sha256": _model_hash(options.model)}
     read |= {"images": str(options.images), "file_sha256": files.sha256(options.images)}
     settings = {"target": options.target, "label": options.label, "method": options.method}
-    settings |= {"bounds": options.bounds, "batch_size": options.batch_size}
+    settings |= {"bounds": options.bounds, "batch_size": options.batch_size, "levels": options.levels}
     from keras_intriguing.attack import parts
     from keras_intriguing.progress import Bar
 
@@ -76,11 +90,14 @@ def _attack(options: argparse.Namespace) -> None:
             label=label,
             bounds=bounds,
             method=options.method,
+            levels=options.levels,
             batch_size=options.batch_size,
             from_probabilities=options.from_probabilities,
         )
     dataclasses.replace(result, provenance={**result.provenance, **read}).save(options.out)
     parts.Kept(options.out, {}).remove()
+    if options.png:
+        png.write(options.png, result.adversarial, result.success, bounds)
     print(result)
     print(f"Result written to {options.out}")
 

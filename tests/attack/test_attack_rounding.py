@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing.attack.rounding import Grid, Linearized, nearest_on_grid
+from keras_intriguing.classifiers.pixels import Bounds
 
 
 def linear(normals: np.ndarray, offsets: np.ndarray) -> Callable[[np.ndarray], Linearized]:
@@ -24,7 +25,9 @@ def linear(normals: np.ndarray, offsets: np.ndarray) -> Callable[[np.ndarray], L
 def best_by_trying_all(x: np.ndarray, at: Callable, grid: Grid) -> float:
     """The distance to the nearest point of the grid that meets the constraint, of one image with few values."""
     levels = [np.arange(grid.levels)] * len(x)
-    points = grid.nearest(grid.bounds[0] + grid.step * np.stack(np.meshgrid(*levels), -1).reshape(-1, len(x)))
+    points = grid.nearest(
+        grid.bounds.lower + grid.step * np.stack(np.meshgrid(*levels), -1).reshape(-1, len(x))
+    )
     good = points[at(points).good]
     return float(np.linalg.norm(good - x, axis=1).min())
 
@@ -32,7 +35,7 @@ def best_by_trying_all(x: np.ndarray, at: Callable, grid: Grid) -> float:
 @pytest.mark.parametrize(("classes", "most"), [(1, 1.1), (2, 1.2)])
 def test_near_the_nearest_point_of_the_grid(classes, most):
     random = np.random.default_rng(0)
-    grid = Grid((0.0, 1.0), 6)
+    grid = Grid(Bounds(0.0, 1.0), 6)
     ratios = []
     for _ in range(20):
         normals = random.normal(size=(classes, 5))
@@ -52,14 +55,16 @@ def test_near_the_nearest_point_of_the_grid(classes, most):
 def test_levels_are_those_of_eight_bits():
     eight = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(
-        Grid((0.0, 1.0), 256).nearest(eight / 255 + 1e-4), eight.astype(np.float32) / 255
+        Grid(Bounds(0.0, 1.0), 256).nearest(eight / 255 + 1e-4), eight.astype(np.float32) / 255
     )
-    np.testing.assert_array_equal(Grid((0.0, 255.0), 256).nearest(eight + 0.4), eight.astype(np.float32))
+    np.testing.assert_array_equal(
+        Grid(Bounds(0.0, 255.0), 256).nearest(eight + 0.4), eight.astype(np.float32)
+    )
 
 
 @pytest.fixture(scope="module")
 def grey_images(net_images) -> np.ndarray:
-    return Grid((0.0, 1.0), 256).nearest(net_images)
+    return Grid(Bounds(0.0, 1.0), 256).nearest(net_images)
 
 
 @pytest.mark.parametrize("settings", [{}, {"target": 2}, {"method": "penalty"}])
@@ -94,7 +99,7 @@ def test_an_image_that_is_adversarial_is_moved_to_the_grid(net, net_images):
     label = (np.argmax(net(net_images), axis=1) + 1) % 4
     result = ki.minimal_distortion(net, net_images, label=label, levels=256)
     assert result.success.all()
-    np.testing.assert_array_equal(result.adversarial, Grid((0.0, 1.0), 256).nearest(net_images))
+    np.testing.assert_array_equal(result.adversarial, Grid(Bounds(0.0, 1.0), 256).nearest(net_images))
     on_it = ki.minimal_distortion(net, result.adversarial, label=label, levels=256)
     np.testing.assert_array_equal(on_it.distortion, 0)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing import data, files, presets
@@ -153,6 +154,19 @@ def test_attack_writes_the_result(images: Path, tmp_path: Path, capsys: pytest.C
     assert str(out) in capsys.readouterr().out
 
 
+def test_attack_writes_pictures_that_keep_their_labels(images: Path, tmp_path: Path) -> None:
+    out, folder = tmp_path / "result.npz", tmp_path / "pictures"
+    arguments = ["attack", PRESET, str(images), "--out", str(out), "--levels", "256", "--png", str(folder)]
+    assert cli.main(arguments) == 0
+    with np.load(out) as result:
+        assert result["success"].all()
+        pictures = [tf.io.decode_png(tf.io.read_file(str(path))) for path in sorted(folder.iterdir())]
+        pictures = np.stack(pictures).astype(np.float32) / 255
+        np.testing.assert_array_equal(pictures, result["adversarial"])
+        labels = np.argmax(ki.from_preset(PRESET)(pictures), axis=1)
+        np.testing.assert_array_equal(labels, result["label_after"])
+
+
 def test_attack_takes_a_saved_model_and_targets_from_the_file(images: Path, tmp_path: Path) -> None:
     model = ki.from_preset(PRESET)
     keras.Sequential([model, keras.layers.Softmax()]).save(tmp_path / "own.keras")
@@ -179,6 +193,8 @@ def test_attack_takes_a_saved_model_and_targets_from_the_file(images: Path, tmp_
         (["train", "fc11"], "No recipe for a preset 'fc11'. Known: fc10_mnist_decay1e-4"),
         (["attack", "fc11", "{images}", "--out", "{out}"], "Unknown preset 'fc11'"),
         (["attack", "missing.keras", "{images}", "--out", "{out}"], "There is no model file missing.keras"),
+        (["attack", PRESET, "{images}", "--out", "{out}", "--levels", "1"], "levels must be a whole number"),
+        (["attack", PRESET, "{images}", "--out", "{out}", "--png", "{folder}"], "--png needs --levels 256"),
         (["attack", PRESET, "missing.npz", "--out", "{out}"], "There is no file missing.npz"),
         (["attack", PRESET, "{text}", "--out", "{out}"], "is not a NumPy .npz file of plain arrays"),
         (["attack", PRESET, "{unnamed}", "--out", "{out}"], "holds no array named x; it holds images"),
