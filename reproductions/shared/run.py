@@ -72,22 +72,10 @@ class Run:
         """A split of the run's data set."""
         return ki.data.load(self.dataset, split, self.data_dir)
 
-    @functools.cached_property
-    def _models(self) -> dict[str, Any]:
-        """By class: one object for all presets of a class, since the attack is compiled for every object."""
-        return {}
-
     @functools.cache  # noqa: B019
-    def _weights(self, preset: str) -> tuple[str, list[np.ndarray]]:
-        model = ki.from_preset(preset)
-        self._models.setdefault(type(model).__name__, model)
-        return type(model).__name__, model.get_weights()
-
     def model(self, preset: str) -> Any:
-        """A model of the zoo; the same object as for any preset of its class, so good until the next call."""
-        name, weights = self._weights(preset)
-        self._models[name].set_weights(weights)
-        return self._models[name]
+        """A model of the zoo, the same at every call: leave it as it is."""
+        return ki.from_preset(preset)
 
     def trained(self, preset: str) -> list[str]:
         """The presets of a model's training runs, as many as are asked for and known."""
