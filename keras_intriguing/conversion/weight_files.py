@@ -15,6 +15,7 @@ from keras_intriguing.conversion.unpickling import Array, Function
 
 _PICKLE = "/data.pkl"
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # at the beginning of PyTorch's files before version 1.6
+_SMALL = 2**24  # bytes of the names and shapes of weights
 _STORAGES = {
     "torch.DoubleStorage": "<f8",
     "torch.FloatStorage": "<f4",
@@ -71,7 +72,7 @@ def _state_dict(path: Path) -> dict[str, Any]:
         if len(pickles) != 1:
             raise ValueError(f"it is a zip file without {_PICKLE[1:]}, not one of torch.save.")
         folder = pickles[0].removesuffix(_PICKLE)
-        if f"{folder}/byteorder" in archive.namelist() and archive.read(f"{folder}/byteorder") != b"little":
+        if f"{folder}/byteorder" in archive.namelist() and _read(archive, f"{folder}/byteorder") != b"little":
             raise ValueError("its numbers are in big-endian order; save it on a little-endian machine.")
 
         @functools.cache
@@ -84,8 +85,18 @@ def _state_dict(path: Path) -> dict[str, Any]:
                 raise ValueError(f"{member.filename} does not hold {count} numbers of {dtype[-1]} bytes")
             return Array(np.frombuffer(archive.read(member), dtype))
 
-        loaded = unpickling.load(io.BytesIO(archive.read(pickles[0])), _TORCH, storage)
+        loaded = unpickling.load(io.BytesIO(_read(archive, pickles[0])), _TORCH, storage)
     return {name: _plain(value) for name, value in _named(loaded).items()}
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A small member, whose size is checked before it is inflated; the numbers are not among these."""
+    size = archive.getinfo(name).file_size
+    if size > _SMALL:
+        raise ValueError(
+            f"{name} in it would inflate to {size:,} bytes, where at most {_SMALL:,} are expected."
+        )
+    return archive.read(name)
 
 
 def _state_dict_before_zip(path: Path) -> dict[str, Any]:

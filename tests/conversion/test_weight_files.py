@@ -229,6 +229,16 @@ def test_a_compressed_storage_is_refused(tmp_path: Path) -> None:
         weight_files.read(tmp_path / "w.pth")
 
 
+@pytest.mark.parametrize("member", ["data.pkl", "byteorder"])
+def test_a_member_that_would_inflate_is_refused_before_it_is_read(member: str, tmp_path: Path) -> None:
+    members = {"data.pkl": write.state_dict(), member: bytes(2**25)}
+    with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        for short, content in members.items():
+            archive.writestr(f"a/{short}", content)
+    with pytest.raises(ValueError, match=f"{member} in it would inflate to 33,554,432 bytes"):
+        weight_files.read(tmp_path / "a.pth")
+
+
 def test_numbers_in_big_endian_order_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
         archive.writestr("a/data.pkl", write.state_dict())
