@@ -6,6 +6,7 @@ from typing import Any
 
 from rich import progress
 
+Progress = Callable[[float, float], None]  # is told how much of how much is done
 _LINE_EVERY = 60.0  # seconds
 _ESTIMATED_OVER = 600.0  # seconds; rich's 30 are shorter than some steps
 
@@ -40,13 +41,16 @@ class Bar(progress.Progress):
 
 
 @contextlib.contextmanager
-def shown(wanted: bool, description: str) -> Iterator[Callable[[int, int], None]]:
+def shown(wanted: bool | Progress, description: str) -> Iterator[Progress]:
     """Yields a function that is told how much of how much is done, and shows it in a bar, if that is wanted.
 
     Args:
-        wanted: whether to show a bar, in a terminal or a notebook.
+        wanted: whether to show a bar, in a terminal or a notebook; or who is told instead.
         description: what is being done.
     """
+    if callable(wanted):
+        yield wanted
+        return
     if not wanted:
         yield lambda done, total: None
         return

@@ -40,11 +40,13 @@ class Settings(NamedTuple):
         method: of `METHODS`.
         budget: forward and backward passes of an image, at most, for `direct`.
         levels: grey levels that the adversarial images lie on, or None.
+        tell: is told how large a share of a batch is done, about.
     """
 
     method: str
     budget: int
     levels: int | None
+    tell: Callable[[float], None] = lambda share: None
 
 
 def attack_batch(
@@ -113,7 +115,7 @@ def _attack(
         solution = penalty(program, weights, request, size)
         allowed = np.full(count, np.inf)
     else:
-        solution = _direct(program, weights, request, goal, logits, size, budget)
+        solution = _direct(program, weights, request, goal, logits, size, budget, settings.tell)
         allowed = budget - solution.forward_passes - solution.backward_passes
     has_point = np.isfinite(solution.distance)
     v = solution.v.reshape(x.shape)
@@ -155,7 +157,8 @@ def _direct(
     logits: np.ndarray,
     size: int,
     budget: int,
+    tell: Callable[[float], None],
 ) -> Solution:
     rows, already = request.x.reshape(len(request.x), -1), is_adversarial(request, request.before)
     allowed = budget - np.minimum(passes_wanted(program, request, logits), budget // 3)
-    return direct(program, weights, rows, goal, logits, already, request.bounds, size, allowed)
+    return direct(program, weights, rows, goal, logits, already, request.bounds, size, allowed, tell)

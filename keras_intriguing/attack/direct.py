@@ -1,5 +1,7 @@
 """min ‖r‖₂ subject to the class and to the box, by descents from many starts."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -50,6 +52,10 @@ class _Progress:
         self.done |= ends & ~np.isfinite(self.distance)
         return wants | (ends & ~self.done)
 
+    def share(self, least: int) -> float:
+        """Of the work, about: an image has at least so many starts, and is then done when its last ones brought nothing."""
+        return float(np.mean(np.where(self.done, 1, np.minimum(0.95, self.starts / (least + _PATIENCE)))))
+
 
 class _Rows:
     """The rows of the compiled program: which image's descent each of them is, and from where.
@@ -89,6 +95,7 @@ def direct(
     bounds: tuple[float, float],
     count: int,
     budget: np.ndarray,
+    tell: Callable[[float], None] = lambda share: None,
 ) -> Solution:
     """The nearest of the local minima that descents from many starts converge to.
 
@@ -106,6 +113,7 @@ def direct(
         bounds: of every pixel.
         count: descents side by side.
         budget: forward and backward passes of every image [B], at most.
+        tell: is told again and again how large a share of the work is done, about.
     """
     box = Box(*(tf.constant(b, tf.float32) for b in bounds))
     label, margin = goal.label.numpy(), goal.margin.numpy()
@@ -127,6 +135,7 @@ def direct(
             weights, state, Goal(*of_rows, goal.reaches), tf.constant(incumbent), _STEPS, box
         )
         _take_over(state, rows, progress)
+        tell(progress.share(len(proposals)))
     return Solution(
         v=progress.v,
         distance=progress.distance,

@@ -22,7 +22,7 @@ from keras_intriguing.attack.rounding import ROUNDING
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import provenance
 from keras_intriguing.classifiers.request import checked
-from keras_intriguing.progress import shown
+from keras_intriguing.progress import Progress, shown
 
 _WORKING_MEMORY = 2**30  # bytes
 _COPIES = 84  # float32 copies of an image, at most, that the work on it takes
@@ -42,7 +42,7 @@ def minimal_distortion(
     batch_size: int | None = None,
     from_probabilities: bool = False,
     on_batch: Callable[[int, int], None] | None = None,
-    progress: bool = False,
+    progress: bool | Progress = False,
     strategy: tf.distribute.Strategy | None = None,
 ) -> Result:
     """The smallest change of every image that changes its label (Szegedy et al. 2014, §4.1).
@@ -76,7 +76,8 @@ def minimal_distortion(
             written by hand): their logarithms are attacked. Those that round to 0 or 1 have no gradient.
         on_batch: called after every batch with the number of images done and of all. Batches may end in any
             order where there are several replicas; those of other workers count when all are done.
-        progress: show a bar, batch by batch, in a terminal or a notebook.
+        progress: show a bar in a terminal or a notebook; or a function that is told how many images of how many are done,
+            within a batch about how many.
         strategy: a `OneDeviceStrategy`, `MirroredStrategy` or `MultiWorkerMirroredStrategy` of `tf.distribute`,
             whose replicas then attack whole batches side by side; build or load the model in its scope. With an
             explicit `batch_size` the batches are those of one device, and so are the results, up to how devices
@@ -113,12 +114,16 @@ def minimal_distortion(
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
     programs = Programs(request.model, request.x.shape[1:])
-    attack = functools.partial(
-        attack_batch, request.model, programs, size=size, settings=Settings(method, budget, levels)
-    )
     results, done = {}, 0
     with shown(progress, "minimal distortions") as show:
         show(0, len(request.x))
+
+        def tell(share: float) -> None:
+            if replicas is None:  # whose batches are side by side
+                show(done + share * min(size, len(request.x) - done), len(request.x))
+
+        settings = Settings(method, budget, levels, tell)
+        attack = functools.partial(attack_batch, request.model, programs, size=size, settings=settings)
 
         def keep(index: int, result: Result) -> None:
             nonlocal done

@@ -46,7 +46,7 @@ def attack(
     model: Callable,
     x: np.ndarray,
     kept: Kept,
-    on_images: Callable[[int], None],
+    on_images: Callable[[float], None],
     *,
     target: Any,
     label: Any,
@@ -60,7 +60,7 @@ def attack(
         model: what is attacked.
         x: images [B, …].
         kept: the finished ones.
-        on_images: told how many images are done.
+        on_images: told how many images are done, within a batch about how many.
         target: as of `minimal_distortion`.
         label: as of `minimal_distortion`.
         bounds: as of `minimal_distortion`.
@@ -78,7 +78,15 @@ def attack(
             name: values if values is None or np.ndim(values) == 0 else values[rows]
             for name, values in (("target", target), ("label", label))
         }
-        done.append(minimal_distortion(model, x[rows], bounds=bounds, batch_size=size, **of_rows, **settings))
+
+        def tell(of_batch: float, total: float, first: int = first) -> None:
+            on_images(first + of_batch)
+
+        done.append(
+            minimal_distortion(
+                model, x[rows], bounds=bounds, batch_size=size, progress=tell, **of_rows, **settings
+            )
+        )
         first = min(first + size, len(x))
         kept.save(Result.concatenate(done))
         on_images(first)

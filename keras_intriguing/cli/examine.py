@@ -69,7 +69,7 @@ def _examine(options: argparse.Namespace) -> None:
     with Bar() as bar:
         tasks: dict[str, Any] = {}
 
-        def on_progress(stage: str, done: int, total: int) -> None:
+        def on_progress(stage: str, done: float, total: float) -> None:
             if stage not in tasks:
                 for task in tasks.values():
                     bar.update(task, completed=bar.tasks[task].total)

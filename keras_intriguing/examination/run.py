@@ -52,7 +52,7 @@ def examine(
     effort: str = "standard",
     batch_size: int | None = None,
     from_probabilities: bool = False,
-    on_progress: Callable[[str, int, int], None] | None = None,
+    on_progress: Callable[[str, float, float], None] | None = None,
     progress: bool = False,
 ) -> Examination:
     """How fragile a model is on these images: measures it, and writes a page and its JSON.
@@ -90,7 +90,7 @@ def examine(
         raise ValueError(f"names holds {len(names)} names, but there is a class {last}.")
     with shown(progress, "examining") as show:
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def tell(stage: str, done: float, total: float) -> None:
             show(done, total)
             if on_progress:
                 on_progress(stage, done, total)
@@ -123,7 +123,7 @@ class _Call(NamedTuple):
     effort: str
     batch_size: int | None
     from_probabilities: bool
-    tell: Callable[[str, int, int], None]
+    tell: Callable[[str, float, float], None]
 
     def provenance(self, **settings: Any) -> dict[str, Any]:
         """Of a result of these images."""
