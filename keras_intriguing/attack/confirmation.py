@@ -54,8 +54,8 @@ def confirmed(
     Logits are rounded otherwise in a compiled program, in another batch, or alone, and the points lie on the edge. So
     the model is called, and its logits are computed by several ways (`Program.ways`), which shows their rounding at the
     point. A point is safe where all give the class by more than a multiple of that. Those that are not are moved on
-    along the ray from x, by growing hairs. Where the logits are so large that the search cannot tell their steps, as
-    with an offset that all share, the nearest safe point of the ray is found by bisection.
+    along the ray from x, by growing hairs. Where the logits take few values on the way, as with a large offset that all
+    share, the nearest safe point of the ray is found by bisection, and left behind by a hair.
 
     Args:
         program: of the model.
@@ -71,6 +71,7 @@ def confirmed(
     x, count = request.x, len(request.x)
     passes, after, holds = np.zeros(count, int), request.before.copy(), np.zeros(count, bool)
     safe_at, denied_at = np.full(count, np.inf), 1 - _steps(request, logits)
+    bisected, left = np.zeros(count, bool), np.zeros(count, bool)
     part, number, points = np.ones(count), 0, v.copy()
     turn = np.flatnonzero(chosen)
     while len(turn):
@@ -83,10 +84,14 @@ def confirmed(
         points[turn[better]], after[turn[better]] = tried[better], seen.labels[better]
         holds[turn[better]] = seen.holds[better]
         safe_at[turn[seen.safe]], denied_at[turn[~seen.safe]] = part[turn[seen.safe]], part[turn[~seen.safe]]
-        is_safe, between = np.isfinite(safe_at), (safe_at + denied_at) / 2
-        part = np.where(is_safe, between, 1 + _FIRST_STRETCH * _GROWTH**number)
+        is_safe, width = np.isfinite(safe_at), safe_at - denied_at
+        bisects = is_safe & (width > _WIDTH)
+        leaves = is_safe & ~bisects & bisected & ~left
+        bisected, left = bisected | bisects, left | leaves
+        part = np.where(is_safe, safe_at, 1 + _FIRST_STRETCH * _GROWTH**number)
+        part = part + np.where(leaves, _WIDTH, np.where(bisects, -width / 2, 0.0))
         number += 1
-        wanted = np.where(is_safe, safe_at - denied_at > _WIDTH, number <= _STRETCHES)
+        wanted = np.where(is_safe, bisects | leaves, number <= _STRETCHES)
         turn = np.flatnonzero(chosen & wanted & (passes + 1 + len(program.ways) <= allowed))
     return Confirmed(points, after, holds, passes)
 
@@ -106,8 +111,10 @@ def passes_wanted(program: Program, request: Request, logits: np.ndarray) -> np.
 def _steps(request: Request, logits: np.ndarray) -> np.ndarray:
     """How far apart on the way to the edge the logits take new values [B], as a share of that way."""
     label = request.label_to_leave if request.target is None else request.target
-    unit = np.spacing(np.abs(logits).max(axis=1).astype(np.float32)).astype(np.float64)
-    return np.clip(np.nan_to_num(2 * unit / np.abs(_gap(logits.astype(np.float64), label)), nan=1.0), 0, 1)
+    of_label = np.take_along_axis(logits, label[:, None], axis=1)[:, 0]
+    gap = np.abs(_gap(logits, label))
+    unit = np.spacing(np.maximum(np.abs(of_label), np.abs(of_label) + gap))
+    return np.clip(2 * unit.astype(np.float64) / np.maximum(gap, unit), 0, 1)
 
 
 class Seen(NamedTuple):

@@ -24,13 +24,13 @@ from keras_intriguing.attack.problem import Box
 from keras_intriguing.attack.projection import project, project_onto_all
 
 WALK, BRACKET, PROJECT, CONFIRM, DONE = range(5)
-WALK_STEPS, BRACKET_STEPS, CONFIRM_STEPS = 40, 4, 5
+WALK_STEPS, BRACKET_STEPS, CONFIRM_STEPS = 25, 4, 5
 _GROWTH = 0.1  # of the walk's norm
 _MEMORY = 4  # steps over which the merit may rise, or has to fall
 CUTS = 6
 _FIRST = 4  # steps that every descent is given
 _BLIND = 8  # steps, while the ray through v does not approach the boundary
-_SLACK = 1.5  # a descent whose merit is above the incumbent by more than this factor ends
+_SLACK = 1.2  # a descent whose merit is above the incumbent by more than this factor ends
 _LEAST_GAIN = 1e-4  # relative, worth a confirmation
 _TAU = (0.5, 50.0)
 

@@ -18,9 +18,10 @@ SMALLEST_BUDGET = 100
 FREE = -1  # a row without an image
 _ROWS = 16  # descents side by side, at least
 _STEPS = 8  # gradients between two looks at which descents are done
-_PATIENCE = 15  # starts without gain, after which an image is done
+# Starts without gain after which an image is done: few where several starts of their own came to the same minimum.
+_PATIENCE, _LONG_PATIENCE, _AGREEING = 12, 20, 4
 _GAIN = 1e-3
-_TOLERANCE, _LAST_TOLERANCE = 2e-4, 1e-5
+_TOLERANCE, _LAST_TOLERANCE = 1e-3, 1e-5
 _LONGEST, _SHORTEST = 80, 6  # gradients of a descent
 _LAST = 15  # gradients of the last descent, from the nearest point
 
@@ -32,7 +33,7 @@ class _Progress:
         count = len(x)
         self.v, self.distance = x.copy(), np.full(count, np.inf, np.float32)
         self.starts, self.running = np.zeros(count, int), np.zeros(count, int)
-        self.since_gain = np.zeros(count, int)
+        self.since_gain, self.agreeing = np.zeros(count, int), np.zeros(count, int)
         self.is_last, self.done = np.zeros(count, bool), done.copy()
         self.gradients, self.reserved = np.zeros(count, int), np.zeros(count, int)
         self._allowed = budget // 2
@@ -45,7 +46,8 @@ class _Progress:
 
     def goes_on(self, least: int) -> np.ndarray:
         """Which images are to be given another start [B]; the last one is from their nearest points."""
-        enough = (self.starts >= least) & (self.since_gain + self.running >= _PATIENCE)
+        patience = np.where(self.agreeing >= _AGREEING, _PATIENCE, _LONG_PATIENCE)
+        enough = (self.starts >= least) & (self.since_gain + self.running >= patience)
         wants = ~self.done & ~self.is_last & ~enough & (self.allowance() >= _SHORTEST)
         ends = ~self.done & ~self.is_last & ~wants & (self.running == 0)
         self.is_last |= ends
@@ -70,14 +72,14 @@ class _Rows:
         self.x, self.start = np.zeros((count, size), np.float32), np.zeros((count, size), np.float32)
         self.mode, self.floor = np.full(count, descent.DONE, np.int32), np.ones(count, np.float32)
         self.left, self.tolerance = np.zeros(count, np.int32), np.zeros(count, np.float32)
-        self.rival = np.full(count, ANY, np.int32)
+        self.rival, self.is_own = np.full(count, ANY, np.int32), np.zeros(count, bool)
 
     def launch(
         self, row: int, image: int, x: np.ndarray, proposal: Proposal, left: int, tolerance: float
     ) -> None:
         """Gives a row to a descent of an image x [n]."""
         self.image[row], self.x[row], self.left[row], self.tolerance[row] = image, x, left, tolerance
-        self.start[row], self.mode[row], self.rival[row], self.floor[row] = proposal
+        self.start[row], self.mode[row], self.rival[row], self.floor[row], self.is_own[row] = proposal
 
     def begun(self) -> tuple[tf.Tensor, ...]:
         """The arguments of `descent.begin`."""
@@ -169,7 +171,7 @@ def _launch(rows: _Rows, progress: _Progress, proposals: Proposals, x: np.ndarra
 def _take_over(state: Descents, rows: _Rows, progress: _Progress) -> None:
     """Takes over what the descents have found, and frees the rows of those that are done."""
     left, mode, distance = state.left.numpy(), state.mode.numpy(), state.distance.numpy()
-    found = state.found.numpy()
+    found, reached = state.found.numpy(), state.best_merit.numpy()
     for row in np.flatnonzero(rows.image != FREE):
         image, spent = rows.image[row], rows.left[row] - left[row]
         progress.gradients[image] += spent
@@ -177,11 +179,13 @@ def _take_over(state: Descents, rows: _Rows, progress: _Progress) -> None:
         rows.left[row] = left[row]
         if distance[row] < progress.distance[image]:
             if distance[row] < (1 - _GAIN) * progress.distance[image]:
-                progress.since_gain[image] = -1
+                progress.since_gain[image], progress.agreeing[image] = -1, 0
             progress.v[image], progress.distance[image] = found[row], distance[row]
         if mode[row] == descent.DONE:
             progress.running[image] -= 1
             progress.reserved[image] -= left[row]
             progress.since_gain[image] += 1
+            agrees = reached[row] < (1 + _GAIN) * progress.distance[image]
+            progress.agreeing[image] += agrees and rows.is_own[row]
             progress.done[image] |= progress.is_last[image]
             rows.image[row] = FREE

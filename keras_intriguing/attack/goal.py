@@ -33,11 +33,14 @@ class Goal(NamedTuple):
         """The goals to leave the classes `label` [B] for any, or to reach them, of images with these logits [B, K].
 
         The margin is a hundred-thousandth of what the logits have to change by, which lengthens the way by about as
-        little; `confirmed` sees to their rounding.
+        little, and half a unit in the last place of the logits, so that the constraint is not taken for met in the middle
+        of one of their steps; `confirmed` sees to what they are rounded by.
         """
         of_label = np.take_along_axis(logits, label[:, None], axis=1)
         others = np.where(np.arange(logits.shape[1]) == label[:, None], np.nan, logits - of_label)
-        margin = 1e-5 * np.abs(np.nanmax(others, axis=1))
+        gap = np.nanmax(others, axis=1)
+        largest = np.maximum(np.abs(of_label[:, 0]), np.abs(of_label[:, 0] + gap))
+        margin = 1e-5 * np.abs(gap) + 0.5 * np.spacing(largest)
         rival = np.full(len(label), ANY, np.int32)
         return cls(tf.constant(label, tf.int32), tf.constant(rival), tf.constant(margin, tf.float32), reaches)
 

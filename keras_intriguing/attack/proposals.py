@@ -1,5 +1,6 @@
 """Where the descents of `direct` start: a schedule for every image, from cheap and likely to far and random."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -9,20 +10,26 @@ from keras_intriguing.attack.goal import ANY
 
 CLASSES = 9  # likely classes that are tried one by one
 _NEIGHBOURS = 32  # images of other classes that are tried
-_SLOWLY = (
-    10.0  # the damping at first, by which a descent is drawn to x slowly: what FAB's small step to x does
-)
-_BEGINNING = ("class", "class", "class", "walk", "image", "slow image", "image", "slow image")
-_CYCLE = ("hop", "image", "mask", "slow image")
+# The damping at first, by which a descent is drawn to x slowly: what FAB's small step to x does.
+_SLOWLY = 10.0
+_CLASSES = ("class", "class", "class")
+_IMAGES = ("image", "slow image")
+_BEGINNING = ("walk", *_CLASSES, *_IMAGES, "slow class", *_IMAGES, "slow class", "slow class")
+_BEGINNING_TO_REACH = ("class", "walk", "slow class", *_IMAGES, *_IMAGES)  # where there is one class to go to
+_CYCLE = ("slow hop", "image", "mask", "slow image")
 
 
 class Proposal(NamedTuple):
-    """One start: its point [n] or, for BRACKET, an image of another class; see `descent.begin` and `Goal`."""
+    """One start: its point [n] or, for BRACKET, an image of another class; see `descent.begin` and `Goal`.
+
+    It is of its own where it is not near the best so far, so that its coming to the same minimum says something.
+    """
 
     start: np.ndarray
     mode: int
     rival: int
     floor: float
+    is_own: bool = True
 
 
 class Proposals:
@@ -54,10 +61,9 @@ class Proposals:
         self._likely = likely[:, :CLASSES]
         self._random = np.random.default_rng(0)
         self._neighbours = [self._others(i, label, predicted) for i in range(len(x))]
-        self._launched = np.zeros((len(x), 3), int)  # classes, images and walks so far
-        remaining = 0 if reaches else max(0, self._likely.shape[1] - 3)
-        beginning = ("class", *_BEGINNING[3:]) if reaches else _BEGINNING
-        self._beginning = (*beginning, *["class"] * remaining)
+        self._launched = [Counter() for _ in x]  # starts of every kind so far
+        remaining = max(0, self._likely.shape[1] - len(_CLASSES))
+        self._beginning = _BEGINNING_TO_REACH if reaches else (*_BEGINNING, *["class"] * remaining)
 
     def __len__(self) -> int:
         """The number of starts that every image is given."""
@@ -73,28 +79,32 @@ class Proposals:
         """
         past = number - len(self._beginning)
         kind = self._beginning[number] if past < 0 else _CYCLE[past % len(_CYCLE)]
-        x = self._x[image]
+        slowly, kind = kind.startswith("slow"), kind.split()[-1]
+        floor, x = _SLOWLY if slowly else 1.0, self._x[image]
         if kind == "class":
-            rank = self._launched[image, 0]
-            self._launched[image, 0] += 1
-            rival = ANY if self._reaches or rank >= self._likely.shape[1] else int(self._likely[image, rank])
-            return Proposal(x, PROJECT, rival, 1.0)
+            return Proposal(x, PROJECT, self._rival(image, self._count(image, kind, slowly)), floor)
         if kind == "walk":
-            rank = self._launched[image, 2]  # the first to any class, then to each
-            self._launched[image, 2] += 1
-            towards = 0 < rank <= self._likely.shape[1] and not self._reaches
-            return Proposal(x, WALK, int(self._likely[image, rank - 1]) if towards else ANY, 1.0)
-        if "image" in kind:
-            rank = self._launched[image, 1]
-            self._launched[image, 1] += 1
+            rank = self._count(image, kind)  # the first to any class, then to each
+            return Proposal(x, WALK, self._rival(image, rank - 1) if rank else ANY, floor)
+        if kind == "image":
+            rank = self._count(image, kind)
             if rank < len(self._neighbours[image]):
-                floor = _SLOWLY if kind == "slow image" else 1.0
                 return Proposal(self._x[self._neighbours[image][rank]], BRACKET, ANY, floor)
         if best is None:
-            return Proposal(
-                self._random.uniform(*self._bounds, x.shape).astype(np.float32), PROJECT, ANY, 1.0
-            )
-        return Proposal(self._near(x, best, kind), PROJECT, ANY, 1.0)
+            anywhere = self._random.uniform(*self._bounds, x.shape).astype(np.float32)
+            return Proposal(anywhere, PROJECT, ANY, 1.0)
+        return Proposal(self._near(x, best, kind), PROJECT, ANY, floor, is_own=False)
+
+    def _count(self, image: int, *kind: object) -> int:
+        """How many starts of that kind the image has had before."""
+        self._launched[image][kind] += 1
+        return self._launched[image][kind] - 1
+
+    def _rival(self, image: int, rank: int) -> int:
+        """The likely class of that rank."""
+        if self._reaches or rank >= self._likely.shape[1]:
+            return ANY
+        return int(self._likely[image, rank])
 
     def _near(self, x: np.ndarray, best: np.ndarray, kind: str) -> np.ndarray:
         if kind == "mask":
