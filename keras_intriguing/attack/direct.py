@@ -101,9 +101,9 @@ def direct(
 ) -> Solution:
     """The nearest of the local minima that descents from many starts converge to.
 
-    Every image has a schedule of starts; it is done when the last fifteen brought nothing, or when its passes are spent,
-    and ends with a last descent from its nearest point. Its rows are given to other images' starts then, so that all rows
-    of the compiled program are used until little is left to do.
+    Every image has a schedule of starts. It is done when its passes are spent or enough starts brought nothing, fewer where
+    several starts of their own came to the same minimum, and ends with a last descent from its nearest point. Its rows are
+    given to other images' starts then, so that all rows of the compiled program are used until little is left to do.
 
     Args:
         program: of the model.
@@ -123,7 +123,7 @@ def direct(
     likely = np.argsort(-others, axis=1, kind="stable")[:, :-1].astype(np.int32)
     proposals = Proposals(x, label, goal.reaches, logits.argmax(axis=1), likely, bounds)
     progress, rows = _Progress(x, done, budget), _Rows(max(count, _ROWS), x.shape[1])
-    state = descent.begin(*rows.begun(), descent.CUTS if goal.reaches else 0, box)
+    state = descent.begin(*rows.begun(), cuts=descent.CUTS if goal.reaches else 0, box=box)
     while True:
         fresh = _launch(rows, progress, proposals, x)
         used = rows.image != FREE
@@ -131,11 +131,10 @@ def direct(
             break
         if fresh.any():
             state = program.restart(state, tf.constant(fresh), rows.begun(), box)
-        of_rows = map(tf.constant, (label[rows.image], rows.rival, margin[rows.image]))
+        arrays = (label[rows.image], rows.rival, margin[rows.image])
         incumbent = np.where(used, progress.distance[rows.image], np.float32(0))
-        state = program.advance(
-            weights, state, Goal(*of_rows, goal.reaches), tf.constant(incumbent), _STEPS, box
-        )
+        of_rows = Goal(*map(tf.constant, arrays), reaches=goal.reaches)
+        state = program.advance(weights, state, of_rows, tf.constant(incumbent), _STEPS, box)
         _take_over(state, rows, progress)
         tell(progress.share(len(proposals)))
     return Solution(
@@ -152,14 +151,14 @@ def _launch(rows: _Rows, progress: _Progress, proposals: Proposals, x: np.ndarra
     """Gives free rows to the images with the fewest starts, and tells which rows these are, bool [R]."""
     fresh = np.zeros(len(rows.image), bool)
     turns = np.flatnonzero(progress.goes_on(len(proposals)))
-    turns = turns[np.argsort(progress.starts[turns], kind="stable")]
-    allowance = progress.allowance()
-    for row, image in zip(np.flatnonzero(rows.image == FREE), turns, strict=False):
+    turns = turns[np.argsort(progress.starts[turns], kind="stable")].tolist()
+    allowance, free = progress.allowance().tolist(), np.flatnonzero(rows.image == FREE).tolist()
+    for row, image in zip(free, turns, strict=False):
         if progress.is_last[image]:
             proposal, tolerance = Proposal(progress.v[image], descent.PROJECT, ANY, 1.0), _LAST_TOLERANCE
         else:
             best = progress.v[image] if np.isfinite(progress.distance[image]) else None
-            proposal, tolerance = proposals.propose(image, progress.starts[image], best), _TOLERANCE
+            proposal, tolerance = proposals.propose(image, int(progress.starts[image]), best), _TOLERANCE
         rows.launch(row, image, x[image], proposal, allowance[image], tolerance)
         fresh[row] = True
         progress.starts[image] += 1

@@ -49,7 +49,7 @@ def step_times(
     label = tf.argmax(timed("logits", lambda: program.logits(weights, rows)), axis=-1, output_type=tf.int32)
     goal = Goal(label, tf.fill([count], ANY), zeros, False)
     begun = (rows, rows, tf.fill([count], descent.PROJECT), tf.fill([count], 2 * _STEPS), ones, zeros)
-    state = descent.begin(*begun, 0, box)
+    state = descent.begin(*begun, cuts=0, box=box)
     every = tf.fill([count], True)
     state = timed("new starts", lambda: program.restart(state, every, begun, box))
     never = tf.fill([count], np.float32(np.inf))

@@ -1,0 +1,100 @@
+"""What `direct` claims holds however the model is called, also where logits are large, saturated or coarse."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_intriguing as ki
+
+
+def tanh_net(scale: float, pixels: float) -> keras.Model:
+    """A random net of 40 pixels in [0, `pixels`] whose hidden units are the more saturated the larger `scale` is."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((40,))
+    y = keras.layers.Rescaling(2 / pixels, offset=-1)(image)
+    for units in (60, 60, 60):
+        y = keras.layers.Dense(units, "tanh", kernel_initializer=keras.initializers.VarianceScaling(scale))(y)
+    return keras.Model(image, keras.layers.Dense(5)(y))
+
+
+def images(count: int, pixels: float = 1.0) -> np.ndarray:
+    return (pixels * np.random.default_rng(1).uniform(size=(count, 40))).astype(np.float32)
+
+
+def called(model: keras.Model, x: np.ndarray) -> dict[str, np.ndarray]:
+    """The labels of images by every way in which a user may call the model."""
+    graph = tf.function(lambda rows: model(rows, training=False))
+    xla = tf.function(lambda rows: model(rows, training=False), jit_compile=True)
+
+    def one_by_one(function: Callable) -> np.ndarray:
+        return np.concatenate([np.asarray(function(row[None])) for row in x])
+
+    logits = {f"predict, {size}": model.predict(x, batch_size=size, verbose=0) for size in (1, 2, 7, 32, 100)}
+    logits |= {"eager": model(x), "eager, alone": one_by_one(model), "graph": graph(x), "XLA": xla(x)}
+    logits |= {"graph, alone": one_by_one(graph), "XLA, alone": one_by_one(xla)}
+    return {way: np.argmax(z, axis=1) for way, z in logits.items()}
+
+
+@pytest.mark.parametrize(("scale", "pixels"), [(2.0, 1.0), (8.0, 1.0), (8.0, 255.0)])
+def test_a_success_is_one_however_the_model_is_called(scale: float, pixels: float):
+    model, x = tanh_net(scale, pixels), images(100, pixels)
+    result = ki.minimal_distortion(model, x, bounds=(0, pixels), budget=300)
+    assert result.success.all()
+    for way, labels in called(model, result.adversarial).items():
+        assert np.array_equal(labels, result.label_after), way
+        assert np.all(labels != result.label_before), way
+
+
+@pytest.mark.parametrize(("offset", "unit"), [(1e6, 0.0625), (3e7, 2.0)])
+def test_an_offset_of_all_logits_costs_no_more_than_a_step_of_them(offset: float, unit: float):
+    """Of linear models in the whole space: the nearest point where the logits' real difference is one step of theirs."""
+    a = np.random.default_rng(0).normal(size=(60, 4))
+    a = (20 * (a - a.mean(axis=0))).astype(np.float32)
+    x = np.random.default_rng(1).uniform(0.3, 0.7, size=(12, 60)).astype(np.float32)
+
+    def model(x: tf.Tensor) -> tf.Tensor:
+        return x @ a + np.float32(offset)
+
+    result = ki.minimal_distortion(model, x)
+    z = x.astype(np.float64) @ a
+    label = np.argmax(np.asarray(model(tf.constant(x))), axis=1)
+    below = np.take_along_axis(z, label[:, None], axis=1) - z
+    norms = np.linalg.norm(a[:, None] - a[:, :, None], axis=0)[label]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at_edge, a_step_on = (
+            np.nanmin(np.where(norms > 0, (below + further) / norms, np.nan), axis=1) / np.sqrt(60)
+            for further in (-unit, 2 * unit)
+        )
+    assert result.success.all()
+    assert np.all(result.distortion >= at_edge)
+    assert np.all(result.distortion <= 1.01 * a_step_on)
+
+
+def test_logits_a_hundred_times_as_large_are_left_as_surely():
+    small, x = tanh_net(8.0, 1.0), images(64)
+    large = keras.Model(small.input, 100 * small.output)
+    results = [ki.minimal_distortion(model, x, budget=1000) for model in (small, large)]
+    assert all(result.success.all() for result in results)
+    ratio = results[1].distortion / results[0].distortion
+    assert np.median(np.abs(ratio - 1)) < 1e-3
+    assert abs(ratio.mean() - 1) < 0.02
+
+
+def test_images_without_a_gradient_start_from_others_of_the_batch():
+    """Behind logits there is a softmax, whose own saturation leaves no gradient at all."""
+    small, x = tanh_net(8.0, 1.0), images(64)
+
+    def saturated(rows: tf.Tensor) -> tf.Tensor:
+        return 2 * tf.nn.softmax(100 * small(rows)) - 1
+
+    with tf.GradientTape() as tape:
+        rows = tf.constant(x)
+        tape.watch(rows)
+        largest = tf.reduce_max(saturated(rows), axis=-1)
+    without = ~np.any(np.asarray(tape.gradient(largest, rows)), axis=1)
+    assert without.mean() > 0.2
+    result = ki.minimal_distortion(saturated, x, budget=1000)
+    assert result.success.all()
