@@ -41,8 +41,9 @@ class _Progress:
     def allowance(self) -> np.ndarray:
         """Gradients that a new descent of every image may take [B]."""
         left = self._allowed - self.gradients - self.reserved
-        kept_back = np.where(self.is_last | ~np.isfinite(self.distance), 0, _LAST)
-        return np.minimum(_LONGEST, left - kept_back)
+        # what a last descent needs; where there is no point yet, what another start needs to find one
+        kept_back = np.where(np.isfinite(self.distance), _LAST, left // 4)
+        return np.minimum(_LONGEST, left - np.where(self.is_last, 0, kept_back))
 
     def goes_on(self, least: int) -> np.ndarray:
         """Which images are to be given another start [B]; the last one is from their nearest points."""
@@ -158,7 +159,9 @@ def _launch(rows: _Rows, progress: _Progress, proposals: Proposals, x: np.ndarra
             proposal, tolerance = Proposal(progress.v[image], descent.PROJECT, ANY, 1.0), _LAST_TOLERANCE
         else:
             best = progress.v[image] if np.isfinite(progress.distance[image]) else None
-            proposal, tolerance = proposals.propose(image, int(progress.starts[image]), best), _TOLERANCE
+            is_lost = best is None and progress.starts[image] > 0 and allowance[image] < _LONGEST // 2
+            proposal = proposals.propose(image, int(progress.starts[image]), best, is_lost)
+            tolerance = _TOLERANCE
         rows.launch(row, image, x[image], proposal, allowance[image], tolerance)
         fresh[row] = True
         progress.starts[image] += 1

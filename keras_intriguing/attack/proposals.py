@@ -69,16 +69,18 @@ class Proposals:
         """The number of starts that every image is given."""
         return len(self._beginning)
 
-    def propose(self, image: int, number: int, best: np.ndarray | None) -> Proposal:
+    def propose(self, image: int, number: int, best: np.ndarray | None, is_lost: bool) -> Proposal:
         """A start for an image.
 
         Args:
             image: its row.
             number: how many it has had.
             best: the nearest adversarial point so far, if there is one.
+            is_lost: whether there is none and little is left to find one; then another image shows the way.
         """
         past = number - len(self._beginning)
         kind = self._beginning[number] if past < 0 else _CYCLE[past % len(_CYCLE)]
+        kind = "slow image" if is_lost else kind
         slowly, kind = kind.startswith("slow"), kind.split()[-1]
         floor, x = _SLOWLY if slowly else 1.0, self._x[image]
         if kind == "class":

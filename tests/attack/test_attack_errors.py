@@ -215,14 +215,14 @@ def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, mo
     from keras_intriguing.attack import batch
 
     x = np.random.default_rng(0).random((8, 2, 2, 1)).astype(np.float32)
-    whole, solve = ki.minimal_distortion(dense, x), batch.solve
+    whole, attack = ki.minimal_distortion(dense, x), batch._attack
 
-    def exhausted(program, weights, request, logits, method, size, budget):
+    def exhausted(model, program, weights, request, size, settings):
         if size > 2:
             raise MemoryError(f"Out of memory for {size} images")
-        return solve(program, weights, request, logits, method, size, budget)
+        return attack(model, program, weights, request, size, settings)
 
-    monkeypatch.setattr(batch, "solve", exhausted)
+    monkeypatch.setattr(batch, "_attack", exhausted)
     warning = "Not enough memory for {} images at once: batches of {} instead"
     first, second = (pytest.warns(UserWarning, match=warning.format(*sizes)) for sizes in ((8, 4), (4, 2)))
     with first, second:
@@ -232,7 +232,7 @@ def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, mo
     def never(*arguments):
         raise MemoryError("Out of memory for a single image")
 
-    monkeypatch.setattr(batch, "solve", never)
+    monkeypatch.setattr(batch, "_attack", never)
     with pytest.warns(UserWarning, match="batches of"), pytest.raises(MemoryError, match="single image"):
         ki.minimal_distortion(dense, x)
 
