@@ -61,11 +61,13 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
         weights: of the model.
         request: of at most `size` images; the rivals are those whose logits the target's must exceed, whatever the
             objective says.
-        size: images of the compiled programs; the batch is filled up to it.
+        size: images of the compiled programs; the batch is filled up to it where XLA compiles them, which takes longer than
+            a few images more. Otherwise no image is computed that is not asked for.
     """
+    count = len(request.x)
 
     def fill(rows: np.ndarray) -> tf.Tensor:
-        return tf.constant(filled(rows, size))
+        return tf.constant(filled(rows, size) if program.jit else rows)
 
     x, box = (
         fill(request.x.reshape(len(request.x), -1)),
@@ -79,19 +81,30 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
     unit = length_scale(problem, best)
     first = _search(program, problem, unit, problem.x)
     succeeded = np.isfinite(first.distance)
-    second = first if succeeded.all() else _search(program, problem, unit, best.v)
-    searches = [first] if second is first else [first, second]
-    gradients = sum(search.gradients for search in searches)
-    tests = sum(search.tests for search in searches)
-    count = len(request.x)
+    v, distance, c = first.v, first.distance, first.c
+    gradients, tests = np.full(len(x), first.gradients), np.full(len(x), first.tests)
+    again = np.flatnonzero(~succeeded)
+    if len(again):
+        rows = np.arange(len(x)) if program.jit else again
+        second = _search(program, _rows_of(problem, rows), tf.gather(unit, rows), tf.gather(best.v, rows))
+        places = np.searchsorted(rows, again)
+        v[again], distance[again], c[again] = second.v[places], second.distance[places], second.c[places]
+        gradients[rows] += second.gradients
+        tests[rows] += second.tests
     return Solution(
-        v=np.where(succeeded[:, None], first.v, second.v)[:count],
-        distance=np.where(succeeded, first.distance, second.distance)[:count],
-        c=np.where(succeeded, first.c, second.c)[:count],
+        v=v[:count],
+        distance=distance[:count],
+        c=c[:count],
         target=problem.target.numpy()[:count],
-        forward_passes=np.full(count, start.forward_passes + gradients + tests),
-        backward_passes=np.full(count, start.backward_passes + gradients),
+        forward_passes=(start.forward_passes + gradients + tests)[:count],
+        backward_passes=(start.backward_passes + gradients)[:count],
     )
+
+
+def _rows_of(problem: Problem, rows: np.ndarray) -> Problem:
+    """The problems of some of the images."""
+    of_rows = {name: tf.gather(getattr(problem, name), rows) for name in ("x", "target", "rivals", "margin")}
+    return problem._replace(**of_rows)
 
 
 class _Found(NamedTuple):
