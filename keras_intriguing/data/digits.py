@@ -97,7 +97,10 @@ def _mnist(split: str, data_dir: str | os.PathLike | None) -> tuple[np.ndarray, 
         return tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
 
     arrays = from_tfds(
-        "mnist", data_dir, read, "use the embedded digits (data set 'mnist5k', --dataset mnist5k)"
+        "mnist",
+        data_dir,
+        read,
+        "where the data set can be chosen, take mnist5k (data.load('mnist5k', …), --dataset mnist5k)",
     )
     return arrays["image"], arrays["label"]
 
