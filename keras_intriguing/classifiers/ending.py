@@ -27,10 +27,8 @@ def ending(outputs: tf.Tensor) -> Ending:
     operation = outputs.op
     while operation.type in _MOVING:
         operation = operation.inputs[0].op
-    if operation.type == "Sigmoid":
-        kind: Kind | None = "sigmoid"
-    elif operation.type == "Softmax" and operation.outputs[0].shape[-1] == outputs.shape[-1]:
-        kind = "softmax"
-    else:
-        return Ending("hidden" if operation.type in _HIDING else None, outputs)
-    return Ending(kind, tf.reshape(operation.inputs[0], tf.shape(outputs)))
+    is_softmax = operation.type == "Softmax" and operation.outputs[0].shape[-1] == outputs.shape[-1]
+    if is_softmax or operation.type == "Sigmoid":
+        before = tf.reshape(operation.inputs[0], tf.shape(outputs))
+        return Ending("softmax" if is_softmax else "sigmoid", before)
+    return Ending("hidden" if operation.type in _HIDING else None, outputs)

@@ -122,6 +122,7 @@ def _classes(model: Callable, images: np.ndarray) -> int:
         tape.watch(few)
         logits = logits_of(few)
     check_logits(logits, given)
+    _check_outputs_differ(np.asarray(tf.cast(given, tf.float32)))
     if tape.gradient(logits, few) is None:
         raise ValueError(
             "TensorFlow cannot differentiate the model's logits by the image. "
@@ -129,6 +130,15 @@ def _classes(model: Callable, images: np.ndarray) -> int:
         )
     _check_not_tied(logits_of, images[:PROBE], np.asarray(logits))
     return given.shape[-1]
+
+
+def _check_outputs_differ(given: np.ndarray) -> None:
+    """Outputs that are equal but for their last bits, such as probabilities of logits near 0, give no label."""
+    if np.ptp(given, axis=1).max() <= 4 * np.finfo(np.float32).eps * np.abs(given).max():
+        raise ValueError(
+            f"The model's outputs for one image are all {given[0, 0]:.3g}, but for rounding: it tells no classes apart. Has it been "
+            "trained, and are its weights loaded?"
+        )
 
 
 def _check_not_tied(logits_of: Callable, few: np.ndarray, logits: np.ndarray) -> None:

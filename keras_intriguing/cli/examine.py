@@ -47,7 +47,9 @@ def add_to(commands: Any) -> None:
         "--leave-out", choices=_STAGES, nargs="+", default=(), help="what is not to be measured"
     )
     examine.add_argument(
-        "--effort", choices=("quick", "standard", "thorough"), default="standard", help="of certificates"
+        "--effort",
+        choices=("quick", "standard", "thorough"),
+        help="of certificates (default: standard, but quick for nets with convolutions)",
     )
     examine.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
     examine.add_argument("--from-probabilities", action="store_true", help="as of attack")

@@ -49,7 +49,7 @@ def examine(
     names: Sequence[str] | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
     leave_out: Collection[str] = (),
-    effort: str = "standard",
+    effort: str | None = None,
     batch_size: int | None = None,
     from_probabilities: bool = False,
     on_progress: Callable[[str, float, float], None] | None = None,
@@ -69,7 +69,8 @@ def examine(
         names: of the classes, for people.
         bounds: the smallest and the largest value of a pixel.
         leave_out: of `STAGES`, what is not to be measured.
-        effort: of the certificates, as of `certified_distortion`.
+        effort: of the certificates, as of `certified_distortion`; by default "standard", but "quick" for nets with
+            convolutions, where "standard" takes seconds an image.
         batch_size: images at once, as of `minimal_distortion`.
         from_probabilities: as of `minimal_distortion`.
         on_progress: told a stage, and how much of how much of it is done.
@@ -95,6 +96,7 @@ def examine(
             if on_progress:
                 on_progress(stage, done, total)
 
+        effort = effort or stages.default_effort(model)
         call = _Call(model, request, out, effort, batch_size, from_probabilities, tell)
         named = list(names) if names else None
         findings = Findings(request.x, request.label_to_leave, request.before, y is not None, named)

@@ -4,12 +4,14 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from PIL import Image
 
 from keras_intriguing.attack.result import Result
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.spectral import network
+from keras_intriguing.spectral.layers import is_convolution
 
 JPEG_QUALITIES = (95, 75)
 
@@ -38,6 +40,12 @@ def storage(model: Callable, x: np.ndarray, y: np.ndarray, result: Result) -> di
         kept = evaluation.labels(model, store(x[changed])) == y[changed]
         found[form] = {"adversarial": float(left.mean()), "original": float(kept.mean())}
     return found
+
+
+def default_effort(model: Any) -> str:
+    """Of the certificates, so that they take no longer than the attack."""
+    layers = model._flatten_layers() if isinstance(model, keras.Model) else ()
+    return "quick" if any(is_convolution(layer) for layer in layers) else "standard"
 
 
 def norms(model: Any, on_stage: Callable[[str], None]) -> dict[str, Any]:

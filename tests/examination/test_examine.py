@@ -118,6 +118,14 @@ def test_the_command(net, net_images, labels, tmp_path: Path, capsys: pytest.Cap
     assert "there is no nowhere" in capsys.readouterr().err
 
 
+def test_certificates_of_convolutions_are_quick_by_default(net) -> None:
+    convolution = keras.layers.Conv2D(2, 3)
+    convolutional = keras.Sequential([keras.Input((6, 6, 1)), keras.Sequential([convolution])])
+    assert stages.default_effort(convolutional) == "quick"
+    assert stages.default_effort(net) == "standard"
+    assert stages.default_effort(len) == "standard"
+
+
 def test_a_binary_classifier(tmp_path: Path) -> None:
     x = np.random.default_rng(0).uniform(0.3, 0.7, (6, 4)).astype(np.float32)
     layer = keras.layers.Dense(1, activation="sigmoid")
