@@ -35,6 +35,17 @@ class Circuit:
         self.naming = ""
         self._shapes = [tuple(shape)]
 
+    def step(self, position: int) -> Step:
+        """At a position behind the image's.
+
+        Raises:
+            IndexError: the image is no step.
+        """
+        step = self.steps[position]
+        if step is None:
+            raise IndexError(f"At {position} is the image.")
+        return step
+
     def shape(self, position: int) -> tuple[int, ...]:
         """Of a step's values."""
         return self._shapes[position]
@@ -51,9 +62,10 @@ class Circuit:
         weights: Sequence[np.ndarray] = (),
         bias: np.ndarray | float = 0.0,
         norm: float = 1.0,
+        keeps_angles: bool = False,
     ) -> int:
         """W·x + bias; see `Linear`."""
-        step = Linear(source, shape, apply, weights, bias, norm)
+        step = Linear(source, shape, apply, weights, bias, norm, keeps_angles)
         step.source_shape = self._shapes[source]
         return self._append(step)
 
@@ -68,6 +80,7 @@ class Circuit:
             [np.broadcast_to(factors, shape)],
             np.broadcast_to(bias, shape),
             norm,
+            keeps_angles=bool(np.ptp(np.abs(factors)) == 0),
         )
 
     def activation(self, source: int, curve: Curve) -> int:

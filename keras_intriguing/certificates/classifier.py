@@ -55,6 +55,10 @@ class Classifier:
         np.put_along_axis(margins, label[:, None], 0.0, axis=1)
         return margins
 
+    def names(self, positions: np.ndarray) -> list[str]:
+        """Of the layers at positions of the circuit, as certificates tell them."""
+        return [self.circuit.names[position] if position else "the ball" for position in positions]
+
     def lipschitz_radii(self, margins: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Distances in L2 before which class j cannot overtake the label: [B, K], infinite for the label itself.
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras_intriguing.certificates.classifier import Classifier, warn_if_hopeless
 from keras_intriguing.certificates.optimization import Optimizer, Problem
 from keras_intriguing.certificates.search import (
+    Interrupted,
     check_model,
     images_at_once,
     loosest,
@@ -90,6 +91,8 @@ def certified_distortion(
         ValueError, TypeError: bad input, a layer without a known constant, one that computes in half precision, or a
             model with a call() of its own; the message says what to do.
 
+        Interrupted: Ctrl-C once the bounds of single images are searched; it has the certificate of those that are done.
+
     Warns:
         UserWarning: before work starts, where the network's Lipschitz bound is so large that nothing will be certified;
             then the propagated bounds are tried with "thorough" only.
@@ -108,39 +111,42 @@ def certified_distortion(
     radii = classifier.lipschitz_radii(margins, label)
     network = radii.min(axis=1)
     relaxation, names = np.full(len(label), np.nan), np.full(len(label), "", object)
+    to_rms = 1 / np.sqrt(flat.shape[1])
+    made = provenance(model, request.x, label=request.label, bounds=request.bounds, effort=effort)
+
+    def so_far() -> Certificate:
+        is_given = request.before == label
+        of_label = (np.where(is_given | np.isnan(r), r * to_rms, 0.0) for r in (network, relaxation))
+        by_network, by_relaxation = of_label
+        both = np.fmax(by_network, by_relaxation)
+        return Certificate(
+            both, both / to_rms, label, by_network, by_relaxation, names.astype(str), provenance=made
+        )
+
     if steps and not (warn_if_hopeless(network, farthest) and effort != "thorough"):
         rows = min(rows_of(margins), 10)
         size = images_at_once(classifier.circuit, rows, len(label))
         optimizer = Optimizer(classifier.circuit, size, rows, request.bounds)
         order = np.argsort(radii, axis=1)
-        for batch, count in whole_batches(len(label), size):
-            others = order[batch, :rows]
-            # classes beyond the nearest are left to the Lipschitz bound
-            most = np.sort(radii[batch], axis=1)[:, rows]
-            clean = np.take_along_axis(margins[batch], others, axis=1)
-            found, places = _largest_radii(
-                optimizer,
-                Problem(images[batch], label[batch], others),
-                clean,
-                network[batch],
-                farthest[batch],
-                steps,
-            )
-            relaxation[batch] = np.minimum(found, most)
-            names[batch] = [classifier.circuit.names[place] if place else "the ball" for place in places]
-            if on_batch:
-                on_batch(count, len(label))
+        try:
+            for batch, count in whole_batches(len(label), size):
+                others = order[batch, :rows]
+                # classes beyond the nearest are left to the Lipschitz bound
+                most = np.sort(radii[batch], axis=1)[:, rows]
+                clean = np.take_along_axis(margins[batch], others, axis=1)
+                problem = Problem(images[batch], label[batch], others)
+                found, places = _largest_radii(
+                    optimizer, problem, clean, network[batch], farthest[batch], steps
+                )
+                relaxation[batch] = np.minimum(found, most)
+                names[batch] = classifier.names(places)
+                if on_batch:
+                    on_batch(count, len(label))
+        except KeyboardInterrupt:
+            raise Interrupted(so_far()) from None
     elif on_batch:
         on_batch(len(label), len(label))
-    to_rms = 1 / np.sqrt(flat.shape[1])
-    network, relaxation = network * to_rms, relaxation * to_rms
-    is_given = request.before == label
-    network, relaxation = (np.where(is_given | np.isnan(r), r, 0.0) for r in (network, relaxation))
-    distortion = np.fmax(network, relaxation)
-    made = provenance(model, request.x, label=request.label, bounds=request.bounds, effort=effort)
-    return Certificate(
-        distortion, distortion / to_rms, label, network, relaxation, names.astype(str), provenance=made
-    )
+    return so_far()
 
 
 def _largest_radii(

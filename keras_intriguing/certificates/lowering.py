@@ -127,6 +127,7 @@ _RULES: dict[type, Rule] = {
     L.Activation: activation.activation,
     L.ReLU: activation.relu,
     L.LeakyReLU: activation.leaky_relu,
+    L.ELU: activation.elu_layer,
     L.PReLU: activation.prelu,
     **dict.fromkeys(activation.OPERATIONS, activation.operation),
     operation_class(ops.absolute, (1, 1)): activation.absolute,

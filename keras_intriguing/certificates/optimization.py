@@ -10,9 +10,11 @@ from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.region import Region
 from keras_intriguing.certificates.steps.step import Enclosure, Variables
 
-_RATES = {"slope": 0.05, "penalty": 0.2, "kept": 0.1}  # of a step, in units of the variables
-_REFRESHED = 5  # steps between two enclosures
-_MOST_UNITS = 600  # of a layer whose units are bounded one by one
+_RATES = {"slope": 0.05, "penalty": 0.2, "kept": 0.1, "tangent": 0.2}  # of a step, in units of the variables
+_REFRESHED = int(__import__("os").environ.get("RF", 5))  # steps between two enclosures
+_MOST_WORK = int(
+    __import__("os").environ.get("MW", 2**22)
+)  # for bounding a layer's units one by one, an image
 _FIRST, _SECOND = 0.9, 0.99  # Adam's
 
 
@@ -36,7 +38,7 @@ class Optimizer:
     def __init__(self, circuit: Circuit, images: int, rows: int, bounds: tuple[float, float]) -> None:
         self._circuit, self._bounds, self._rounding = circuit, bounds, propagation.rounding_of(circuit)
         self._count = images, rows
-        self._variables: list[Variables] | None = None
+        self._variables: list[Variables] = []
         self._moments: list[tuple[tf.Variable, tf.Variable]] = []
         self._compiled = tf.function(self._step, autograph=False)
         self._enclosed = tf.function(self._enclosures, autograph=False)
@@ -48,7 +50,7 @@ class Optimizer:
         first = propagation.start(
             self._circuit, propagation.enclosures(self._circuit, region), self._count[1]
         )
-        if self._variables is None:
+        if not self._variables:
             self._variables = [{name: tf.Variable(v) for name, v in of.items()} for of in first]
             zeros = [tf.zeros_like(v) for of in first for v in of.values()]
             self._moments = [(tf.Variable(z), tf.Variable(z)) for z in zeros]
@@ -79,7 +81,7 @@ class Optimizer:
     def proved(self, problem: Problem, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Proved lower bounds [B, m] of the margins, with the present choice, and what the steps cost [steps, B, m]."""
         region = self._region(problem.x, radius, tf.float64)
-        known = propagation.enclosures(self._circuit, region, self._rounding, _MOST_UNITS)
+        known = propagation.enclosures(self._circuit, region, self._rounding, _MOST_WORK)
         variables = [{name: tf.cast(v, tf.float64) for name, v in of.items()} for of in self._variables]
         rows = tf.constant(self._rows(problem), tf.float64)
         found, costs = propagation.lower_bounds(self._circuit, region, known, rows, variables, self._rounding)
@@ -94,7 +96,7 @@ class Optimizer:
         return Region(*(tf.constant(v, dtype) for v in (x, radius, *self._bounds)))
 
     def _enclosures(self, region: Region) -> list[Enclosure]:
-        return propagation.enclosures(self._circuit, region, most_units=_MOST_UNITS)
+        return propagation.enclosures(self._circuit, region, most_work=_MOST_WORK)
 
     def _step(
         self, region: Region, known: list[Enclosure], rows: tf.Tensor, step: tf.Tensor, rate: tf.Tensor

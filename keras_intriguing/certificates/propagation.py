@@ -29,19 +29,21 @@ def rounding_of(circuit: Circuit) -> float:
 
 
 def enclosures(
-    circuit: Circuit, region: Region, rounding: float = 0.0, most_units: int = 0
+    circuit: Circuit, region: Region, rounding: float = 0.0, most_work: int = 0
 ) -> list[Enclosure]:
     """Where the values of every step lie for the images of a region; valid where `rounding` is not 0.
 
-    By each step's own means; and what activations are applied to, where it is no more than `most_units` values, by
-    bounds that are propagated to the image too.
+    By each step's own means; and what activations are applied to by bounds that are propagated to the image too, where
+    that is no more than `most_work`: units times all values before them.
     """
     found = [region.enclosure()]
-    activated = {step.sources[0] for step in circuit.steps[1:] if isinstance(step, Activation)}
-    for position, step in enumerate(circuit.steps[1:], start=1):
+    activated = {step.sources[0] for step in circuit.steps if isinstance(step, Activation)}
+    for position in range(1, len(circuit.steps)):
+        step = circuit.step(position)
         known = step.enclose([found[source] for source in step.sources], rounding)
         found.append(known)
-        if position in activated and circuit.size(position) <= most_units:
+        values = sum(circuit.size(i) for i in range(position))
+        if position in activated and circuit.size(position) * values <= most_work:
             found[position] = _tightened(circuit, region, found, rounding)
     return found
 
@@ -59,12 +61,16 @@ def _tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], rou
             unit = sign * tf.eye(size, dtype=loose.centre.dtype)[first : first + at_once]
             rows = tf.reshape(unit, (1, unit.shape[0], *loose.centre.shape[1:]))
             rows = tf.repeat(rows, images, axis=0)
-            variables = start(circuit, known, unit.shape[0])
+            variables = [_without_tangents(of) for of in start(circuit, known, unit.shape[0])]
             parts.append(lower_bounds(circuit, region, known, rows, variables, rounding)[0])
         bounds.append(tf.reshape(tf.concat(parts, axis=1), loose.centre.shape))
     lower = tf.clip_by_value(bounds[0], loose.lower, loose.centre)
     upper = tf.clip_by_value(-bounds[1], loose.centre, loose.upper)
     return loose._replace(lower=lower, upper=upper)
+
+
+def _without_tangents(variables: Variables) -> Variables:
+    return {name: values for name, values in variables.items() if name != "tangent"}
 
 
 def start(circuit: Circuit, known: Sequence[Enclosure], rows: int) -> list[Variables]:
@@ -105,7 +111,7 @@ def lower_bounds(
     for position in range(last, 0, -1):
         if position not in open_bounds:  # nothing rests on it
             continue
-        step = circuit.steps[position]
+        step = circuit.step(position)
         sources = [known[source] for source in step.sources]
         passed = step.pass_on(
             open_bounds.pop(position), sources, known[position], variables[position], rounding

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_intriguing.certificates.steps.step import Enclosure
+from keras_intriguing.certificates.steps.step import Enclosure, length
 
 _SECULAR = 5  # steps towards the multiplier of the ball; any multiplier gives a bound
 
@@ -22,8 +22,7 @@ class Region(NamedTuple):
         reach = tf.reshape(self.radius, [-1, *[1] * (len(self.x.shape) - 1)]) * (1 + 1e-9)
         lower, upper = tf.maximum(self.x - reach, self.lowest), tf.minimum(self.x + reach, self.highest)
         span = tf.maximum(self.x - lower, upper - self.x)
-        length = tf.sqrt(tf.reduce_sum(span**2, axis=list(range(1, len(span.shape)))))
-        return Enclosure(self.x, lower, upper, tf.minimum(self.radius, length * (1 + 1e-9)))
+        return Enclosure(self.x, lower, upper, tf.minimum(self.radius, length(span) * (1 + 1e-9)))
 
 
 def least_on(a: tf.Tensor, region: Region) -> tuple[tf.Tensor, tf.Tensor]:

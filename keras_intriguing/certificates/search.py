@@ -14,6 +14,18 @@ _OF_A_VALUE = 4 * 60  # bytes of a value in one row: some sixty float32 arrays l
 _MOST_IMAGES = 64
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with what was certified until then: images that were not reached have their Lipschitz bound.
+
+    Attributes:
+        result: a `Certificate` or a `Verification`.
+    """
+
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+
 def check_model(model: Any, function: str) -> None:
     """Checks that a model has layers.
 

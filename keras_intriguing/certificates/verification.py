@@ -7,9 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_intriguing.certificates.classifier import Classifier
+from keras_intriguing.certificates.classifier import Classifier, warn_if_hopeless
 from keras_intriguing.certificates.optimization import Optimizer, Problem
 from keras_intriguing.certificates.search import (
+    Interrupted,
     check_model,
     images_at_once,
     loosest,
@@ -79,7 +80,10 @@ def verify(
         on_stage: told the name of every layer before it is measured.
 
     Raises:
-        ValueError, TypeError: bad input; as of `certified_distortion`.
+        ValueError, TypeError, Interrupted: as of `certified_distortion`.
+
+    Warns:
+        UserWarning: as of `certified_distortion`; then only "thorough" tries more than the Lipschitz bound.
     """
     model = as_model(model)
     check_model(model, "verify")
@@ -94,25 +98,36 @@ def verify(
     proved = margins - classifier.pairs[label] * distances[:, None] * (1 + 1e-9)
     np.put_along_axis(proved, label[:, None], np.inf, axis=1)
     names = np.full(len(label), "", object)
-    left = np.flatnonzero((proved.min(axis=1) <= 0) & (margins.min(axis=1) >= 0) & (request.before == label))
-    if steps and len(left):
-        rows = min(rows_of(margins), _AT_ONCE)
-        size = images_at_once(classifier.circuit, rows, len(left))
-        optimizer = Optimizer(classifier.circuit, size, rows, request.bounds)
-        for batch, count in whole_batches(len(left), size):
-            batch = left[batch]
-            problem = Problem(images[batch], label[batch], np.zeros(()))
-            proved[batch], places = _improved(
-                optimizer, problem, distances[batch], proved[batch], rows, steps
-            )
-            names[batch] = [classifier.circuit.names[place] if place else "the ball" for place in places]
-            if on_batch:
-                on_batch(count, len(left))
-    margin = np.where(request.before == label, proved.min(axis=1), -np.inf)
     made = provenance(
         model, request.x, radius=distances, label=request.label, bounds=request.bounds, effort=effort
     )
-    return Verification(margin > 0, margin, label, distances, names.astype(str), provenance=made)
+
+    def so_far() -> Verification:
+        margin = np.where(request.before == label, proved.min(axis=1), -np.inf)
+        return Verification(margin > 0, margin, label, distances, names.astype(str), provenance=made)
+
+    left = np.flatnonzero((proved.min(axis=1) <= 0) & (margins.min(axis=1) >= 0) & (request.before == label))
+    flat = images.reshape(len(images), -1)
+    farthest = np.linalg.norm(np.maximum(flat - request.bounds[0], request.bounds[1] - flat), axis=1)
+    radii = classifier.lipschitz_radii(margins, label).min(axis=1)
+    is_hopeless = warn_if_hopeless(radii, farthest) and effort != "thorough"
+    if steps and len(left) and not is_hopeless:
+        rows = min(rows_of(margins), _AT_ONCE)
+        size = images_at_once(classifier.circuit, rows, len(left))
+        optimizer = Optimizer(classifier.circuit, size, rows, request.bounds)
+        try:
+            for batch, count in whole_batches(len(left), size):
+                batch = left[batch]
+                problem = Problem(images[batch], label[batch], np.zeros(()))
+                proved[batch], places = _improved(
+                    optimizer, problem, distances[batch], proved[batch], rows, steps
+                )
+                names[batch] = classifier.names(places)
+                if on_batch:
+                    on_batch(count, len(left))
+        except KeyboardInterrupt:
+            raise Interrupted(so_far()) from None
+    return so_far()
 
 
 def _checked_radius(radius: Any, count: int) -> np.ndarray:

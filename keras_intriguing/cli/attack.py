@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import files, presets
+from keras_intriguing import files
 from keras_intriguing.cli import arrays, png
 from keras_intriguing.cli import model as cli_model
 
@@ -72,7 +72,7 @@ def _attack(options: argparse.Namespace) -> None:
     target = stored.get("target") if options.target is None else options.target
     label = stored.get("label") if target is None and options.label is None else options.label
     model = cli_model.load(options.model)
-    read = {"model": options.model, "model_sha256": _model_hash(options.model)}
+    read = {"model": options.model, "model_sha256": cli_model.sha256(options.model)}
     read |= {"images": str(options.images), "file_sha256": files.sha256(options.images)}
     settings = {"target": options.target, "label": options.label, "method": options.method}
     settings |= {"bounds": options.bounds, "batch_size": options.batch_size, "levels": options.levels}
@@ -100,7 +100,3 @@ def _attack(options: argparse.Namespace) -> None:
         png.write(options.png, result.adversarial, result.success, bounds)
     print(result)
     print(f"Result written to {options.out}")
-
-
-def _model_hash(name: str) -> str:
-    return files.sha256(name) if Path(name).is_file() else presets.load_metrics(name)["sha256"]

@@ -5,7 +5,7 @@ import os
 import sys
 
 import keras_intriguing
-from keras_intriguing.cli import attack, convert, examine, spectral, train, zoo
+from keras_intriguing.cli import attack, certify, convert, examine, spectral, train, zoo
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -35,6 +35,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {keras_intriguing.__version__}")
     parser.set_defaults(interrupted="Nothing was written.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (zoo, train, attack, examine, spectral, convert):
+    for command in (zoo, train, attack, certify, examine, spectral, convert):
         command.add_to(commands)
     return parser

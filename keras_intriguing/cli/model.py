@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import presets
+from keras_intriguing import files, presets
 from keras_intriguing.cli import quiet
 
 HELP = "a preset, its folder, or a saved Keras model (.keras, .h5)"
@@ -24,3 +24,8 @@ def load(name: str) -> Any:
     from keras_intriguing.classifiers import loading
 
     return loading.load(name) if is_file else presets.from_preset(name)
+
+
+def sha256(name: str) -> str:
+    """Of a model's file, or of a preset's weights."""
+    return files.sha256(name) if Path(name).is_file() else presets.load_metrics(name)["sha256"]

@@ -13,7 +13,7 @@ from keras_intriguing.spectral import chain
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.convolutions.layers import strides_of
 from keras_intriguing.spectral.dense_chain import dense_chain
-from keras_intriguing.spectral.graph import Node, nodes
+from keras_intriguing.spectral.graph import Node, Shape, nodes
 from keras_intriguing.spectral.jacobian import steepest
 from keras_intriguing.spectral.layers import frequency_supremum, is_convolution, operator_norm
 from keras_intriguing.spectral.numerics import slopes
@@ -171,7 +171,7 @@ class LipschitzConstants:
             )
         return constants[0] * OPERATIONS[type(operation)](node) * _ONE_BIT
 
-    def layer_bounds(self, layer: Any, shape: tuple[int | None, ...]) -> LayerBounds:
+    def layer_bounds(self, layer: Any, shape: Shape) -> LayerBounds:
         """Of a layer, measured once."""
         key = (id(layer), shape)
         if key not in self._known:

@@ -15,6 +15,7 @@ from keras_intriguing.certificates.optimization import Optimizer, Problem
 from keras_intriguing.spectral.graph import nodes
 
 L, ops = keras.layers, keras.ops
+CASES = 8  # of a network
 
 ACTIVATIONS = [
     "relu",
@@ -28,7 +29,16 @@ ACTIVATIONS = [
     "hard_tanh",
     "hard_sigmoid",
 ]
-ACTIVATIONS += ["leaky_relu", "selu", "softsign", "log_sigmoid", "mish", "hard_silu"]
+ACTIVATIONS += [
+    "leaky_relu",
+    "selu",
+    "softsign",
+    "log_sigmoid",
+    "mish",
+    "hard_silu",
+    "tanh_shrink",
+    "squareplus",
+]
 
 
 def hostile(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -68,6 +78,7 @@ def image_layer(random: np.random.Generator, x: Any) -> Any:
         lambda: L.Activation(activation)(x),
         lambda: L.LeakyReLU(0.3)(x),
         lambda: L.PReLU()(x),
+        lambda: L.ELU(float(random.choice([0.4, 2.0])))(x),
         lambda: L.ReLU(max_value=1.5, negative_slope=0.2)(x),
         lambda: L.Add()([x, L.Conv2D(channels, 3, padding="same", activation=activation)(x)]),
         lambda: L.Concatenate()([x, L.Activation(activation)(x)]),
@@ -147,9 +158,10 @@ def attacked(model: keras.Model, x: np.ndarray, radius: np.ndarray, seed: int) -
 
 
 def check(seed: int) -> None:
+    """A network, and as many cases as images: each has a radius and a choice of variables of its own."""
     model = network(seed)
     random = np.random.default_rng(seed)
-    x = random.uniform(size=(3, *model.input_shape[1:]))
+    x = random.uniform(size=(CASES, *model.input_shape[1:]))
     x = np.where(random.uniform(size=x.shape) < 0.3, np.round(x), x).astype(np.float32)
     graph = nodes(model)
     classifier = Classifier(graph, lambda name: None)
@@ -164,13 +176,15 @@ def check(seed: int) -> None:
     clean = np.take_along_axis(logits, label[:, None], 1) - logits
     assert (margins <= clean + 1e-4 * scale[:, None]).all()  # the model's own logits are of float32
     radii = classifier.lipschitz_radii(margins, label).min(axis=1)
-    radius = np.clip(radii * random.choice([0.5, 2.0, 6.0]), 0.02, 1.5)
+    radius = np.clip(radii * random.choice([0.5, 2.0, 6.0], CASES), 0.02, 1.5)
     optimizer = Optimizer(circuit, len(x), classes - 1, (0.0, 1.0))
     problem = Problem(x.astype(np.float64), label, others)
     optimizer.start(problem, radius)
+    moved = random.choice([0.0, 0.1, 1.0], CASES)
     for variables in optimizer._variables:  # every choice gives a valid bound
         for variable in variables.values():
-            variable.assign_add(random.normal(size=variable.shape) * random.choice([0.0, 0.1, 1.0]))
+            steps = random.normal(size=variable.shape) * moved.reshape(-1, *[1] * (len(variable.shape) - 1))
+            variable.assign_add(steps)
     bounds, _ = optimizer.proved(problem, radius)
     by_lipschitz = np.take_along_axis(margins - classifier.pairs[label] * radius[:, None], others, 1)
     proved = np.maximum(bounds, by_lipschitz).min(axis=1)
@@ -179,20 +193,20 @@ def check(seed: int) -> None:
     assert np.isfinite(bounds).all()
 
 
-@pytest.mark.parametrize("first", range(0, 40, 10))
+@pytest.mark.parametrize("first", range(0, 24, 6))
 def test_nothing_found_is_below_what_is_proved(first: int) -> None:
-    for seed in range(first, first + 10):
+    for seed in range(first, first + 6):
         check(seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(40, 2040, 100))
+@pytest.mark.parametrize("first", range(24, 274, 25))
 def test_nothing_found_is_below_what_is_proved_in_two_thousand_cases(first: int) -> None:
-    for seed in range(first, first + 100):
+    for seed in range(first, first + 25):
         check(seed)
 
 
-@pytest.mark.parametrize("seed", range(0, 20, 2))
+@pytest.mark.parametrize("seed", range(0, 12, 2))
 def test_no_attained_norm_is_above_a_proved_one(seed: int) -> None:
     model = network(1 + seed)
     if any(getattr(layer, "activation", None) is keras.activations.softsign for layer in model.layers):

@@ -319,3 +319,43 @@ def test_commands_are_silent_about_what_the_machine_lacks(tmp_path: Path) -> Non
         if "cuda" in line.lower() or "oneDNN" in line or "absl" in line
     ]
     assert lines == []
+
+
+def test_certify_writes_distortions_or_verifies_a_radius(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "certified.npz"
+    assert cli.main(["certify", PRESET, str(images), "--out", str(out)]) == 0
+    with np.load(out) as stored:
+        certified = {name: stored[name] for name in stored.files}
+    provenance = json.loads(str(certified["provenance"]))
+    assert provenance["complete"]
+    assert provenance["images_sha256"] == files.sha256(images)
+    assert (certified["distortion"] > 0).all()
+    assert "Result written to" in capsys.readouterr().out
+    radius = float(np.median(certified["distortion"])) * 28
+    assert cli.main(["certify", PRESET, str(images), "--out", str(out), "--radius", str(radius)]) == 0
+    with np.load(out) as stored:
+        expected = certified["distortion"] * 28 > radius
+        assert (stored["verified"] == expected).mean() >= 0.9
+
+
+def test_certify_keeps_what_is_done_when_it_is_interrupted(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, batches = tmp_path / "certified.npz", []
+
+    def interrupt_the_second(*arguments: object) -> tuple[np.ndarray, np.ndarray]:
+        batches.append(arguments)
+        if len(batches) > 1:
+            raise KeyboardInterrupt
+        return np.full(4, 1e9), np.zeros(4, int)
+
+    monkeypatch.setattr("keras_intriguing.certificates.distortion.images_at_once", lambda *arguments: 4)
+    monkeypatch.setattr("keras_intriguing.certificates.distortion._largest_radii", interrupt_the_second)
+    assert cli.main(["certify", PRESET, str(images), "--out", str(out)]) == 130
+    assert "certified until then" in capsys.readouterr().err
+    with np.load(out) as stored:
+        assert not json.loads(str(stored["provenance"]))["complete"]
+        assert np.isfinite(stored["relaxation"]).sum() == 4
+        assert (stored["distortion"] > 0).all()

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.certificates.circuit import Circuit
-from keras_intriguing.certificates.steps.curves import CURVES, Curve, PiecewiseLinear
+from keras_intriguing.certificates.steps.curves import CURVES, Curve, PiecewiseLinear, elu
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.layer_settings import as_computed, weight
 from keras_intriguing.spectral.numerics.slopes import activation_slope
@@ -68,6 +68,11 @@ def relu(node: Node, circuit: Circuit, sources: list[int]) -> int:
         return circuit.activation(sources[0], _leaky(below))
     most = float(as_computed(layer, layer.max_value))
     return circuit.activation(sources[0], PiecewiseLinear([0.0, most], [below, 1.0, 0.0]))
+
+
+def elu_layer(node: Node, circuit: Circuit, sources: list[int]) -> int:
+    """Of an `ELU` layer."""
+    return circuit.activation(sources[0], elu(float(as_computed(node.operation, node.operation.alpha))))
 
 
 def prelu(node: Node, circuit: Circuit, sources: list[int]) -> int:

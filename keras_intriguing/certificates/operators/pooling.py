@@ -1,5 +1,6 @@
 """Max pooling: the largest of every window."""
 
+import functools
 import math
 from typing import Any
 
@@ -56,5 +57,5 @@ def _windows(layer: Any, sizes: tuple[int, ...]) -> np.ndarray:
         shape = [1] * (2 * rank)
         shape[i], shape[rank + i] = axis.shape
         parts.append(axis.reshape(shape) * math.prod(sizes[i + 1 :]))
-    whole = sum(parts)
+    whole = functools.reduce(np.add, parts)
     return whole.reshape(*whole.shape[:rank], -1)

@@ -12,6 +12,7 @@ from keras_intriguing.certificates.steps.step import (
     Step,
     Variables,
     by_row,
+    length,
     total,
 )
 
@@ -48,9 +49,8 @@ class Activation(Step):
         lower, upper = self._curve.enclose(z.lower, z.upper)
         wide = rounding * (1 + tf.maximum(tf.abs(lower), tf.abs(upper)))
         lower, upper = tf.minimum(lower - wide, centre), tf.maximum(upper + wide, centre)
-        span = tf.maximum(upper - centre, centre - lower)
-        length = tf.sqrt(tf.reduce_sum(span**2, axis=list(range(1, len(span.shape)))))
-        radius = tf.minimum(self._curve.slope * z.radius, length) * (1 + 1e-9)
+        in_box = length(tf.maximum(upper - centre, centre - lower))
+        radius = tf.minimum(self._curve.slope * z.radius + length(wide), in_box) * (1 + 1e-9)
         return Enclosure(centre, lower, upper, radius)
 
     def start(self, sources: Sequence[Enclosure], rows: int) -> Variables:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 _GRID, _ROUNDS = 13, 3  # points at once, and how often, in the search for a smooth curve's minimum
-_PIECES = 48  # on either side of it, in the proof
+_PIECES = 16  # on either side of it, in the proof
 
 Objective = Callable[[tf.Tensor], tf.Tensor]
 
@@ -152,13 +152,14 @@ class PiecewiseLinear(Curve):
 
 
 class Smooth(Curve):
-    """With a bounded second derivative.
+    """With a bounded second derivative, but for kinks.
 
     Args:
         function: its values.
         slope: its largest slope.
         bend: maps ends of intervals to a bound of |f''| between them.
         valley: see `Curve`.
+        kinks: where the slope jumps.
     """
 
     def __init__(
@@ -167,8 +168,10 @@ class Smooth(Curve):
         slope: float,
         bend: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
         valley: tuple[float, float] | None = None,
+        kinks: Sequence[float] = (),
     ) -> None:
         self._function, self.slope, self._bend, self.valley = function, slope, bend, valley
+        self._kinks = tuple(kinks)
 
     def value(self, z: tf.Tensor) -> tf.Tensor:
         """Of every number."""
@@ -190,11 +193,20 @@ class Smooth(Curve):
         """Piece by piece, on which the curve is its chord but for at most ⅛·|f''|·width²."""
         at, middle = self.value(z), self.candidates(c, t, g, p, z, lower, upper)
         found = []
-        shares = (np.arange(_PIECES + 1) / _PIECES) ** 3
+        shares = np.arange(_PIECES + 1) / _PIECES
+        shares = (
+            3 * shares**2 - 2 * shares**3
+        )  # narrow where a minimum is likely: about the best point, and at the end
         shares = tf.constant(shares.reshape(-1, *[1] * len(c.shape)), c.dtype)
         for end in (lower, upper):
             points = tf.clip_by_value(middle + (end - middle) * shares, lower, upper)
             points = tf.concat([points[:-1], (end + tf.zeros_like(c))[None]], axis=0)
+            if self._kinks:  # which no piece may hold
+                kinks = tf.zeros_like(points[:1]) + tf.reshape(
+                    tf.constant(self._kinks, c.dtype), (-1, *[1] * len(c.shape))
+                )
+                kinks = tf.clip_by_value(kinks, tf.minimum(middle, end), tf.maximum(middle, end))
+                points = tf.sort(tf.concat([points, kinks], axis=0), axis=0)
             values = self.value(points)
             a, b = points[:-1], points[1:]
             off = self._bend(tf.minimum(a, b), tf.maximum(a, b)) * (b - a) ** 2 / 8 * (1 + 1e-9)
@@ -238,31 +250,43 @@ def _gelu_bend(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return _density(s) * (2 + s**2)
 
 
+def _tanh_bend(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    return tf.minimum(2 * (1 - tf.tanh(_nearest_zero(a, b)) ** 2), 0.7699)
+
+
 def _sigmoid_slope(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     s = _nearest_zero(a, b)
     return tf.sigmoid(s) * tf.sigmoid(-s)
 
 
+def _squareplus(z: tf.Tensor) -> tf.Tensor:
+    """(z + √(z² + 4))/2, without cancellation."""
+    both = tf.abs(z) + tf.sqrt(z**2 + 4)
+    return tf.where(z < 0, 2 / both, both / 2)
+
+
 def elu(alpha: float) -> Curve:
     """α·(exp(z) − 1) below zero, z above."""
-    if alpha != 1:  # with a kink at zero, which no chord follows
-        raise ValueError(f"An ELU of alpha {alpha} has no relaxation.")
     return Smooth(
-        tf.nn.elu,
-        1.0,
-        lambda a, b: tf.where(a < 0, tf.exp(tf.minimum(b, 0)), tf.zeros_like(a)),
+        lambda z: alpha * tf.nn.elu(tf.minimum(z, 0)) + tf.maximum(z, 0),
+        max(1.0, abs(alpha)),
+        lambda a, b: tf.where(a < 0, abs(alpha) * tf.exp(tf.minimum(b, 0)), tf.zeros_like(a)),
+        (0.0, 0.0) if alpha < 0 else None,
+        [0.0] if alpha != 1 else [],
     )
 
 
 CURVES: dict[str, Curve] = {
     "relu": PiecewiseLinear([0.0], [0.0, 1.0]),
     "relu6": PiecewiseLinear([0.0, 6.0], [0.0, 1.0, 0.0]),
+    "hard_sigmoid": PiecewiseLinear([-3.0, 3.0], [0.0, 1 / 6, 0.0]),
+    "sparse_sigmoid": PiecewiseLinear([-1.0, 1.0], [0.0, 0.5, 0.0]),
+    "soft_shrink": PiecewiseLinear([-0.5, 0.5], [1.0, 0.0, 1.0]),
     "hard_tanh": PiecewiseLinear([-1.0, 1.0], [0.0, 1.0, 0.0], -1.0),
     "leaky_relu": PiecewiseLinear([0.0], [float(np.float32(0.2)), 1.0]),
     "sigmoid": Smooth(tf.sigmoid, 0.25, lambda a, b: tf.minimum(_sigmoid_slope(a, b), 0.0963)),
-    "tanh": Smooth(
-        tf.tanh, 1.0, lambda a, b: tf.minimum(2 * (1 - tf.tanh(_nearest_zero(a, b)) ** 2), 0.7699)
-    ),
+    "tanh": Smooth(tf.tanh, 1.0, _tanh_bend),
+    "tanh_shrink": Smooth(lambda z: z - tf.tanh(z), 1.0, _tanh_bend),
     "softplus": Smooth(tf.nn.softplus, 1.0, _sigmoid_slope),
     "log_sigmoid": Smooth(tf.math.log_sigmoid, 1.0, _sigmoid_slope),
     "silu": Smooth(
@@ -276,5 +300,19 @@ CURVES: dict[str, Curve] = {
     ),
     "softsign": Smooth(tf.nn.softsign, 1.0, lambda a, b: 2 / (1 + _nearest_zero(a, b)) ** 3),
     "elu": elu(1.0),
+    "celu": elu(1.0),
+    "squareplus": Smooth(_squareplus, 1.0, lambda a, b: 2 / (_nearest_zero(a, b) ** 2 + 4) ** 1.5),
+    "sparse_plus": Smooth(
+        lambda z: tf.where(z < 1, tf.maximum(z + 1, 0) ** 2 / 4, z),
+        1.0,
+        lambda a, b: tf.where((a < 1) & (b > -1), 0.5, tf.zeros_like(a)),
+    ),
+    "hard_silu": Smooth(
+        lambda z: z * tf.clip_by_value(z / 6 + 0.5, 0.0, 1.0),
+        1.5,
+        lambda a, b: tf.where((a < 3) & (b > -3), 1 / 3, tf.zeros_like(a)),
+        (-1.5, -0.375),
+        [-3.0, 3.0],
+    ),
 }
 """Of the activation functions of Keras, by their names there."""

@@ -1,11 +1,21 @@
 """Linear maps: dense layers, convolutions, average pooling, everything that moves or scales values."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.certificates.steps.step import Enclosure, Passed, Penalized, Step, Variables, total
+from keras_intriguing.certificates.steps.step import (
+    Enclosure,
+    Passed,
+    Penalized,
+    Step,
+    Variables,
+    by_row,
+    length,
+    total,
+)
 
 Apply = Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor]
 _INFLATED, _RESIDUAL = 1 + 1e-6, 1e6  # (a + δ)² ≤ (1 + ε)·a² + (1 + 1/ε)·δ²
@@ -21,6 +31,7 @@ class Linear(Step):
         weights: float64 arrays.
         bias: float64, broadcast to y.
         norm: of W, an upper bound.
+        keeps_angles: whether W is a multiple of an isometry, for which no tangent is of use.
     """
 
     def __init__(
@@ -31,9 +42,11 @@ class Linear(Step):
         weights: Sequence[np.ndarray] = (),
         bias: np.ndarray | float = 0.0,
         norm: float = 1.0,
+        keeps_angles: bool = False,
     ) -> None:
         super().__init__([source], shape)
         self._apply, self._weights, self._bias, self.norm = apply, tuple(weights), np.asarray(bias), norm
+        self._has_tangent = bool(weights) and not keeps_angles
 
     def value(self, values: Sequence[tf.Tensor]) -> tf.Tensor:
         """W·x + bias."""
@@ -45,14 +58,20 @@ class Linear(Step):
         centre = self.value([x.centre])
         middle = self._map((x.lower + x.upper) / 2 - x.centre)
         half = self._map((x.upper - x.lower) / 2, abs)
-        of_ball = tf.sqrt(self._map(tf.ones_like(x.centre[:1]), tf.square)) * _radius_like(x.radius, centre)
+        of_ball = tf.sqrt(self._map(tf.ones_like(x.centre[:1]), tf.square)) * by_row(x.radius, centre)
         size = self._map(tf.maximum(tf.abs(x.lower), tf.abs(x.upper)), abs) + abs(self._bias)
         wide = rounding * (size + of_ball)
         lower = centre + tf.maximum(middle - half, -of_ball) - wide
         upper = centre + tf.minimum(middle + half, of_ball) + wide
-        return Enclosure(
-            centre, tf.minimum(lower, centre), tf.maximum(upper, centre), self.norm * x.radius * (1 + 1e-9)
-        )
+        radius = self.norm * x.radius * (1 + 1e-9) + length(self._off(x, rounding))
+        return Enclosure(centre, tf.minimum(lower, centre), tf.maximum(upper, centre), radius)
+
+    def start(self, sources: Sequence[Enclosure], rows: int) -> Variables:
+        """Tangents at the image itself."""
+        x = sources[0].centre
+        if not self._has_tangent:
+            return {}
+        return {"tangent": tf.zeros((x.shape[0], rows, *self.source_shape), x.dtype)}
 
     def pass_on(
         self,
@@ -62,20 +81,48 @@ class Linear(Step):
         variables: Variables,
         rounding: float,
     ) -> Passed:
-        """The slopes c become Wᵀ·c, and t becomes ‖W‖²·t."""
-        x = sources[0]
-        c = self._transposed(bound.c)
-        t = bound.t * (self.norm**2 * _INFLATED)
+        """The slopes c become Wᵀ·c, and t becomes ‖W‖²·t.
+
+        Then ½·t·(‖W‖²·‖Δx‖² − ‖W·Δx‖²) is given away, which is convex and never below its tangent at any u: that is kept. So
+        where u is the worst change, the penalty is paid for the length of its image, not for ‖W‖.
+        """
+        x, s = sources[0], bound.t * _INFLATED
+        t = s * self.norm**2
+        slopes, added, constant = bound.c, 0.0, tf.zeros_like(t)
         lost = tf.zeros_like(t)
+        if "tangent" in variables:
+            u = variables["tangent"] * self._unit(x)
+            image = self._mapped(u)
+            slopes, added = bound.c - by_row(s, bound.c) * image, by_row(t, u) * u
+            constant = 0.5 * (s * total(image**2) - t * total(u**2))
+            if rounding:
+                size, reach = self._mapped(tf.abs(u), abs), self._map(x.span, abs)[:, None]
+                lost += rounding * s * total(size * (size + reach))
+                lost += rounding * total(tf.abs(added) * (tf.abs(u) + x.span[:, None]))
+        c = self._transposed(slopes) + added
         if rounding:
-            off = rounding * (self._map(tf.abs(x.centre), abs) + abs(self._bias))  # of the centre's image
-            lost = rounding * total(self._transposed(tf.abs(bound.c), abs) * x.span[:, None])
+            off = self._off(x, rounding)
+            lost += rounding * total(self._transposed(tf.abs(slopes), abs) * x.span[:, None])
             lost += total(tf.abs(bound.c) * off[:, None])
             lost += _RESIDUAL * bound.t * total(off[:, None] ** 2)
-        return Passed(tf.zeros_like(t), [Penalized(c, t)], lost)
+        return Passed(constant, [Penalized(c, t)], lost)
+
+    def _off(self, x: Enclosure, rounding: float) -> tf.Tensor:
+        """By how much the centre's image may be rounded."""
+        return rounding * (self._map(tf.abs(x.centre), abs) + abs(self._bias))
+
+    def _unit(self, x: Enclosure) -> tf.Tensor:
+        """What tangents are measured in: a value's share of the radius."""
+        return by_row(x.radius / math.sqrt(math.prod(self.source_shape)), x.centre)[:, None]
 
     def _map(self, x: tf.Tensor, of_weights: Callable = lambda weight: weight) -> tf.Tensor:
         return self._apply(tuple(of_weights(tf.constant(w, x.dtype)) for w in self._weights), x)
+
+    def _mapped(self, u: tf.Tensor, of_weights: Callable = lambda weight: weight) -> tf.Tensor:
+        """W·u of u [B, m, …]."""
+        count = u.shape[0] * u.shape[1]
+        image = self._map(tf.reshape(u, (count, *self.source_shape)), of_weights)
+        return tf.reshape(image, (*u.shape[:2], *self.shape))
 
     def _transposed(self, c: tf.Tensor, of_weights: Callable = lambda weight: weight) -> tf.Tensor:
         """Wᵀ·c of c [B, m, …]: the derivative of c·W·x, for which the map needs no matrix."""
@@ -89,7 +136,3 @@ class Linear(Step):
 
     source_shape: tuple[int, ...] = ()
     """Of x; set when the step joins its network."""
-
-
-def _radius_like(radius: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    return tf.reshape(radius, [-1, *[1] * (len(values.shape) - 1)])

@@ -11,6 +11,7 @@ from keras_intriguing.certificates.steps.step import (
     Step,
     Variables,
     by_row,
+    length,
     total,
 )
 
@@ -36,8 +37,9 @@ class Lipschitz(Step):
     def enclose(self, sources: Sequence[Enclosure], rounding: float) -> Enclosure:
         """The ball, and what of it a single value can have."""
         centre = self.value([sources[0].centre])
+        off = self._lost(centre) + tf.zeros_like(centre)
         radius = self._constant * sources[0].radius * (1 + 1e-9)
-        wide = by_row(radius, centre) + self._lost(centre)
+        wide, radius = by_row(radius, centre) + off, radius + length(off)
         return Enclosure(centre, centre - wide, centre + wide, radius)
 
     def start(self, sources: Sequence[Enclosure], rows: int) -> Variables:

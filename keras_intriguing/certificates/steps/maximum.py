@@ -40,7 +40,8 @@ class Maximum(Step):
     def enclose(self, sources: Sequence[Enclosure], rounding: float) -> Enclosure:
         """Nothing is rounded, and no distance grows."""
         x = sources[0]
-        return Enclosure(*(tf.reduce_max(v, axis=-1) for v in x[:3]), x.radius)
+        centre, lower, upper = (tf.reduce_max(v, axis=-1) for v in x[:3])
+        return Enclosure(centre, lower, upper, x.radius)
 
     def start(self, sources: Sequence[Enclosure], rows: int) -> Variables:
         """The slopes of the values that are largest at the image."""

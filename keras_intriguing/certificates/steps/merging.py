@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_intriguing.certificates.steps.step import Enclosure, Passed, Penalized, Step, Variables
+from keras_intriguing.certificates.steps.step import Enclosure, Passed, Penalized, Step, Variables, length
 
 
 class Sum(Step):
@@ -33,7 +33,10 @@ class Sum(Step):
         size = rounding * tf.add_n([tf.maximum(tf.abs(s.lower), tf.abs(s.upper)) for s in sources])
         radius = tf.add_n([abs(sign) * s.radius for sign, s in zip(self._signs, sources, strict=True)])
         return Enclosure(
-            self.value([s.centre for s in sources]), lower - size, upper + size, radius * (1 + 1e-9)
+            self.value([s.centre for s in sources]),
+            lower - size,
+            upper + size,
+            radius * (1 + 1e-9) + length(size),
         )
 
     def pass_on(
@@ -81,8 +84,9 @@ class Concatenation(Step):
 
     def enclose(self, sources: Sequence[Enclosure], rounding: float) -> Enclosure:
         """The sources' intervals and balls joined."""
-        ends = (tf.concat([s[i] for s in sources], axis=self._axis + 1) for i in range(3))
-        return Enclosure(*ends, tf.sqrt(tf.add_n([s.radius**2 for s in sources])) * (1 + 1e-9))
+        centre, lower, upper = (tf.concat([s[i] for s in sources], axis=self._axis + 1) for i in range(3))
+        radius = tf.sqrt(tf.add_n([s.radius**2 for s in sources])) * (1 + 1e-9)
+        return Enclosure(centre, lower, upper, radius)
 
     def pass_on(
         self,

@@ -95,6 +95,11 @@ def total(values: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(values, axis=list(range(2, len(values.shape))))
 
 
+def length(values: tf.Tensor) -> tf.Tensor:
+    """‖·‖₂ over all axes but the first: [B]."""
+    return tf.sqrt(tf.reduce_sum(values**2, axis=list(range(1, len(values.shape)))))
+
+
 def by_row(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """[B, m] or [B] as [B, m, 1, …], to be broadcast to `like` [B, m, …]."""
     shape = [*values.shape, *[1] * (len(like.shape) - len(values.shape))]
