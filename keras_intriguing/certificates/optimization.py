@@ -11,10 +11,8 @@ from keras_intriguing.certificates.region import Region
 from keras_intriguing.certificates.steps.step import Enclosure, Variables
 
 _RATES = {"slope": 0.05, "penalty": 0.2, "kept": 0.1, "tangent": 0.2}  # of a step, in units of the variables
-_REFRESHED = int(__import__("os").environ.get("RF", 5))  # steps between two enclosures
-_MOST_WORK = int(
-    __import__("os").environ.get("MW", 2**22)
-)  # for bounding a layer's units one by one, an image
+_REFRESHED = 5  # steps between two enclosures
+_MOST_WORK = 2**22  # for bounding a layer's units one by one, an image
 _FIRST, _SECOND = 0.9, 0.99  # Adam's
 
 

@@ -97,7 +97,7 @@ def test_of_a_linear_model_the_certificate_is_the_exact_minimum() -> None:
     found = ki.certified_distortion(model, x)
     exact = ki.minimal_distortion(model, x).distortion  # which has its own exact tests
     assert (found.relaxation <= exact * (1 + 1e-6)).all()
-    assert (found.relaxation >= exact * (1 - 4e-3)).all()
+    assert (found.relaxation >= exact * (1 - 2e-3)).all()
     assert (found.network <= found.relaxation).all()
 
 
@@ -128,8 +128,8 @@ def test_rescaled_pixels_have_rescaled_certificates() -> None:
     inputs = keras.Input((5,))
     rescaled = keras.Model(inputs, model.layers[2](model.layers[1](L.Rescaling(1 / 255)(inputs))))
     x = images(5, 5)
-    plain = ki.certified_distortion(model, x)
-    large = ki.certified_distortion(rescaled, 255 * x, bounds=(0, 255))
+    plain = ki.certified_distortion(model, x, effort="thorough")
+    large = ki.certified_distortion(rescaled, 255 * x, bounds=(0, 255), effort="thorough")
     np.testing.assert_allclose(large.relaxation, 255 * plain.relaxation, rtol=3e-3)
 
 
@@ -142,8 +142,9 @@ def test_activations_in_layers_of_their_own_and_a_softmax_change_nothing() -> No
         x = layer(x)
     twin = keras.Model(inputs, x)
     twin.set_weights(model.get_weights())
-    of_model, of_twin = (ki.certified_distortion(m, images(5, 5)) for m in (model, twin))
-    np.testing.assert_allclose(of_model.relaxation, of_twin.relaxation, rtol=2e-3)
+    of_model, of_twin = (ki.certified_distortion(m, images(5, 5), effort="thorough") for m in (model, twin))
+    # the same steps in float32, whose rounding the search amplifies
+    np.testing.assert_allclose(of_model.relaxation, of_twin.relaxation, rtol=3e-3)
     assert (of_model.relaxation > of_model.network).all()
 
 

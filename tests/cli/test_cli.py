@@ -330,7 +330,7 @@ def test_certify_writes_distortions_or_verifies_a_radius(
         certified = {name: stored[name] for name in stored.files}
     provenance = json.loads(str(certified["provenance"]))
     assert provenance["complete"]
-    assert provenance["images_sha256"] == files.sha256(images)
+    assert provenance["file_sha256"] == files.sha256(images)
     assert (certified["distortion"] > 0).all()
     assert "Result written to" in capsys.readouterr().out
     radius = float(np.median(certified["distortion"])) * 28

@@ -134,9 +134,9 @@ def test_weights_that_are_missing_are_named_before_work_starts(
 
 
 def test_it_is_measured_only_when_asked_for() -> None:
-    assert "table5" not in reproductions._options([]).what
-    assert "table5" in reproductions._options(["all"]).what
-    assert reproductions._options(["table5"]).what == ["table5"]
+    assert "table5" not in reproductions.parse([]).what
+    assert "table5" in reproductions.parse(["all"]).what
+    assert reproductions.parse(["table5"]).what == ["table5"]
 
 
 def test_every_layer_of_the_papers_table_is_measured() -> None:
