@@ -144,7 +144,7 @@ def test_activations_in_layers_of_their_own_and_a_softmax_change_nothing() -> No
     twin.set_weights(model.get_weights())
     of_model, of_twin = (ki.certified_distortion(m, images(5, 5), effort="thorough") for m in (model, twin))
     # the same steps in float32, whose rounding the search amplifies
-    np.testing.assert_allclose(of_model.relaxation, of_twin.relaxation, rtol=3e-3)
+    np.testing.assert_allclose(of_model.relaxation, of_twin.relaxation, rtol=6e-3)
     assert (of_model.relaxation > of_model.network).all()
 
 
