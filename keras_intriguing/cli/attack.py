@@ -62,6 +62,8 @@ def _attack(options: argparse.Namespace) -> None:
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
     files.require_writable(options.out)
+    if not options.out.parent.exists():
+        print(f"The folder {options.out.parent} is not there; it will be made.")
     from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported
 
     x, bounds = pixels.as_floats(stored["x"]), pixels.checked_bounds(options.bounds)

@@ -290,6 +290,9 @@ def test_an_interrupted_attack_keeps_its_finished_batches(
     assert result.provenance["label"] == 3
     assert (result.distortion[result.label_before != 3] == 0).all()
     assert list(tmp_path.glob(".*")) == []
+    capsys.readouterr()
+    assert cli.main([*arguments[:4], str(tmp_path / "new" / "result.npz"), *arguments[5:]]) == 0
+    assert f"The folder {tmp_path / 'new'} is not there; it will be made." in capsys.readouterr().out
     attacked.clear()  # other settings begin anew
     assert cli.main([*arguments[:-1], "4"]) == 0
     assert attacked == [4, 4, 2]
