@@ -36,6 +36,10 @@ class Level:
         """How many of its deviations an interval of that confidence reaches to either side."""
         return float(stats.t.ppf((1 + confidence) / 2, self.count - 1))
 
+    def of(self, count: int) -> "Level":
+        """The same with another number of members."""
+        return Level(self.unit, count, self.variance * self.count / count)
+
 
 @dataclasses.dataclass(frozen=True)
 class Effect:

@@ -12,12 +12,12 @@ without statistics: by an exception.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scipy import stats
 
 from keras_intriguing.report import Verdict
-from reproductions.shared.effects import Effect
+from reproductions.shared.effects import Effect, Level
 
 LEVEL = 0.05
 # One image of the paper's 256: its tables could not have shown a smaller difference of errors.
@@ -106,9 +106,8 @@ def _decision(
     reaches: Sequence[float],
 ) -> Decision:
     verdict = all_of(verdicts)
-    deviations = float(stats.norm.ppf(1 - LEVEL / len(effects) / 2)) + _POWER
     left = [
-        (effect, reach / deviations)
+        _needed_by(effect, reach, 1 - LEVEL / len(effects))
         for effect, reach, one in zip(effects, reaches, verdicts, strict=True)
         if one == "undecided"
     ]
@@ -121,34 +120,48 @@ def _decision(
     )
 
 
-def _needed(left: Sequence[tuple[Effect, float]]) -> str:
-    """What brings the deviations of these effects down to those that are said beside them."""
-    counts: dict[str, float] = {}
-    for effect, deviation in left:
-        for unit, count in _needed_by(effect, deviation**2).items():
-            counts[unit] = max(count, counts.get(unit, 0.0))
+def _needed(left: Sequence[Mapping[str, int]]) -> str:
+    """What decides all of these effects."""
+    counts: dict[str, int] = {}
+    for one in left:
+        for unit, count in one.items():
+            counts[unit] = max(count, counts.get(unit, 0))
     if not counts:
         return "further training runs would decide it"
-    return f"about {' and '.join(_about(count, unit) for unit, count in counts.items())} would decide it"
+    return f"{' and '.join(_about(count, unit) for unit, count in counts.items())} would decide it"
 
 
-def _needed_by(effect: Effect, allowed: float) -> dict[str, float]:
-    """How many members of which levels give a variance: more of the first level alone where that does it."""
+def _needed_by(effect: Effect, reach: float, confidence: float) -> dict[str, int]:
+    """How many members let an interval end before what lies so far off: of the first level alone where that does it."""
     if not effect.levels:
         return {}
+
+    def squared(*levels: Level) -> float:
+        return sum(level.variance * (level.quantile(confidence) + _POWER) ** 2 for level in levels)
+
+    def more(levels: Sequence[Level], allowed: float) -> int:
+        """The number of members with which these levels take no more than is allowed."""
+        normal = float(stats.norm.ppf((1 + confidence) / 2)) + _POWER  # Student's t for many: fewer never do
+        of_one = sum(level.variance * level.count for level in levels) * normal**2
+        least = of_one / allowed if of_one < _MANY * allowed else _MANY
+        count = max(int(least), *(level.count + 1 for level in levels))
+        while squared(*(level.of(count) for level in levels)) > allowed and count < _MANY:
+            count += max(count // 50, 1)
+        return count
+
     first, *others = effect.levels
-    variance = sum(level.variance for level in others)
-    if variance < allowed / 2:
-        return {first.unit: first.count * first.variance / (allowed - variance)}
-    counts = {others[0].unit: max(level.count for level in others) * variance / (allowed / 2)}
-    if first.variance > allowed / 2:
-        counts[first.unit] = first.count * first.variance / (allowed / 2)
+    rest = squared(*others)
+    if not others or rest < reach**2 / 2:
+        return {first.unit: more([first], reach**2 - rest)}
+    counts = {others[0].unit: more(others, reach**2 / 2)}
+    if squared(first) > reach**2 / 2:
+        counts[first.unit] = more([first], reach**2 / 2)
     return counts
 
 
-def _about(count: float, unit: str) -> str:
+def _about(count: int, unit: str) -> str:
     """With two digits, rounded up."""
-    if count > _MANY:
+    if count >= _MANY:
         return f"more than {_MANY:,} {unit}"
-    step = 10 ** max(math.floor(math.log10(max(count, 1))) - 1, 0)
-    return f"{math.ceil(count / step) * step:,} {unit}"
+    step = 10 ** max(math.floor(math.log10(count)) - 1, 0)
+    return f"about {math.ceil(count / step) * step:,} {unit}"

@@ -100,7 +100,9 @@ def test_the_images_that_are_said_to_decide_do() -> None:
     assert 800 < needed < 1600
     shares = [0.04, 0.02, 0.94]
     holding = [decided(outcomes(*random.multinomial(needed, shares)[:2], needed)).verdict for _ in range(300)]
-    assert holding.count(HOLDS) / 300 == pytest.approx(0.8, abs=0.08)
+    assert (
+        0.75 < holding.count(HOLDS) / 300 < 0.95
+    )  # the number is rounded up, and few images are counted with two more
 
 
 def test_training_runs_are_asked_for_where_images_cannot_decide() -> None:
@@ -109,8 +111,10 @@ def test_training_runs_are_asked_for_where_images_cannot_decide() -> None:
         return verdict.greater([Effect(0.01, levels)], 0.004).needed
 
     assert said(1e-4, 1e-9) == "about 2,100 images would decide it"
-    assert said(1e-9, 4e-5) == "about 19 training runs would decide it"
-    assert said(1e-4, 4e-5) == "about 19 training runs and 4,100 images would decide it"
+    assert said(1e-9, 4e-5) == "about 21 training runs would decide it"
+    assert said(1e-4, 4e-5) == "about 21 training runs and about 4,100 images would decide it"
+    at_the_margin = Effect(0.5, (Level(effects.IMAGES, 256, 1e-2),))
+    assert verdict.alike([at_the_margin], 0.5).needed == "more than 10,000,000 images would decide it"
     assert verdict.greater([effects.of_runs([1.0], 0.5)], 0).needed == "further training runs would decide it"
 
 
