@@ -159,8 +159,9 @@ def _launch(rows: _Rows, progress: _Progress, proposals: Proposals, x: np.ndarra
             proposal, tolerance = Proposal(progress.v[image], descent.PROJECT, ANY, 1.0), _LAST_TOLERANCE
         else:
             best = progress.v[image] if np.isfinite(progress.distance[image]) else None
-            is_lost = best is None and progress.starts[image] > 0 and allowance[image] < _LONGEST // 2
-            proposal = proposals.propose(image, int(progress.starts[image]), best, is_lost)
+            number = int(progress.starts[image])
+            is_lost = best is None and number > 0 and allowance[image] < _LONGEST // 2
+            proposal = proposals.propose(image, number, best, is_lost)
             tolerance = _TOLERANCE
         rows.launch(row, image, x[image], proposal, allowance[image], tolerance)
         fresh[row] = True

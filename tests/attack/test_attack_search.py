@@ -59,27 +59,45 @@ def test_a_budget_too_small_or_no_number_is_refused(budget, net, net_images):
         ki.minimal_distortion(net, net_images, budget=budget)
 
 
+class Counting:
+    """A small net with a convolution, for which nothing is compiled into one program, that counts the images it sees."""
+
+    def __init__(self) -> None:
+        keras.utils.set_random_seed(0)
+        self.rows = tf.Variable(0, dtype=tf.int64)
+        self._convolution = keras.Sequential(
+            [keras.Input((8, 8, 1)), keras.layers.Conv2D(3, 3, activation="tanh"), keras.layers.Flatten()]
+        )
+        self._head = keras.layers.Dense(3)
+        self._head.build((None, 108))
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        self.rows.assign_add(tf.shape(x, tf.int64)[0])
+        return self._head(self._convolution(x))
+
+
 def test_passes_are_those_that_a_model_counts():
     """Called without compilation, as for convolutions, the network sees as many rows as the results say."""
-    rows = tf.Variable(0, dtype=tf.int64)
-    convolution = keras.Sequential(
-        [keras.Input((8, 8, 1)), keras.layers.Conv2D(3, 3, activation="tanh"), keras.layers.Flatten()]
-    )
-    head = keras.layers.Dense(3)
-    head.build((None, 108))
-
-    def model(x: tf.Tensor) -> tf.Tensor:
-        rows.assign_add(tf.shape(x, tf.int64)[0])
-        return head(convolution(x))
-
-    x = np.random.default_rng(3).uniform(size=(5, 8, 8, 1)).astype(np.float32)
+    model, x = Counting(), np.random.default_rng(3).uniform(size=(5, 8, 8, 1)).astype(np.float32)
     ki.minimal_distortion(model, x)
-    rows.assign(0)
+    model.rows.assign(0)
     result = ki.minimal_distortion(model, x)
     assert result.success.all()
-    assert result.backward_passes.sum() <= result.forward_passes.sum() <= rows.numpy()
+    assert result.backward_passes.sum() <= result.forward_passes.sum() <= model.rows.numpy()
     # besides: the checks of the input, the labels before, the rounding to 256 levels, and whether the trace is stale
-    assert rows.numpy() <= result.forward_passes.sum() + 12 * len(x)
+    assert model.rows.numpy() <= result.forward_passes.sum() + 12 * len(x)
+
+
+@pytest.mark.parametrize("budget", [100, 300])
+def test_a_model_never_sees_an_image_more_often_than_the_budget_allows(budget: int):
+    model, x = Counting(), np.random.default_rng(3).uniform(size=(1, 8, 8, 1)).astype(np.float32)
+    ki.minimal_distortion(model, x)
+    model.rows.assign(0)
+    result = ki.minimal_distortion(model, x, budget=budget)
+    assert result.success.all()
+    assert passes(result).max() <= budget
+    checks_of_the_input = 4
+    assert model.rows.numpy() <= result.forward_passes[0] + checks_of_the_input
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])
