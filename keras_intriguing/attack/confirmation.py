@@ -53,7 +53,8 @@ def confirmed(
 
     Logits are rounded otherwise in a compiled program, in another batch, or alone, and the points lie on the edge. So
     the model is called, and its logits are computed by several ways (`Program.ways`), which shows their rounding at the
-    point. A point is safe where all give the class by more than a multiple of that. Those that are not are moved on
+    point. A point is safe where all give the class by more than a multiple of that and of
+    the median of the points that are seen with it. Those that are not are moved on
     along the ray from x, by growing hairs. Where the logits take few values on the way, as with a large offset that all
     share, the nearest safe point of the ray is found by bisection, and left behind by a hair.
 
@@ -145,6 +146,7 @@ def seen_as(
         label, wanted = request.target[rows], labels == request.target[rows]
         gaps = -np.stack([_gap(z, label) for z in logits])
     rounding, smallest = gaps.max(axis=0) - gaps.min(axis=0), gaps.min(axis=0)
+    rounding = np.maximum(rounding, np.median(rounding))  # a few ways may agree by chance
     holds = wanted & (labels >= 0) & (smallest > 0)
     return Seen(labels, holds, holds & (smallest >= _MARGIN * rounding))
 
