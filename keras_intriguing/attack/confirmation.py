@@ -12,6 +12,7 @@ from keras_intriguing.classifiers.logits import logits_function
 from keras_intriguing.classifiers.request import Request
 
 _MARGIN = 4.0  # times the rounding
+_UNITS = 16  # of a probability's precision, within which two of them may round to the same
 _FIRST_STRETCH, _GROWTH, _STRETCHES = 1e-5, 8.0, 6  # of the ray, beyond a point that is denied
 _WIDTH = 2e-4  # of the bisection in the end, as a share of the ray
 
@@ -136,7 +137,8 @@ def seen_as(
     size: int,
 ) -> Seen:
     """What points [R, …] of these rows of the batch are seen as."""
-    labels = fresh_labels(model, v)
+    outputs = evaluation.call(model, v)
+    labels = labels_of(outputs)
     flat = tf.constant(filled(v.reshape(len(v), -1), size))
     logits = [np.asarray(way(weights, flat), np.float64)[: len(v)] for way in program.ways]
     if request.target is None:
@@ -147,7 +149,7 @@ def seen_as(
         gaps = -np.stack([_gap(z, label) for z in logits])
     rounding, smallest = gaps.max(axis=0) - gaps.min(axis=0), gaps.min(axis=0)
     rounding = np.maximum(rounding, np.median(rounding))  # a few ways may agree by chance
-    holds = wanted & (labels >= 0) & (smallest > 0)
+    holds = wanted & (labels >= 0) & (smallest > _tie(outputs))
     return Seen(labels, holds, holds & (smallest >= _MARGIN * rounding))
 
 
@@ -166,9 +168,23 @@ def survives_rounding(model: Callable, request: Request, v: np.ndarray) -> np.nd
     return is_adversarial(request, fresh_labels(model, rounded))
 
 
+def _tie(outputs: tf.Tensor) -> float:
+    """The difference of logits below which a model's outputs [R, K] may be tied: of probabilities, a few roundings."""
+    values = np.asarray(tf.cast(outputs, tf.float64))
+    precision = float(np.spacing(outputs.dtype.as_numpy_dtype(1)))  # also of bfloat16
+    are_probabilities = (
+        values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < 10 * precision * values.shape[1]
+    )
+    return _UNITS * precision if are_probabilities else 0.0
+
+
 def fresh_labels(model: Callable, x: np.ndarray) -> np.ndarray:
     """The model's own labels, by calling it as its user would; −1 where an output is not finite."""
-    outputs = evaluation.call(model, x)
+    return labels_of(evaluation.call(model, x))
+
+
+def labels_of(outputs: tf.Tensor) -> np.ndarray:
+    """The labels of a model's outputs [B, K]; −1 where one is not finite."""
     finite = tf.reduce_all(tf.math.is_finite(outputs), axis=-1)
     return np.asarray(tf.where(finite, tf.argmax(outputs, axis=-1, output_type=tf.int32), -1))
 

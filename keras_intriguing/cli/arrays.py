@@ -5,7 +5,7 @@ from typing import Any
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The arrays of the file; x are images [N, …].
+    """The arrays of the file; x are images [N, …], and y, where there is no label, is label.
 
     Raises:
         FileNotFoundError, ValueError: there is no such file, or it holds something else.
@@ -26,4 +26,4 @@ def load(path: Path) -> dict[str, Any]:
         raise ValueError(f"x in {path} is a single number; it must be images [N, …].")
     if "x" not in arrays:
         raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
-    return arrays
+    return {"label": arrays["y"], **arrays} if "y" in arrays else arrays

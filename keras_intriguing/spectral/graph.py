@@ -97,6 +97,7 @@ def _node(operation: Any, call: Any, known: dict[int, int], listed: Sequence[Nod
         raise ValueError(f"{named(operation)} gives {len(call.outputs)} tensors; one has a rule.")
     output = call.outputs[0]
     check_precision(operation, output)
+    _check_shape(operation, call, output)
     for setting, value in call.arguments.kwargs.items():
         if not any(value is usual for usual in _INFERENCE.get(setting, ())):
             raise ValueError(
@@ -111,6 +112,19 @@ def _node(operation: Any, call: Any, known: dict[int, int], listed: Sequence[Nod
             operands.append(_constant(operation, argument, output))
     node = Node(operation, tuple(operands), (), tuple(output.shape[1:]))
     return node._replace(input_shapes=tuple(listed[source].shape for source in node.sources))
+
+
+def _check_shape(operation: Any, call: Any, output: Any) -> None:
+    """Checks that an operation's settings, which can be changed in place, still give the shape that the graph has."""
+    try:
+        now = tuple(operation.compute_output_spec(*call.arguments.args).shape)
+    except Exception as error:  # of settings that do not fit the input any more, each layer has its own
+        raise ValueError(f"{named(operation)} does not fit its input any more: {error}") from error
+    if now != tuple(output.shape):
+        raise ValueError(
+            f"{named(operation)} was changed after the model was built: its output had the shape {tuple(output.shape)} and has "
+            f"{now}. Build the model anew, for example by keras.models.clone_model and set_weights."
+        )
 
 
 def _flat(arguments: Any) -> list[Any]:

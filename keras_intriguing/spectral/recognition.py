@@ -60,6 +60,10 @@ def check_model(model: keras.Model) -> None:
     """
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         hint = " Load it first: keras_intriguing.from_preset(name)." if isinstance(model, str) else ""
+        if isinstance(model, keras.Model):
+            hint = (
+                " Of a subclassed model whose layers are Keras' own: keras.Model(inputs, model.call(inputs))."
+            )
         raise ValueError(
             f"A functional or sequential Keras model that is built is needed, not {type(model).__name__}: the layers are "
             f"found in its graph.{hint}"

@@ -98,3 +98,17 @@ def test_images_without_a_gradient_start_from_others_of_the_batch():
     assert without.mean() > 0.2
     result = ki.minimal_distortion(saturated, x, budget=1000)
     assert result.success.all()
+
+
+def test_probabilities_that_round_to_a_tie_are_no_success() -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((40,))
+    small = keras.initializers.RandomNormal(stddev=0.01)  # logits near 0, where a sigmoid rounds them away
+    model = keras.Model(image, keras.layers.Dense(1, "sigmoid", kernel_initializer=small)(image))
+    model.layers[-1].set_weights([model.layers[-1].get_weights()[0], np.array([-0.01], np.float32)])
+    x = images(64)
+    result = ki.minimal_distortion(model, x)
+    assert result.success.all()
+    for size in (1, 7, 64):
+        after = model.predict(result.adversarial, batch_size=size, verbose=0)[:, 0] > 0.5
+        np.testing.assert_array_equal(after, result.label_after == 1)

@@ -272,3 +272,37 @@ def test_bad_input_is_named(change: Callable, message: str) -> None:
 def test_a_function_has_no_layers() -> None:
     with pytest.raises(TypeError, match="needs the model's layers"):
         ki.certified_distortion(lambda x: x, images(3, 5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "constant", "kernel", "image"),
+    [
+        (keras.layers.Minimum, [0.3, 1.0], [[3.0, 0.0], [0.0, 2.0]], [0.9, 0.5]),
+        (keras.layers.Maximum, [0.7, 0.0], [[0.0, 2.0], [3.0, 0.0]], [0.3, 0.9]),
+    ],
+)
+def test_a_constant_that_a_merging_layer_takes_counts(kind, constant, kernel, image) -> None:
+    inputs = keras.Input((2,))
+    dense = keras.layers.Dense(2, use_bias=False)
+    model = keras.Model(inputs, dense(kind()([inputs, tf.constant([constant])])))
+    dense.set_weights([np.array(kernel, np.float32)])
+    x = np.array([image], np.float32)
+    found = ki.minimal_distortion(model, x)
+    assert found.success.all()
+    for effort in ("quick", "standard"):
+        assert 0 < ki.certified_distortion(model, x, effort=effort).distortion <= found.distortion
+        assert not ki.verify(model, x, 1.01 * found.l2, effort=effort).verified
+
+
+def test_a_layer_that_was_changed_in_place_is_refused() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 1)),
+            keras.layers.Conv2D(1, 1),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2),
+        ]
+    )
+    model.layers[0].strides = (8, 8)
+    with pytest.raises(ValueError, match="was changed after the model was built"):
+        ki.certified_distortion(model, np.ones((1, 16, 16, 1), np.float32), effort="quick")

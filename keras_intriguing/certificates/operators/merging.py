@@ -7,6 +7,7 @@ import numpy as np
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.operators.moving import broadcast
 from keras_intriguing.spectral.graph import Node
+from keras_intriguing.spectral.recognition import named
 
 
 def _checked(node: Node, circuit: Circuit) -> None:
@@ -62,26 +63,42 @@ def quotient(node: Node, circuit: Circuit, sources: list[int]) -> int:
 
 
 def concatenation(node: Node, circuit: Circuit, sources: list[int]) -> int:
-    """Tensors side by side."""
+    """Tensors side by side.
+
+    Raises:
+        ValueError: one of them is a constant.
+    """
     _checked(node, circuit)
+    if len(sources) < len(node.operands):
+        raise ValueError(f"{named(node.operation)} joins a constant, for which there is no rule.")
     return circuit.concatenation(sources, node.operation.axis % (len(node.shape) + 1) - 1)
 
 
 def maximum(node: Node, circuit: Circuit, sources: list[int]) -> int:
-    """The larger of tensors."""
+    """The larger of tensors and constants."""
     _checked(node, circuit)
-    return _largest(node, circuit, sources)
+    return _largest(node, circuit, _operands(node, circuit, sources))
 
 
 def minimum(node: Node, circuit: Circuit, sources: list[int]) -> int:
-    """The smaller of tensors."""
+    """The smaller of tensors and constants."""
     _checked(node, circuit)
-    return circuit.scaled(_largest(node, circuit, [circuit.scaled(s, -1.0) for s in sources]), -1.0)
+    opposite = [circuit.scaled(position, -1.0) for position in _operands(node, circuit, sources)]
+    return circuit.scaled(_largest(node, circuit, opposite), -1.0)
 
 
-def _largest(node: Node, circuit: Circuit, sources: list[int]) -> int:
+def _operands(node: Node, circuit: Circuit, sources: list[int]) -> list[int]:
+    """The positions of all operands in the result's shape; a constant is a tensor times 0, plus the constant."""
+    left = iter(sources)
+    tensors = [
+        broadcast(circuit, next(left), node.shape) for operand in node.operands if isinstance(operand, int)
+    ]
+    constants = [operand for operand in node.operands if not isinstance(operand, int)]
+    return [*tensors, *(circuit.scaled(tensors[0], 0.0, constant) for constant in constants)]
+
+
+def _largest(node: Node, circuit: Circuit, positions: list[int]) -> int:
     apart = [
-        circuit.linear(broadcast(circuit, s, node.shape), (*node.shape, 1), lambda weights, x: x[..., None])
-        for s in sources
+        circuit.linear(position, (*node.shape, 1), lambda weights, x: x[..., None]) for position in positions
     ]
     return circuit.maximum(circuit.concatenation(apart, len(node.shape)))
