@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Two processes run side by side; NumPy's threads in each would wait for those of the other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import keras_intriguing as ki
 
