@@ -90,7 +90,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--by-penalty",
         type=int,
         metavar="N",
-        help="how many of these by the penalty method too, which is slower, and certified (default: all)",
+        help="how many of these by the penalty method too, which is slower; the first 16 are certified (default: all)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of images, targets and noise (default: 0)")
     parser.add_argument(
