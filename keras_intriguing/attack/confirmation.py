@@ -54,10 +54,10 @@ def confirmed(
 
     Logits are rounded otherwise in a compiled program, in another batch, or alone, and the points lie on the edge. So
     the model is called, and its logits are computed by several ways (`Program.ways`), which shows their rounding at the
-    point. A point is safe where all give the class by more than a multiple of that and of
-    the median of the points that are seen with it. Those that are not are moved on
-    along the ray from x, by growing hairs. Where the logits take few values on the way, as with a large offset that all
-    share, the nearest safe point of the ray is found by bisection, and left behind by a hair.
+    point. A point is safe where all give the class by more than a multiple of that and of the median of the points that
+    are seen with it. Those that are not are moved on along the ray from x, by growing hairs. Where the logits take few
+    values on the way, as with a large offset that all share, the nearest safe point of the ray is found by bisection,
+    and left behind by a hair.
 
     Args:
         program: of the model.
