@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_intriguing.classifiers.per_image import PerImage
+from keras_intriguing.classifiers.per_image import PerImage, extremes
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -61,12 +61,8 @@ class Result(PerImage):
         lines = [repr(self)]
         changed = self.success & (self.distortion > 0)
         if changed.sum() > 1:
-            for name, values, unit in (
-                ("distortion", self.distortion, "root mean square"),
-                ("l2", self.l2, "‖r‖₂"),
-            ):
-                low, middle, high = np.quantile(values[changed], (0, 0.5, 1))
-                lines.append(f"  {name}: {low:.4g} to {high:.4g}, median {middle:.4g} ({unit})")
+            lines += extremes("distortion", self.distortion[changed], "root mean square")
+            lines += extremes("l2", self.l2[changed], "‖r‖₂")
             share = self.survives_rounding[changed].mean()
             lines.append(f"  {share:.0%} keep their new label when rounded to 256 grey levels")
         lines += [f"  failed for {np.sum(self.reason == r)}: {r}" for r in sorted({*self.reason} - {""})]

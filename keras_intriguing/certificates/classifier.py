@@ -79,7 +79,7 @@ def warn_if_hopeless(radii: np.ndarray, farthest: np.ndarray) -> bool:
         warnings.warn(
             f"The network's Lipschitz bound certifies {share:.1g} of the longest possible change: it is too deep, or its "
             "norms are too large, for a certificate that says anything.",
-            stacklevel=3,
+            stacklevel=4,
         )
         return True
     return False

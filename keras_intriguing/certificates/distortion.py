@@ -1,7 +1,7 @@
 """Distortions below which an image's label is proved to stay."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -16,12 +16,14 @@ from keras_intriguing.certificates.search import (
     loosest,
     rows_of,
     steps_of,
+    telling,
     whole_batches,
 )
 from keras_intriguing.classifiers.loading import as_model
-from keras_intriguing.classifiers.per_image import PerImage, provenance
-from keras_intriguing.classifiers.request import checked
-from keras_intriguing.spectral.graph import nodes
+from keras_intriguing.classifiers.per_image import PerImage, extremes, provenance
+from keras_intriguing.classifiers.request import Request, checked
+from keras_intriguing.progress import Progress, shown
+from keras_intriguing.spectral.graph import Node, nodes
 
 _GROWTH, _LATE_GROWTH = 1.5, 1.05  # of a radius in one step, at first and when the bounds hardly improve
 _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
@@ -51,7 +53,23 @@ class Certificate(PerImage):
     loosest: np.ndarray
 
     def __repr__(self) -> str:
-        return f"Certificate({len(self.label)} images, mean distortion {self.distortion.mean():.4g})"
+        finite = self.distortion[np.isfinite(self.distortion)]
+        mean = f", mean distortion {finite.mean():.4g}" if len(finite) else ""
+        return f"Certificate({len(self.label)} images{mean})"
+
+    def __str__(self) -> str:
+        lines = [repr(self)]
+        is_certified = (self.distortion > 0) & np.isfinite(self.distortion)
+        if is_certified.sum() > 1:
+            lines += extremes("distortion", self.distortion[is_certified], "root mean square, proved")
+            lines += extremes("l2", self.l2[is_certified], "‖r‖₂, proved")
+        counts = {
+            "have another label already, or nothing is certified": self.distortion == 0,
+            "keep their label whatever change is made": np.isinf(self.distortion),
+            "by the network's Lipschitz bound alone": is_certified & ~(self.relaxation > self.network),
+        }
+        lines += [f"  {of.sum()} {what}" for what, of in counts.items() if of.any()]
+        return "\n".join(lines)
 
 
 def certified_distortion(
@@ -63,6 +81,7 @@ def certified_distortion(
     effort: str = "standard",
     on_batch: Callable[[int, int], None] | None = None,
     on_stage: Callable[[str], None] = lambda name: None,
+    progress: bool | Progress = False,
 ) -> Certificate:
     """For every image a distortion below which no change of it can change its label.
 
@@ -86,6 +105,8 @@ def certified_distortion(
             cost of as many passes forward and back for every pair of classes; "thorough" for 300.
         on_batch: called after every batch with the number of images done and of all.
         on_stage: told the name of every layer before it is measured.
+        progress: show a bar in a terminal or a notebook; or a function that is told how many images of how many are done,
+            within a batch about how many.
 
     Raises:
         ValueError, TypeError: bad input, a layer without a known constant, one that computes in half precision, or a
@@ -100,9 +121,27 @@ def certified_distortion(
     model = as_model(model)
     check_model(model, "certified_distortion")
     graph = nodes(model)
-    steps = steps_of(effort)
+    steps_of(effort)  # before work starts
     request = checked(model, x, None, label, bounds, None)
-    label = request.before if request.label is None else request.label
+    made = provenance(model, request.x, label=request.label, bounds=request.bounds, effort=effort)
+    with shown(progress, "certified distortions") as show:
+        show(0, len(request.x))
+        found = _certified(graph, request, effort, made, on_batch, on_stage, show)
+        show(len(request.x), len(request.x))
+    return found
+
+
+def _certified(
+    graph: Sequence[Node],
+    request: Request,
+    effort: str,
+    made: dict[str, Any],
+    on_batch: Callable[[int, int], None] | None,
+    on_stage: Callable[[str], None],
+    show: Progress,
+) -> Certificate:
+    """The certificate of checked images; `made` becomes its provenance."""
+    label, steps = request.label_to_leave, steps_of(effort)
     classifier = Classifier(graph, on_stage)
     images = request.x.astype(np.float64)
     flat = images.reshape(len(images), -1)
@@ -112,7 +151,6 @@ def certified_distortion(
     network = radii.min(axis=1)
     relaxation, names = np.full(len(label), np.nan), np.full(len(label), "", object)
     to_rms = 1 / np.sqrt(flat.shape[1])
-    made = provenance(model, request.x, label=request.label, bounds=request.bounds, effort=effort)
 
     def so_far() -> Certificate:
         is_given = request.before == label
@@ -128,20 +166,23 @@ def certified_distortion(
         size = images_at_once(classifier.circuit, rows, len(label))
         optimizer = Optimizer(classifier.circuit, size, rows, request.bounds)
         order = np.argsort(radii, axis=1)
+        done = 0
         try:
-            for batch, count in whole_batches(len(label), size):
+            for batch, last in whole_batches(len(label), size):
                 others = order[batch, :rows]
                 # classes beyond the nearest are left to the Lipschitz bound
                 most = np.sort(radii[batch], axis=1)[:, rows]
                 clean = np.take_along_axis(margins[batch], others, axis=1)
                 problem = Problem(images[batch], label[batch], others)
+                tell = telling(show, done, last, len(label))
                 found, places = _largest_radii(
-                    optimizer, problem, clean, network[batch], farthest[batch], steps
+                    optimizer, problem, clean, network[batch], farthest[batch], steps, tell
                 )
                 relaxation[batch] = np.minimum(found, most)
                 names[batch] = classifier.names(places)
+                done = last
                 if on_batch:
-                    on_batch(count, len(label))
+                    on_batch(done, len(label))
         except KeyboardInterrupt:
             raise Interrupted(so_far()) from None
     elif on_batch:
@@ -156,6 +197,7 @@ def _largest_radii(
     start: np.ndarray,
     farthest: np.ndarray,
     steps: int,
+    tell: Callable[[float], None],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Proved radii [B] in L2, infinite where that of `farthest` is, and where the bounds lose most [B].
 
@@ -168,6 +210,7 @@ def _largest_radii(
         bounds = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)
         growth = _GROWTH if step <= steps / 3 else _LATE_GROWTH
         radius = np.clip(_zero(radius, clean, bounds), radius / growth, np.minimum(radius * growth, farthest))
+        tell(0.9 * step / steps)  # the rest are the proofs
     proved, places = np.zeros(len(radius)), np.zeros(len(radius), int)
     radius = np.where(radius < farthest, _HAIR * radius, farthest)
     for _ in range(_TRIALS):

@@ -1,12 +1,13 @@
 """What the search for a radius and the verification of one have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_intriguing.certificates.circuit import Circuit
+from keras_intriguing.progress import Progress
 
 _STEPS = {"quick": 0, "standard": 60, "thorough": 300}
 _MEMORY = 2**30  # bytes
@@ -62,6 +63,18 @@ def whole_batches(count: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
     """Batches of positions, all of one size, and how many are done after each; the last repeats the last position."""
     for first in range(0, count, size):
         yield np.minimum(np.arange(first, first + size), count - 1), min(first + size, count)
+
+
+def telling(show: Progress, done: int, last: int, count: int) -> Callable[[float], None]:
+    """A function of how large a share of a batch is done that tells how many of all images are.
+
+    Args:
+        show: is told.
+        done: images before the batch.
+        last: images that are done after it.
+        count: of all.
+    """
+    return lambda share: show(done + share * (last - done), count)
 
 
 def loosest(bounds: np.ndarray, costs: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Whether images keep their label within a given distance."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -16,12 +16,14 @@ from keras_intriguing.certificates.search import (
     loosest,
     rows_of,
     steps_of,
+    telling,
     whole_batches,
 )
 from keras_intriguing.classifiers.loading import as_model
-from keras_intriguing.classifiers.per_image import PerImage, provenance
-from keras_intriguing.classifiers.request import checked
-from keras_intriguing.spectral.graph import nodes
+from keras_intriguing.classifiers.per_image import PerImage, extremes, provenance
+from keras_intriguing.classifiers.request import Request, checked
+from keras_intriguing.progress import Progress, shown
+from keras_intriguing.spectral.graph import Node, nodes
 
 _AT_ONCE = 10  # classes
 _LOOK_EVERY = 20  # steps between two looks at whether all is proved
@@ -47,7 +49,18 @@ class Verification(PerImage):
     loosest: np.ndarray
 
     def __repr__(self) -> str:
-        return f"Verification({self.verified.sum()} of {len(self.verified)} images verified)"
+        low, high = self.radius.min(), self.radius.max()
+        within = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}, each its own"
+        return f"Verification({self.verified.sum()} of {len(self)} images verified within ‖r‖₂ = {within})"
+
+    def __str__(self) -> str:
+        is_given = np.isfinite(self.margin)
+        lines = [repr(self)]
+        if is_given.sum() > 1:
+            lines += extremes("margin", self.margin[is_given], "logits, proved; above 0 where verified")
+        if not is_given.all():
+            lines.append(f"  {(~is_given).sum()} have another label already")
+        return "\n".join(lines)
 
 
 def verify(
@@ -60,6 +73,7 @@ def verify(
     effort: str = "standard",
     on_batch: Callable[[int, int], None] | None = None,
     on_stage: Callable[[str], None] = lambda name: None,
+    progress: bool | Progress = False,
 ) -> Verification:
     """For every image whether no image within a distance of it has another label.
 
@@ -78,6 +92,8 @@ def verify(
         effort: "quick" for the Lipschitz bound alone; "standard" for at most 60 steps of optimization; "thorough" for 300.
         on_batch: called after every batch with the number of images done and of all that the Lipschitz bound left.
         on_stage: told the name of every layer before it is measured.
+        progress: show a bar in a terminal or a notebook; or a function that is told how many images of how many are done,
+            within a batch about how many.
 
     Raises:
         ValueError, TypeError, Interrupted: as of `certified_distortion`.
@@ -88,19 +104,36 @@ def verify(
     model = as_model(model)
     check_model(model, "verify")
     graph = nodes(model)
-    steps = steps_of(effort)
+    steps_of(effort)  # before work starts
     request = checked(model, x, None, label, bounds, None)
     distances = _checked_radius(radius, len(request.x))
-    label = request.before if request.label is None else request.label
+    given = {"radius": distances, "label": request.label, "bounds": request.bounds, "effort": effort}
+    made = provenance(model, request.x, **given)
+    with shown(progress, "verified images") as show:
+        show(0, len(request.x))
+        found = _verified(graph, request, distances, effort, made, on_batch, on_stage, show)
+        show(len(request.x), len(request.x))
+    return found
+
+
+def _verified(
+    graph: Sequence[Node],
+    request: Request,
+    distances: np.ndarray,
+    effort: str,
+    made: dict[str, Any],
+    on_batch: Callable[[int, int], None] | None,
+    on_stage: Callable[[str], None],
+    show: Progress,
+) -> Verification:
+    """The verification of checked images within checked distances [B]; `made` becomes its provenance."""
+    label, steps = request.label_to_leave, steps_of(effort)
     classifier = Classifier(graph, on_stage)
     images = request.x.astype(np.float64)
     margins = classifier.margins(images, label, request.bounds)
     proved = margins - classifier.pairs[label] * distances[:, None] * (1 + 1e-9)
     np.put_along_axis(proved, label[:, None], np.inf, axis=1)
     names = np.full(len(label), "", object)
-    made = provenance(
-        model, request.x, radius=distances, label=request.label, bounds=request.bounds, effort=effort
-    )
 
     def so_far() -> Verification:
         margin = np.where(request.before == label, proved.min(axis=1), -np.inf)
@@ -115,14 +148,17 @@ def verify(
         rows = min(rows_of(margins), _AT_ONCE)
         size = images_at_once(classifier.circuit, rows, len(left))
         optimizer = Optimizer(classifier.circuit, size, rows, request.bounds)
+        done = decided = len(label) - len(left)
         try:
-            for batch, count in whole_batches(len(left), size):
-                batch = left[batch]
+            for places_left, count in whole_batches(len(left), size):
+                batch = left[places_left]
+                tell = telling(show, done, decided + count, len(label))
                 problem = Problem(images[batch], label[batch], np.zeros(()))
                 proved[batch], places = _improved(
-                    optimizer, problem, distances[batch], proved[batch], rows, steps
+                    optimizer, problem, distances[batch], proved[batch], rows, steps, tell
                 )
                 names[batch] = classifier.names(places)
+                done = decided + count
                 if on_batch:
                     on_batch(count, len(left))
         except KeyboardInterrupt:
@@ -143,7 +179,13 @@ def _checked_radius(radius: Any, count: int) -> np.ndarray:
 
 
 def _improved(
-    optimizer: Optimizer, problem: Problem, radius: np.ndarray, proved: np.ndarray, rows: int, steps: int
+    optimizer: Optimizer,
+    problem: Problem,
+    radius: np.ndarray,
+    proved: np.ndarray,
+    rows: int,
+    steps: int,
+    tell: Callable[[float], None],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Better proved margins [B, K], and where the least of them lose most [B].
 
@@ -151,6 +193,7 @@ def _improved(
     part is not proved for any image.
     """
     order = np.argsort(proved, axis=1)
+    parts = -(-(order.shape[1] - 1) // rows)
     least, places = np.full(len(radius), np.inf), np.zeros(len(radius), int)
     for first in range(0, order.shape[1] - 1, rows):
         others = order[:, :-1][:, first : first + rows]
@@ -164,6 +207,7 @@ def _improved(
         optimizer.start(part, radius)
         for step in range(1, steps + 1):
             found = optimizer.improve(part, radius, step, 1 - (step - 1) / steps)
+            tell((first / rows + 0.9 * step / steps) / parts)
             if step % _LOOK_EVERY == 0 and (np.maximum(found, before) > 0).all():
                 bounds, _ = optimizer.proved(part, radius)
                 if (np.maximum(bounds, before) > 0).all():

@@ -87,14 +87,17 @@ class PerImage:
         names = cls.names()
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+                if _KIND not in stored:
+                    raise ValueError(f"it holds {', '.join(stored) or 'no arrays'}, and not what save writes")
                 if str(stored[_KIND]) != cls.__name__:
                     raise ValueError(f"it holds a {stored[_KIND]}, not a {cls.__name__}")
+                if absent := [name for name in (*names, _PROVENANCE) if name not in stored]:
+                    raise ValueError(f"it lacks {', '.join(absent)}; another version may have written it")
                 arrays = {name: stored[name] for name in names}
                 made = json.loads(str(stored[_PROVENANCE]))
         except FileNotFoundError as error:
             raise FileNotFoundError(f"There is no file {path}.") from error
         except (
-            KeyError,
             TypeError,
             ValueError,
             EOFError,
@@ -124,6 +127,12 @@ def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
     made["images_sha256"] = images_hash(x)
     kept = {name: _setting(value) for name, value in settings.items()}
     return {**made, **kept, "versions": presets.versions()}
+
+
+def extremes(name: str, values: np.ndarray, unit: str) -> list[str]:
+    """A line of a summary on the values [B] of some images."""
+    low, middle, high = np.quantile(values, (0, 0.5, 1))
+    return [f"  {name}: {low:.4g} to {high:.4g}, median {middle:.4g} ({unit})"]
 
 
 def images_hash(x: np.ndarray) -> str:

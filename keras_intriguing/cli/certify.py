@@ -50,12 +50,12 @@ def _certify(options: argparse.Namespace) -> None:
     from keras_intriguing.progress import Bar
 
     with Bar() as progress:
-        task = progress.add_task(f"certifying {options.model}", total=None)
+        task = progress.add_task(f"certifying {options.model}", total=len(x))
         settings = {
             "label": stored.get("label"),
             "bounds": bounds,
             "effort": options.effort,
-            "on_batch": lambda done, total: progress.update(
+            "progress": lambda done, total: progress.update(
                 task, completed=done, total=total, description=f"certifying {options.model}"
             ),
             "on_stage": lambda name: progress.update(task, description=f"measuring {name}"),

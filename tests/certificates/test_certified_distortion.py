@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy.optimize import minimize
 
 import keras_intriguing as ki
+from keras_intriguing.certificates import distortion, verification
 from keras_intriguing.certificates.region import Region, least_on
 
 L = keras.layers
@@ -306,3 +307,24 @@ def test_a_layer_that_was_changed_in_place_is_refused() -> None:
     model.layers[0].strides = (8, 8)
     with pytest.raises(ValueError, match="was changed after the model was built"):
         ki.certified_distortion(model, np.ones((1, 16, 16, 1), np.float32), effort="quick")
+
+
+@pytest.mark.parametrize(
+    "function", [ki.certified_distortion, lambda *given, **more: ki.verify(*given, 0.3, **more)]
+)
+@pytest.mark.parametrize("effort", ["quick", "standard"])
+def test_a_call_tells_how_many_images_are_done(monkeypatch, function, effort: str) -> None:
+    for module in (distortion, verification):
+        monkeypatch.setattr(module, "images_at_once", lambda *given: 3)
+    told: list[tuple[float, float]] = []
+    function(
+        dense_net([5, 7, 4], "tanh", seed=1),
+        images(8, 5),
+        effort=effort,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    done = [count for count, _ in told]
+    assert {total for _, total in told} == {8}
+    assert (done[0], done[-1]) == (0, 8)
+    assert done == sorted(done)
+    assert any(count % 1 for count in done) == (effort == "standard")

@@ -61,8 +61,11 @@ def test_another_file_is_refused(nearest, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"result\.npz is no saved Result"):
         ki.Result.load(path)
-    np.savez(path, x=np.zeros(3))
-    with pytest.raises(ValueError, match=r"result\.npz is no saved Result"):
+    np.savez(path, x=np.zeros(3), y=np.zeros(3))
+    with pytest.raises(ValueError, match=r"result\.npz is no saved Result: it holds x, y, and not what save"):
+        ki.Result.load(path)
+    np.savez(path, kind="Result", provenance="{}", success=np.ones(3, bool))
+    with pytest.raises(ValueError, match=r"result\.npz is no saved Result: it lacks adversarial, distortion"):
         ki.Result.load(path)
     np.savez(path, x=np.array([{}], object))
     with pytest.raises(ValueError, match=r"result\.npz is no saved Result"):
@@ -78,6 +81,27 @@ def test_the_summary_has_the_extremes_and_the_reasons(nearest) -> None:
     )
     assert f"l2: {nearest.l2.min():.4g} to" in lines[2]
     assert lines[3].endswith("keep their new label when rounded to 256 grey levels")
+
+
+def test_the_summaries_of_what_is_proved(net, net_images) -> None:
+    certificate = ki.certified_distortion(net, net_images, effort="quick")
+    lines = str(certificate).splitlines()
+    low, middle, high = np.quantile(certificate.distortion, (0, 0.5, 1))
+    assert lines[0] == f"Certificate(8 images, mean distortion {certificate.distortion.mean():.4g})"
+    assert (
+        lines[1] == f"  distortion: {low:.4g} to {high:.4g}, median {middle:.4g} (root mean square, proved)"
+    )
+    assert lines[2].startswith("  l2: ")
+    assert lines[3] == "  8 by the network's Lipschitz bound alone"
+    verification = ki.verify(net, net_images, 0.01, effort="quick")
+    count = verification.verified.sum()
+    first, second = str(verification).splitlines()
+    assert first == f"Verification({count} of 8 images verified within ‖r‖₂ = 0.01)"
+    assert second.startswith(f"  margin: {verification.margin.min():.4g} to ")
+    radii = ki.verify(net, net_images, np.linspace(0.01, 0.02, 8), effort="quick")
+    assert "within ‖r‖₂ = 0.01 to 0.02, each its own" in repr(radii)
+    wrong = ki.certified_distortion(net, net_images, label=(certificate.label + 1) % 4, effort="quick")
+    assert "8 have another label already" in str(wrong)
 
 
 def test_columns_for_a_table(nearest) -> None:
