@@ -20,6 +20,7 @@ BY_DEFAULT = {
     "table4": True,
     "figure5": False,
     "figure6": False,
+    "imagenet": False,
     "figure7": True,
     "adversarial": True,
     "table5": False,

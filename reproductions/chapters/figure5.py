@@ -2,21 +2,18 @@
 
 import numpy as np
 
-from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
+from keras_intriguing.report import Cell, Claim, Figure, Section, Table
 from reproductions.measurements import examples, one_target
 from reproductions.measurements.examples import METHODS, PENALTY
 from reproductions.measurements.one_target import IMAGES, OneTarget, Targeted
 from reproductions.measurements.survival import STORED, key
-from reproductions.presentation import cells, descriptions, survival
-from reproductions.presentation.verdicts import DISTORTION, evidence
-from reproductions.shared import imagenette, verdict
+from reproductions.presentation import cells, closeness, descriptions, photographs, survival
+from reproductions.shared import imagenette
 from reproductions.shared.chapter import Chapter
-from reproductions.shared.effects import of_values
 from reproductions.shared.measurement import Values
 from reproductions.shared.paper import PAPER
 from reproductions.shared.run import Run
 
-CLOSE = 4 / 255  # the customary limit of a pixel's change on ImageNet (RobustBench, Croce et al. 2021)
 _SHOWN = 8
 
 
@@ -91,49 +88,29 @@ def _distortions(measured: dict[str, Targeted], target: str) -> Table:
 def _figure(run: Run, target: str) -> Figure:
     x, y = one_target.chosen(run)
     names = imagenette.words(run)
-    net = run.model(imagenette.ALEXNET)
     made = examples.load(run, one_target.attack(imagenette.ALEXNET, PENALTY)).arrays
     shown = np.flatnonzero(made["success"])[:_SHOWN]
-    before, after = (imagenette.confidences(net, images[shown]) for images in (x, made["adversarial"]))
-    triples = [
-        figures.Triple(
-            x[i],
-            made["adversarial"][i],
-            f"{names[y[i]]}\n{100 * before[k]:.0f}%",
-            f"{names[made['label_after'][i]]}\n{100 * after[k]:.0f}%",
-        )
-        for k, i in enumerate(shown)
-    ]
+    before, after = ([names[label] for label in labels[shown]] for labels in (y, made["label_after"]))
     path = run.out / "figures" / "figure5-examples.jpg"
-    figures.triples(path, [("", triples[i : i + 2]) for i in range(0, len(triples), 2)])
+    net = run.model(imagenette.ALEXNET)
+    photographs.pairs(path, net, x[shown], made["adversarial"][shown], before, after)
     note = (
-        f"The first {len(shown)} of the photographs: original; difference around grey, scaled as written above; adversarial "
-        "image. Labels and probabilities are by the network of training seed 0. Method penalty."
+        f"The first {len(shown)} of the photographs: {photographs.NOTE}. Labels and probabilities are by the network of "
+        "training seed 0. Method penalty."
     )
-    before_names = ", ".join(names[y[i]] for i in shown)
-    alt = f"{len(shown)} photographs that look the same before and after. Before: {before_names}; after: {target}."
+    alt = f"{len(shown)} photographs that look the same before and after. Before: {', '.join(before)}; after: {target}."
     return Figure(f"Photographs and what becomes “{target}”", path, note, alt)
 
 
 def claims(run: Run, values: Values) -> list[Claim]:
     """Whether every photograph could be driven to the class, by a change that is small."""
-    measured = values[by(PENALTY)]
-    tried = sum(values[by(method)].each.size for method in METHODS)
-    failed = sum(int(np.isnan(values[by(method)].each).sum()) for method in METHODS)
-    success = min(values[by(method)].success.value for method in METHODS)
-    below = {f"Below {CLOSE:.4f} by": of_values(CLOSE - measured.each.astype(float))}
-    close = verdict.greater(list(below.values()), 0.0)
-    size = measured.distortion
     return [
-        Claim(
+        closeness.claim(
             "Every photograph has a very close adversarial example of any class",
-            verdict.all_of([verdict.without_exception(failed, tried), close.verdict]),
-            f"average distortion, {255 * size.value:.1f} of 255 levels",
-            cells.distortion(size, f"{PAPER['figure5']['distortion']:g}"),
-            "§4.2; read as: of every photograph that was attacked, for a class drawn at random, at an average distortion below "
-            f"{255 * CLOSE:g} of 255 levels, which is customary for changes of photographs that are not to be seen. Either method "
-            f"succeeds on at least {100 * success:.1f}% of {measured.success.n} photographs. "
-            f"{evidence(close, below, DISTORTION)} The paper's figure is of AlexNet.",
+            {method: values[by(method)] for method in METHODS},
+            PENALTY,
+            "a class drawn at random",
+            "The paper's figure is of AlexNet.",
         )
     ]
 

@@ -8,6 +8,7 @@ import keras_intriguing as ki
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
 from reproductions.measurements import norms
 from reproductions.measurements.norms import AlexNetLayerNorms, LayerNorms, NetworkNorms, PresetNorms
+from reproductions.presentation.norms import NUMBERS, numbers, shape, strided
 from reproductions.shared import imagenette, verdict
 from reproductions.shared.chapter import Chapter
 from reproductions.shared.measurement import Measurement, Values
@@ -85,8 +86,8 @@ def _section(run: Run, values: Values) -> Section:
 
 
 def _text(run: Run, values: Values) -> str:
-    strided = _strided(_all_rows(values))
-    exceeded = sum(row.lower > paper for row, paper in strided)
+    known = strided(_all_rows(values))
+    exceeded = sum(row.lower > paper for row, paper in known)
     widest = max(row.upper / row.lower for row in _alexnet(values, True))
     weights = (
         "AlexNet's weights are those that were given."
@@ -94,7 +95,7 @@ def _text(run: Run, values: Values) -> str:
         else "AlexNet's weights are those before training. The paper's bounds are of trained ones, so only the formulas compare."
     )
     return (
-        f"Of {len(strided)} convolutions with a stride, {exceeded} have a norm above what the paper's formula gives. The norm of "
+        f"Of {len(known)} convolutions with a stride, {exceeded} have a norm above what the paper's formula gives. The norm of "
         f"every layer of AlexNet is known to a factor of at most {widest:.3g}. {weights}"
     )
 
@@ -104,12 +105,6 @@ def _all_rows(values: Values) -> list[LayerNorms]:
     return [*_alexnet(values, True), *(row for found in _presets(values).values() for row in found.layers)]
 
 
-def _strided(rows: list[LayerNorms]) -> list[tuple[LayerNorms, float]]:
-    """The convolutions for which the printed formula differs from the corrected one, with what it gives."""
-    known = [(row, row.paper, row.supremum) for row in rows if row.paper and row.supremum]
-    return [(row, paper) for row, paper, supremum in known if paper < supremum * (1 - 1e-9)]
-
-
 def _alexnet_table(run: Run, layers: list[LayerNorms], grouped: bool) -> Table:
     weights = norms.weights_of_alexnet(run, grouped)
     untrained = weights.startswith("initialization")
@@ -117,11 +112,11 @@ def _alexnet_table(run: Run, layers: list[LayerNorms], grouped: bool) -> Table:
     for row in layers:
         paper = _PAPER.get(row.name)
         cells = [
-            Cell(row.size or _shape(row)),
+            Cell(row.size or shape(row)),
             Cell("" if row.stride is None else str(row.stride)),
             Cell(f"{paper['bound']:g}" if paper else ""),
         ]
-        rows.append((row.name, [*cells, *_numbers(row)]))
+        rows.append((row.name, [*cells, *numbers(row)]))
     eight = [row for row in layers if row.name in _PAPER]
     papers = math.prod(_PAPER[row.name]["bound"] for row in eight)
     for name, some, paper in (
@@ -136,19 +131,7 @@ def _alexnet_table(run: Run, layers: list[LayerNorms], grouped: bool) -> Table:
     which = "in two groups, as published" if grouped else "without groups, the sizes that the paper prints"
     title = f"AlexNet {which}: {'NOT TRAINED, ' if untrained else ''}weights {weights}"
     note = "The norm at the image's real size lies between what is attained and what is proved."
-    return Table(title, "layer", ["size", "stride", "the paper's bound", *_NUMBERS], rows, note)
-
-
-_NUMBERS = ["printed formula", "corrected formula", "attained", "proved"]
-
-
-def _numbers(row: LayerNorms) -> list[Cell]:
-    values = (row.paper, row.supremum, row.lower, row.upper)
-    return [Cell("" if value is None else f"{value:.5g}") for value in values]
-
-
-def _shape(row: LayerNorms) -> str:
-    return "×".join(map(str, row.input_shape))
+    return Table(title, "layer", ["size", "stride", "the paper's bound", *NUMBERS], rows, note)
 
 
 def _layers_table(presets: dict[str, NetworkNorms]) -> Table:
@@ -156,13 +139,13 @@ def _layers_table(presets: dict[str, NetworkNorms]) -> Table:
     for preset, found in presets.items():
         for row in found.layers:
             if not row.upper == row.lower == 1:
-                cells = [Cell(row.kind), Cell(_shape(row)), *_numbers(row)]
+                cells = [Cell(row.kind), Cell(shape(row)), *numbers(row)]
                 rows.append((f"{preset}: {row.name}", cells))
     note = (
         "Every layer of every preset (training seed 0) whose norm is not 1, without its activation: ¼ for a sigmoid. Of dense "
         "layers both sides agree to rounding."
     )
-    return Table("The layers of the presets", "layer", ["kind", "input", *_NUMBERS], rows, note)
+    return Table("The layers of the presets", "layer", ["kind", "input", *NUMBERS], rows, note)
 
 
 def _networks_table(run: Run, presets: dict[str, NetworkNorms]) -> Table:
@@ -206,18 +189,18 @@ def claims(run: Run, values: Values) -> list[Claim]:
 
 
 def _printed_formula(rows: list[LayerNorms]) -> Claim:
-    strided = _strided(rows)
-    exceeded = [(row, paper) for row, paper in strided if row.lower > paper]
+    known = strided(rows)
+    exceeded = [(row, paper) for row, paper in known if row.lower > paper]
     listed = ", ".join(
         f"{row.name}: {row.lower:.4g} attained, {paper:.4g} printed" for row, paper in exceeded
     )
-    largest = max((row.lower / paper for row, paper in strided), default=None)
+    largest = max((row.lower / paper for row, paper in known), default=None)
     return Claim(
         "The formula of §4.3 bounds the norm of convolutions with a stride",
-        verdict.without_exception(len(exceeded), len(strided)),
+        verdict.without_exception(len(exceeded), len(known)),
         "largest norm that is attained, over the printed bound",
         Cell("none" if largest is None else f"{largest:.3g}"),
-        f"As printed, with the factor Δ⁻². {len(exceeded)} of {len(strided)} strided convolutions exceed it"
+        f"As printed, with the factor Δ⁻². {len(exceeded)} of {len(known)} strided convolutions exceed it"
         + (f" ({listed})." if listed else "."),
     )
 

@@ -64,20 +64,21 @@ def key(layer: Layer) -> str:
 
 def plan(run: Run) -> list[PhotographCoherence]:
     """The measurements of all layers, trained and not, and of the last one of further training runs."""
-    return [_planned(layer) for layer in dict.fromkeys([*_layers(), *_last_layers(run)])]
+    return [planned(layer) for layer in dict.fromkeys([*_layers(), *_last_layers(run)])]
 
 
 def records(values: Values) -> dict[str, LayerRecord]:
     """Of the layers of the first training run, by key."""
-    return {key(layer): values[_planned(layer)] for layer in _layers()}
+    return {key(layer): values[planned(layer)] for layer in _layers()}
 
 
 def last_layers(run: Run, values: Values) -> Nets:
     """Of the net's last hidden layer."""
-    return {imagenette.ALEXNET: [values[_planned(layer)] for layer in _last_layers(run)]}
+    return {imagenette.ALEXNET: [values[planned(layer)] for layer in _last_layers(run)]}
 
 
-def _planned(layer: Layer) -> PhotographCoherence:
+def planned(layer: Layer) -> PhotographCoherence:
+    """The measurement of a layer, of this net or of another."""
     return PhotographCoherence(f"figures34/{key(layer)}", layer)
 
 
@@ -92,13 +93,13 @@ def _last_layers(run: Run) -> list[Layer]:
 @functools.cache
 def _measured(run: Run, layer: Layer) -> Measured:
     """The coherence of all kinds of directions of a layer."""
-    score, squares = _scorer(run), _squares(run)
+    score, squares = _scorer(run), _squares(run, layer.preset)
     return coherence.measure_layer(coherence.model(run, layer), layer.name, squares, score, K, run.seed)
 
 
 def _panels(run: Run, layer: Layer) -> dict[str, Panel]:
     """Four units and four random directions, drawn by the run's seed: their photographs and how alike these are."""
-    score, squares = _scorer(run), _squares(run)
+    score, squares = _scorer(run), _squares(run, layer.preset)
     net, random = coherence.model(run, layer), np.random.default_rng(run.seed)
     groups = coherence.directions_of(net, layer.name, squares, run.seed)
     chosen = {
@@ -118,8 +119,8 @@ def _panels(run: Run, layer: Layer) -> dict[str, Panel]:
     return panels
 
 
-def _squares(run: Run) -> Any:
-    size = imagenette.input_size(run, imagenette.ALEXNET)
+def _squares(run: Run, preset: str) -> Any:
+    size = imagenette.input_size(run, preset)
     return imagenette.validation(run).center_crops(size)
 
 

@@ -65,6 +65,10 @@ class Attack(Measurement[ExamplesFile], abc.ABC):
         images = np.ascontiguousarray(self.attacked(run)).tobytes()
         return {"method": self.method, "attacked_sha256": hashlib.sha256(images).hexdigest()}
 
+    def options(self) -> dict[str, Any]:
+        """See `ki.minimal_distortion`."""
+        return {"method": self.method}
+
     def path(self, run: Run) -> Path:
         """Of the file with the arrays."""
         return run.out / f"{self.name}.npz"
@@ -73,7 +77,7 @@ class Attack(Measurement[ExamplesFile], abc.ABC):
         """Attacks, and keeps the result."""
         path = self.path(run)
         result = ki.minimal_distortion(
-            run.model(self.preset), self.attacked(run), target=self.target(run), method=self.method
+            run.model(self.preset), self.attacked(run), target=self.target(run), **self.options()
         )
         ki.files.write_arrays(path, **result.arrays())
         return ExamplesFile(path.name, ki.files.sha256(path), _peak_mib())

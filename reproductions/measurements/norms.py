@@ -91,7 +91,7 @@ class PresetNorms(Measurement[NetworkNorms]):
             for layer in model.layers
             if isinstance(layer, keras.layers.Conv2D)
         }
-        layers = [_norms(layer) for layer in network.layers]
+        layers = [norms(layer) for layer in network.layers]
         return NetworkNorms(layers, spectra, network.lower, network.upper, network.product)
 
 
@@ -114,10 +114,11 @@ class AlexNetLayerNorms(Measurement[LayerNorms]):
         """See `LayerNorms`."""
         layer = _alexnet(run, self.grouped).get_layer(self.layer)
         bounds = ki.spectral.analyze_layer(layer, layer.input.shape[1:])
-        return dataclasses.replace(_norms(bounds), **_described(layer))
+        return dataclasses.replace(norms(bounds), **_described(layer))
 
 
-def _norms(layer: ki.spectral.LayerBounds) -> LayerNorms:
+def norms(layer: ki.spectral.LayerBounds) -> LayerNorms:
+    """The bounds of an analyzed layer, for its record."""
     bounds = layer.bounds
     return LayerNorms(
         name=layer.name,

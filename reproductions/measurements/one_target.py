@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from reproductions.measurements import examples
-from reproductions.measurements.examples import Attack
+from reproductions.measurements.examples import Attack, Examples
 from reproductions.measurements.survival import Survival, survival
 from reproductions.shared import imagenette, intervals
 from reproductions.shared.intervals import Number
@@ -120,16 +121,28 @@ class OneTarget(Measurement[Targeted]):
     def measure(self, run: Run) -> Targeted:
         """See `Targeted`."""
         x, y = chosen(run)
-        presets, made = self.presets(run), [examples.load(run, one) for one in self.needs(run)]
-        success = np.stack([e.arrays["success"] for e in made])
-        sizes = np.stack([e.arrays["distortion"] for e in made])
-        found = np.where(success, sizes, np.nan)
-        return Targeted(
-            intervals.mean(found),
-            intervals.share_of(success.astype(float)),
-            float(np.mean([e.arrays["backward_passes"] for e in made])),
-            found.astype(np.float16),
-            survival(run, presets, x, made, lambda labels: labels == target_class(run)),
-            survival(run, presets, x, made, lambda labels: labels != y),
-            max(e.file.peak_mib for e in made),
-        )
+        made = [examples.load(run, one) for one in self.needs(run)]
+        return targeted(run, self.presets(run), x, made, lambda labels: labels == target_class(run), y)
+
+
+def targeted(
+    run: Run,
+    presets: Sequence[str],
+    x: np.ndarray,
+    made: Sequence[Examples],
+    wanted: Callable[[np.ndarray], np.ndarray],
+    y: np.ndarray,
+) -> Targeted:
+    """What attacks on photographs came to; see `survival` for the arguments. y: their labels, int [N]."""
+    success = np.stack([e.arrays["success"] for e in made])
+    sizes = np.stack([e.arrays["distortion"] for e in made])
+    found = np.where(success, sizes, np.nan)
+    return Targeted(
+        intervals.mean(found),
+        intervals.share_of(success.astype(float)),
+        float(np.mean([e.arrays["backward_passes"] for e in made])),
+        found.astype(np.float16),
+        survival(run, presets, x, made, wanted),
+        survival(run, presets, x, made, lambda labels: labels != y),
+        max(e.file.peak_mib for e in made),
+    )

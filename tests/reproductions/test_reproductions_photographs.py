@@ -18,10 +18,12 @@ from keras_intriguing.models.base import PresetModel
 from keras_intriguing.training import initialize
 from keras_intriguing.training.photographs import error
 from reproductions.chapters import figure5
+from reproductions.chapters import imagenet as imagenet_chapter
 from reproductions.coherence import comparisons, kinds
 from reproductions.coherence import photographs as photograph_directions
-from reproductions.measurements import detector, one_target, survival
+from reproductions.measurements import detector, imagenet, one_target, survival
 from reproductions.measurements.examples import DIRECT, PENALTY
+from reproductions.measurements.folded import FoldedNorms, folded
 from reproductions.measurements.one_target import Targeted
 from reproductions.shared import imagenette
 from reproductions.shared.intervals import Number
@@ -152,6 +154,80 @@ def test_figures_3_to_5_are_measured_and_reported(folder: Path, tmp_path: Path, 
     features = ki.directions.activations(net, "fc2", photographs.load(folder).images(12))
     for unit, indices in zip(shown["names"], shown["indices"], strict=True):
         assert features[indices, unit] == pytest.approx(np.sort(features[:, unit])[::-1][:5])
+
+
+@pytest.mark.usefixtures("small")
+def test_a_net_of_other_classes_is_driven_to_its_own_target(
+    folder: Path, tmp_path: Path, zoo: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the small net's classes in the place of ImageNet's, one of which no folder of photographs has
+    for module in (imagenet, imagenet_chapter):
+        monkeypatch.setattr(module, "PRESET", zoo[0])
+        monkeypatch.setattr(module, "IMAGES", 6)
+    monkeypatch.setattr(imagenet, "CLASSES", {name: i for i, name in enumerate(_CLASSES)})
+    monkeypatch.setattr(imagenet, "OSTRICH", 9)
+    monkeypatch.setattr(imagenet, "BUDGET", 300)
+    monkeypatch.setattr(imagenet_chapter, "LAYERS", ("fc2", "conv5"))
+    monkeypatch.setattr(imagenet_chapter, "NORMS", FoldedNorms("imagenet/norms", zoo[0]))
+    assert reproductions.main(["imagenet", "--images", str(folder), "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "REPORT.md").read_text(encoding="utf-8")
+    for part in (
+        "takes photographs for ostriches",
+        "0.006508",
+        "8 bits",
+        "conv5",
+        "too, units and random directions",
+    ):
+        assert part in text, part
+    assert (tmp_path / "figures" / "imagenet-examples.jpg").stat().st_size > 5_000
+    net, found = ki.from_preset(zoo[0]), photographs.load(folder)
+    right = float(np.mean(np.argmax(net(found.images(12)), -1) == found.labels))
+    assert json.loads((tmp_path / "records/imagenet/accuracy.json").read_text())["values"]["value"] == right
+    kept = np.load(tmp_path / "examples/imagenet/ostrich-256.npz")
+    assert kept["success"].all()
+    assert set(np.argmax(net(kept["adversarial"]), -1)) == {9}
+    assert np.abs(kept["adversarial"] * 255 - np.rint(kept["adversarial"] * 255)).max() < 1e-4
+    survived = json.loads((tmp_path / "records/imagenet/ostrich-256.json").read_text())["values"]["target"][
+        "1"
+    ]
+    assert survived["8 bits"]["value"] == 1
+    nearest, ostrich = (
+        json.loads((tmp_path / f"records/imagenet/{name}.json").read_text())["values"]["distortion"]["value"]
+        for name in ("nearest", "ostrich")
+    )
+    assert 0 < nearest < ostrich
+
+
+def test_normalization_is_folded_into_the_layer_before_it() -> None:
+    random = np.random.default_rng(0)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            keras.layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Conv2D(3, 3, 2),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4),
+        ]
+    )
+    for layer in model.layers:
+        layer.set_weights(
+            [random.uniform(0.5, 2, w.shape) * random.choice([-1, 1]) for w in layer.get_weights()]
+        )
+    for layer in model.layers[1:4:2]:
+        layer.moving_variance.assign(random.uniform(0.5, 2, layer.moving_variance.shape))
+    for (layer, shape), begin, end in zip(folded(model), (0, 2, 5), (1, 3, 5), strict=True):
+        part = keras.Model(model.layers[begin].input, model.layers[end].output)
+        point = tf.constant(random.random((1, *shape)), tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(point)
+            value = part(point, training=False)
+        jacobian = np.reshape(tape.jacobian(value, point), (int(tf.size(value)), -1))
+        bounds = ki.spectral.operator_norm(layer, shape)
+        largest = np.linalg.svd(jacobian, compute_uv=False)[0]
+        assert bounds.lower <= largest * (1 + 1e-5)
+        assert largest <= bounds.upper * (1 + 1e-5)
 
 
 def test_jpeg_is_what_a_file_would_hold() -> None:
