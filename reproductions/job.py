@@ -58,7 +58,7 @@ def run_of(options: argparse.Namespace) -> Run:
 def _require_inputs(run: Run, chosen: list[Chapter]) -> None:
     """Loads images, finds models and reads the other chapters' sections: what is wrong is said before any work."""
     _stored(run, [name for name in chapters.NAMES if name not in {chapter.name for chapter in chosen}])
-    run.load("train" if run.dataset == "mnist5k" else "test")
+    _ = run.attacked  # there may be fewer than are asked for
     if any(chapter.photographs for chapter in chosen):
         imagenette.validation(run)
     for preset in dict.fromkeys(preset for chapter in chosen for preset in chapter.presets(run)):

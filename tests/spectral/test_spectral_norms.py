@@ -129,8 +129,11 @@ KINDS = (convolution, convolution, convolution, depthwise, separable, transposed
 OTHERS = (dense, einsum_dense)
 
 
+_LARGEST = (2, 3, 9)  # whose layers take as long as those of all the others below
+
+
 @pytest.mark.parametrize(
-    "seed", [pytest.param(i, marks=pytest.mark.slow) if i >= 36 else i for i in range(90)]
+    "seed", [pytest.param(i, marks=pytest.mark.slow) if i >= 36 or i in _LARGEST else i for i in range(90)]
 )
 def test_norms_hold_the_dense_svd_of_random_layers(seed: int) -> None:
     random = np.random.default_rng(seed)
