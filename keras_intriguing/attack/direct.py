@@ -76,7 +76,7 @@ class _Rows:
         self.rival, self.is_own = np.full(count, ANY, np.int32), np.zeros(count, bool)
 
     def launch(
-        self, row: int, image: int, x: np.ndarray, proposal: Proposal, left: int, tolerance: float
+        self, row: int, image: int, x: np.ndarray, proposal: Proposal, tolerance: float, left: int
     ) -> None:
         """Gives a row to a descent of an image x [n]."""
         self.image[row], self.x[row], self.left[row], self.tolerance[row] = image, x, left, tolerance
@@ -149,26 +149,37 @@ def direct(
 
 
 def _launch(rows: _Rows, progress: _Progress, proposals: Proposals, x: np.ndarray) -> np.ndarray:
-    """Gives free rows to the images with the fewest starts, and tells which rows these are, bool [R]."""
+    """Gives free rows to the images with the fewest starts, and tells which rows these are, bool [R].
+
+    Rows that are left over are given to further starts of these images, so that the last images of a batch do not have
+    theirs one after the other.
+    """
     fresh = np.zeros(len(rows.image), bool)
-    turns = np.flatnonzero(progress.goes_on(len(proposals)))
-    turns = turns[np.argsort(progress.starts[turns], kind="stable")].tolist()
-    allowance, free = progress.allowance().tolist(), np.flatnonzero(rows.image == FREE).tolist()
-    for row, image in zip(free, turns, strict=False):
-        if progress.is_last[image]:
-            proposal, tolerance = Proposal(progress.v[image], descent.PROJECT, ANY, 1.0), _LAST_TOLERANCE
-        else:
-            best = progress.v[image] if np.isfinite(progress.distance[image]) else None
-            number = int(progress.starts[image])
-            is_lost = best is None and number > 0 and allowance[image] < _LONGEST // 2
-            proposal = proposals.propose(image, number, best, is_lost)
-            tolerance = _TOLERANCE
-        rows.launch(row, image, x[image], proposal, allowance[image], tolerance)
-        fresh[row] = True
-        progress.starts[image] += 1
-        progress.running[image] += 1
-        progress.reserved[image] += allowance[image]
+    free = np.flatnonzero(rows.image == FREE).tolist()
+    while free:
+        turns = np.flatnonzero(progress.goes_on(len(proposals)))
+        turns = turns[np.argsort(progress.starts[turns], kind="stable")][: len(free)]
+        if not len(turns):
+            break
+        allowance = progress.allowance()
+        for image in turns.tolist():
+            row, left = free.pop(0), int(allowance[image])
+            rows.launch(row, image, x[image], *_proposed(progress, proposals, image, left), left=left)
+            fresh[row] = True
+            progress.starts[image] += 1
+            progress.running[image] += 1
+            progress.reserved[image] += left
     return fresh
+
+
+def _proposed(progress: _Progress, proposals: Proposals, image: int, left: int) -> tuple[Proposal, float]:
+    """An image's next start, with so many gradients left, and how exactly it is to converge."""
+    if progress.is_last[image]:
+        return Proposal(progress.v[image], descent.PROJECT, ANY, 1.0), _LAST_TOLERANCE
+    best = progress.v[image] if np.isfinite(progress.distance[image]) else None
+    number = int(progress.starts[image])
+    is_lost = best is None and number > 0 and left < _LONGEST // 2
+    return proposals.propose(image, number, best, is_lost), _TOLERANCE
 
 
 def _take_over(state: Descents, rows: _Rows, progress: _Progress) -> None:

@@ -78,7 +78,7 @@ class Replicas:
             values = logits(few).numpy()
             for replica in self._local:
                 self._check_variables(logits, few, replica)
-        self._workers.agree(values, *request[1:2], *request[3:], others)
+        self._workers.agree(values, request.x, request.target, request.label, request.bounds, others)
         return request
 
     def attack(

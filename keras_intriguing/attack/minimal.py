@@ -113,7 +113,7 @@ def minimal_distortion(
     request = check() if replicas is None else replicas.agreed(check, (method, budget, levels, batch_size))
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
-    programs = Programs(request.model, request.x.shape[1:])
+    programs = Programs(request.model, request.x.shape[1:], request.trace)
     results, done = {}, 0
     with shown(progress, "minimal distortions") as show:
         show(0, len(request.x))

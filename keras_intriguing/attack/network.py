@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from keras_intriguing.attack.digests import Digests
-from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.classifiers.logits import Trace, logits_function
 
 _CALLS_OF_PYTHON = ("PyFunc", "EagerPyFunc", "PyFuncStateless")
 _CALLS_OF_FUNCTIONS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -26,6 +26,7 @@ class Network:
     Args:
         model: a Keras model or a function of tensors.
         shape: of one image.
+        trace: of the model, where there is one already.
 
     Attributes:
         shape: of one image.
@@ -34,18 +35,11 @@ class Network:
         has_convolutions: whether the graph holds any.
     """
 
-    def __init__(self, model: Any, shape: tuple[int, ...]) -> None:
+    def __init__(self, model: Any, shape: tuple[int, ...], trace: Trace | None = None) -> None:
         self.shape = shape
         self._logits = logits_function(model)
         self._variables: list[keras.Variable] = model.weights if isinstance(model, keras.Model) else []
-
-        def with_gradient(images: tf.Tensor, cotangent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(images)
-                logits = self._logits(images)
-            return logits, tape.gradient(logits, images, cotangent)
-
-        graph = _traced(with_gradient, tf.TensorSpec((None, *shape)), tf.TensorSpec((None, None))).graph
+        graph = (trace or Trace(model, shape)).graph
         definition = graph.as_graph_def()
         functions = definition.library.function
         nodes = [*definition.node, *(node for function in functions for node in function.node_def)]

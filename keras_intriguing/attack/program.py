@@ -19,6 +19,7 @@ PROJECTIONS = 4
 INNER_ITERATIONS = 20
 BOX_PENALTY = 50.0
 _EXTENSIONS, _BISECTIONS = 10, 20
+_REMAINING = 0.5  # of the descents, below which the rows of the others are wanted for new ones
 SHORTENING = _EXTENSIONS + _BISECTIONS + 1  # forward passes of `Program.shorten`, at most
 
 
@@ -77,13 +78,12 @@ class Program:
         steps: int,
         box: Box,
     ) -> Descents:
-        """Moves descents on by so many gradients, or until all are done; see `descent.update`."""
+        """Moves descents on by at most so many gradients, while not too many are done; see `descent.update`."""
         if self.jit:
             return self._advance_compiled(weights, state, goal, incumbent, tf.constant(steps), box)
-        for _ in range(steps):
-            running = state.mode.numpy() != descent.DONE
-            if not running.any():
-                break
+        running = state.mode.numpy() != descent.DONE
+        enough = _REMAINING * running.sum()
+        while steps and running.sum() > enough:
             # the network's passes are most of the work: only of rows that need them
             rows, places = np.flatnonzero(running), np.maximum(np.cumsum(running) - 1, 0)
             part = Goal(*(tf.gather(of_row, rows) for of_row in goal[:3]), reaches=goal.reaches)
@@ -91,6 +91,7 @@ class Program:
             state = self._update_compiled(
                 state, *(tf.gather(value, places) for value in computed), incumbent, box
             )
+            running, steps = state.mode.numpy() != descent.DONE, steps - 1
         return state
 
     def _advance(
@@ -102,12 +103,17 @@ class Program:
         steps: tf.Tensor,
         box: Box,
     ) -> Descents:
+        def running(state):
+            return tf.reduce_sum(tf.cast(state.mode != descent.DONE, tf.float32))
+
+        enough = _REMAINING * running(state)
+
         def step(i, state):
             computed = self._evaluate(weights, state.u, goal)
             return i + 1, descent.update(state, *computed, incumbent, box)
 
         def goes_on(i, state):
-            return (i < steps) & tf.reduce_any(state.mode != descent.DONE)
+            return (i < steps) & (running(state) > enough)
 
         return tf.while_loop(goes_on, step, (0, state))[1]
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.program import Program
+from keras_intriguing.classifiers.logits import Trace
 
 KEPT = 8  # a dense net's program takes some 80 MiB
 _KEPT: OrderedDict[Hashable, Program] = OrderedDict()  # by the keys of networks, the last used last
@@ -23,10 +24,11 @@ class Programs:
     Args:
         model: a Keras model or a function of tensors.
         shape: of one image.
+        trace: of the model where it is on no replica.
     """
 
-    def __init__(self, model: Callable, shape: tuple[int, ...]) -> None:
-        self._model, self._shape = model, shape
+    def __init__(self, model: Callable, shape: tuple[int, ...], trace: Trace | None = None) -> None:
+        self._model, self._shape, self._trace = model, shape, trace
         self._networks: dict[int | None, Network] = {}
 
     def weights(self) -> list[tf.Tensor]:
@@ -53,7 +55,8 @@ class Programs:
         replica = tf.distribute.get_replica_context()
         number = int(replica.replica_id_in_sync_group) if replica else None
         if number not in self._networks:
-            self._networks[number] = Network(self._model, self._shape)
+            trace = None if tf.distribute.has_strategy() else self._trace
+            self._networks[number] = Network(self._model, self._shape, trace)
         return self._networks[number]
 
 

@@ -20,7 +20,7 @@ def labels(model: Callable, x: np.ndarray) -> np.ndarray:
     classifier = None
     for rows, outputs in in_batches(model, x):
         if outputs.shape[-1] == 1:
-            classifier = classifier or adapted(model, x[:1])
+            classifier = classifier or adapted(model, x[:1]).model
             outputs = call(classifier, x[rows])
         predicted[rows] = tf.argmax(outputs, axis=-1)
     return predicted

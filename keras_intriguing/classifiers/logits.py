@@ -1,7 +1,7 @@
 """From a model, whatever its last activation, to two or more classes and their logits."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -55,7 +55,62 @@ class Adapted(keras.Model):
         return tf.concat([tf.zeros_like(z), z], axis=-1)
 
 
-def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) -> Callable:
+class Trace:
+    """A model's logits and their gradient by the image, traced once for batches of any size.
+
+    Args:
+        model: a Keras model, a function of tensors, or what `adapted` gives.
+        shape: of one image.
+
+    Attributes:
+        kind: how the model ends.
+        graph: from images [B, …] and a cotangent, [B, K] or [1, 1], to logits [B, K] and the gradient of their product by
+            the images.
+        is_differentiable: whether there is that gradient.
+
+    Raises:
+        ValueError: the model cannot be traced.
+    """
+
+    def __init__(self, model: Callable, shape: tuple[int, ...]) -> None:
+        kinds = []
+
+        def with_gradient(images: tf.Tensor, cotangent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(images)
+                logits, kind = _logits(model, images)
+            kinds.append(kind)
+            return logits, tape.gradient(logits, images, tf.broadcast_to(cotangent, tf.shape(logits)))
+
+        function = tf.function(with_gradient, autograph=False)
+        try:
+            with tf.device(None):  # the replicas of a strategy share it
+                self._function = function.get_concrete_function(
+                    tf.TensorSpec((None, *shape)), tf.TensorSpec((None, None))
+                )
+        except Exception as error:  # whatever the model's code raises where it meets no values
+            first = str(error).strip().partition("\n")[0]
+            raise ValueError(
+                "TensorFlow cannot differentiate the model's logits by the image, since it cannot trace what the model computes "
+                f"({first}). Compute them with Keras or TensorFlow operations only, without NumPy in between."
+            ) from error
+        self.kind: Kind | None = kinds[-1]
+        self.graph: Any = self._function.graph
+        self.is_differentiable = self._function.structured_outputs[1] is not None
+
+    def logits(self, images: Any) -> tf.Tensor:
+        """Float32 [B, K] for images [B, …]."""
+        return self._function(tf.convert_to_tensor(images, tf.float32), tf.zeros((1, 1)))[0]
+
+
+class Traced(NamedTuple):
+    """A model as two or more classes, and its trace."""
+
+    model: Callable
+    trace: Trace
+
+
+def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) -> Traced:
     """The model itself where it has two or more logits or ends in a softmax; else as two or more classes.
 
     Args:
@@ -64,12 +119,13 @@ def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) 
         from_probabilities: the outputs are probabilities.
 
     Raises:
-        ValueError: its outputs are of another form, or labels that do not exclude each other; or it cannot be told whether
-            they are logits or probabilities.
+        ValueError: it cannot be traced; its outputs are of another form, or labels that do not exclude each other; or it
+            cannot be told whether they are logits or probabilities.
     """
     outputs = call(model, few)
     check_outputs(outputs, len(few))
-    kind, is_single = _kind(model, few.shape[1:]), outputs.shape[-1] == 1
+    trace = Trace(model, few.shape[1:])
+    kind, is_single = trace.kind, outputs.shape[-1] == 1
     values = np.asarray(tf.cast(outputs, tf.float32))
     looks_like_probabilities = values.min() >= 0 and values.max() <= 1
     if is_single and kind == "softmax":
@@ -88,8 +144,9 @@ def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) 
     elif kind == "sigmoid" and not is_single:
         _refuse_many_labels(model, outputs.shape[-1])
     if not is_single and not from_probabilities:
-        return model
-    return Adapted(model, is_single, from_probabilities or kind == "sigmoid")
+        return Traced(model, trace)
+    classes = Adapted(model, is_single, from_probabilities or kind == "sigmoid")
+    return Traced(classes, Trace(classes, few.shape[1:]))
 
 
 def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -104,19 +161,20 @@ def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
     Raises:
         ValueError: a Keras model with several outputs.
     """
-    whole = model.model if isinstance(model, Adapted) else model
-    check_one_output(whole)
-
-    def logits(images: tf.Tensor) -> tf.Tensor:
-        outputs = tf.cast(call(whole, images), tf.float32)
-        traced = ending(outputs)
-        if isinstance(model, Adapted):
-            return tf.cast(model.logits(traced, outputs), tf.float32)
-        return tf.cast(traced.before if traced.kind == "softmax" else outputs, tf.float32)
-
-    compiled = tf.function(logits, autograph=False, reduce_retracing=True)
+    check_one_output(model.model if isinstance(model, Adapted) else model)
+    compiled = tf.function(lambda images: _logits(model, images)[0], autograph=False, reduce_retracing=True)
     compiled._omit_frequent_tracing_warning = True  # a trace for each shape of batch
-    return lambda images: compiled(images) if tf.executing_eagerly() else logits(images)
+    return lambda images: compiled(images) if tf.executing_eagerly() else _logits(model, images)[0]
+
+
+def _logits(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, Kind | None]:
+    """The logits of symbolic images, and how the model ends; while a function is traced."""
+    whole = model.model if isinstance(model, Adapted) else model
+    outputs = tf.cast(call(whole, images), tf.float32)
+    traced = ending(outputs)
+    if isinstance(model, Adapted):
+        return tf.cast(model.logits(traced, outputs), tf.float32), traced.kind
+    return tf.cast(traced.before if traced.kind == "softmax" else outputs, tf.float32), traced.kind
 
 
 def check_one_output(model: Any) -> None:
@@ -164,24 +222,6 @@ def check_logits(logits: tf.Tensor, outputs: Any) -> None:
             "The model's softmax could not be taken out: what lies before it ranks the classes otherwise than "
             "the model. Pass a model, or a function, that gives the logits."
         )
-
-
-def _kind(model: Callable, shape: tuple[int, ...]) -> Kind | None:
-    """How a model ends, by tracing it."""
-    kinds = []
-
-    def trace(images: tf.Tensor) -> None:
-        kinds.append(ending(tf.cast(call(model, images), tf.float32)).kind)
-
-    try:
-        tf.function(trace, autograph=False).get_concrete_function(tf.TensorSpec((None, *shape), tf.float32))
-    except Exception as error:  # whatever the model's code raises where it meets no values
-        first = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            "TensorFlow cannot differentiate the model's logits by the image, since it cannot trace what the model computes "
-            f"({first}). Compute them with Keras or TensorFlow operations only, without NumPy in between."
-        ) from error
-    return kinds[-1]
 
 
 def _check_probabilities(values: np.ndarray, outputs: Any, is_single: bool) -> None:

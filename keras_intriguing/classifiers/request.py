@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_intriguing.classifiers import outputs
 from keras_intriguing.classifiers.images import as_images, checked_images
-from keras_intriguing.classifiers.logits import adapted, check_logits, check_one_output, logits_function
+from keras_intriguing.classifiers.logits import Trace, adapted, check_logits, check_one_output
 from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown
 from keras_intriguing.models.base import PresetModel
 
@@ -27,6 +27,7 @@ class Request(NamedTuple):
         target: the classes to reach, int32 [B], or None.
         label: the classes to leave, int32 [B], or None.
         bounds: of the pixels.
+        trace: of the model.
     """
 
     model: Callable
@@ -35,6 +36,7 @@ class Request(NamedTuple):
     target: np.ndarray | None
     label: np.ndarray | None
     bounds: Bounds
+    trace: Trace
 
     @property
     def label_to_leave(self) -> np.ndarray:
@@ -79,8 +81,8 @@ def checked(
     if isinstance(model, PresetModel) and (limits.lower < 0 or limits.upper > 1):
         raise ValueError(f"{model.name} takes pixels in [0, 1], but bounds are {shown(limits)}.")
     images = checked_images(model, images, limits)
-    classifier = adapted(model, images[:PROBE], from_probabilities)
-    classes = _classes(classifier, images)
+    classifier, trace = adapted(model, images[:PROBE], from_probabilities)
+    classes = _classes(classifier, trace, images)
     target = _labels("target", target, len(images), classes)
     label = _labels("label", label, len(images), classes)
     if target is not None and label is not None and (target == label).any():
@@ -88,7 +90,7 @@ def checked(
         raise ValueError(
             f"Image {i} is to leave class {label[i]} and to reach it: target and label are equal."
         )
-    return Request(classifier, images, _predicted(classifier, images), target, label, limits)
+    return Request(classifier, images, _predicted(classifier, images), target, label, limits, trace)
 
 
 def _check_input_type(model: Callable) -> None:
@@ -112,23 +114,20 @@ def _layers(model: Any) -> list[Any]:
     return list(model._flatten_layers()) if isinstance(model, keras.Model) else []
 
 
-def _classes(model: Callable, images: np.ndarray) -> int:
+def _classes(model: Callable, trace: Trace, images: np.ndarray) -> int:
     """The number of classes, by calling the model on a few images; also checks that it can be differentiated."""
     few = tf.constant(images[:PROBE])
     given = outputs.call(model, few)
-    logits_of = logits_function(model)
     outputs.check_outputs(given, len(few))
-    with tf.GradientTape() as tape:
-        tape.watch(few)
-        logits = logits_of(few)
+    logits = trace.logits(few)
     check_logits(logits, given)
     _check_outputs_differ(np.asarray(tf.cast(given, tf.float32)))
-    if tape.gradient(logits, few) is None:
+    if not trace.is_differentiable:
         raise ValueError(
             "TensorFlow cannot differentiate the model's logits by the image. "
             "Compute them with Keras or TensorFlow operations only, without NumPy in between."
         )
-    _check_not_tied(logits_of, images[:PROBE], np.asarray(logits))
+    _check_not_tied(trace, images[:PROBE], np.asarray(logits))
     return given.shape[-1]
 
 
@@ -141,9 +140,9 @@ def _check_outputs_differ(given: np.ndarray) -> None:
         )
 
 
-def _check_not_tied(logits_of: Callable, few: np.ndarray, logits: np.ndarray) -> None:
+def _check_not_tied(trace: Trace, few: np.ndarray, logits: np.ndarray) -> None:
     """Logits of one image that differ by no more than rounding are no classes."""
-    alone = np.concatenate([np.asarray(logits_of(tf.constant(image[None]))) for image in few[:2]])
+    alone = np.concatenate([np.asarray(trace.logits(image[None])) for image in few[:2]])
     gaps, gaps_alone = (z - z[:, :1] for z in (logits[: len(alone)], alone))
     largest, rounding = np.abs(gaps).max(), np.abs(gaps - gaps_alone).max()
     if largest <= 4 * rounding or (largest == 0 and np.ptp(logits) == 0):

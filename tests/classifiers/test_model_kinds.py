@@ -114,12 +114,12 @@ def test_probabilities_that_cannot_be_seen_need_a_word() -> None:
     softmax = tf.function(lambda x: tf.nn.softmax(head(BINARY["logit"](x))))
     with pytest.raises(ValueError, match=r"look like probabilities.*from_probabilities=True"):
         adapted(softmax, X)
-    logits = logits_function(adapted(softmax, X, from_probabilities=True))(X)
+    logits = logits_function(adapted(softmax, X, from_probabilities=True).model)(X)
     np.testing.assert_allclose(keras.ops.softmax(logits), softmax(X), rtol=1e-5)
     sigmoid = tf.function(lambda x: tf.sigmoid(BINARY["logit"](x)))
     with pytest.raises(ValueError, match=r"look like a probability .*from_probabilities=True"):
         adapted(sigmoid, X)
-    logits = logits_function(adapted(sigmoid, X, from_probabilities=True))(X)
+    logits = logits_function(adapted(sigmoid, X, from_probabilities=True).model)(X)
     np.testing.assert_allclose(logits, np.hstack([0 * Z, Z]), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match=r"outputs range from .* Leave it out for logits"):
         adapted(BINARY["logit"], X, from_probabilities=True)
@@ -129,7 +129,7 @@ def test_probabilities_that_cannot_be_seen_need_a_word() -> None:
 
 def test_probabilities_that_round_to_0_and_1_have_finite_logarithms() -> None:
     sure = tf.function(lambda x: tf.sigmoid(tf.constant([[200.0], [-200.0]]) + 0 * x[:2, :1]))
-    logits = np.asarray(logits_function(adapted(sure, X[:2], from_probabilities=True))(X[:2]))
+    logits = np.asarray(logits_function(adapted(sure, X[:2], from_probabilities=True).model)(X[:2]))
     assert np.isfinite(logits).all()
     assert logits[0, 1] > 15
     assert logits[1, 1] < -80
