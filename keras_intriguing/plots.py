@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates.distortion import Certificate
+from keras_intriguing.classifiers.per_image import grey_level
 from keras_intriguing.directions.search import TopImages
 from keras_intriguing.report.figures.images import magnification
 from keras_intriguing.spectral.layers import frequency_norms, is_convolution
@@ -118,19 +119,17 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
         axes: where to draw; by default in a new figure.
 
     Raises:
-        ValueError: an unknown unit.
+        ValueError: an unknown unit, or grey levels where bounds are infinite or not the same for all pixels.
     """
-    lower, upper = (np.asarray(b, float) for b in result.provenance.get("bounds", (0.0, 1.0)))
     units = {
         "rms": (result.distortion, "distortion ‖r‖₂/√n"),
         "l2": (result.l2, "distance ‖r‖₂"),
-        "grey levels": (
-            result.distortion * 255 / float(np.mean(upper - lower)),
-            "root mean square change, grey levels of 256",
-        ),
     }
+    level = grey_level(result.provenance)
+    if level is not None:
+        units["grey levels"] = result.distortion / level, "root mean square change, grey levels of 256"
     if unit not in units:
-        raise ValueError(f"unit must be one of {', '.join(units)}, not {unit!r}.")
+        raise ValueError(f"unit must be one of {', '.join(units)} for these bounds, not {unit!r}.")
     values, label = units[unit]
     values = values[result.success & (result.distortion > 0)]
     axes = axes or _axes(6.4, 3.2)

@@ -24,7 +24,6 @@ from keras_intriguing.attack.programs import Programs
 from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.rounding import ROUNDING, Grid, on_grid
 from keras_intriguing.attack.solution import Solution
-from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.classifiers.request import Request
 
 METHODS = ("direct", "penalty")
@@ -125,7 +124,7 @@ def _attack(
     forward = np.where(already, 0, solution.forward_passes + _BESIDES)
     backward = np.where(already, 0, solution.backward_passes)
     if settings.levels:
-        grid = Grid(Bounds(*(np.reshape(b, -1) for b in request.bounds)), settings.levels)
+        grid = Grid(request.bounds.flat(), settings.levels)
         rounded, gradients = on_grid(program, weights, model, request, found, goal, grid, size)
         lost = f"No image of {settings.levels} grey levels was found that has the label."
         reason = np.where(found.holds & ~rounded.holds, lost, reason)
@@ -161,4 +160,4 @@ def _direct(
 ) -> Solution:
     rows, already = request.x.reshape(len(request.x), -1), is_adversarial(request, request.before)
     allowed = budget - np.minimum(passes_wanted(program, request, logits), budget // 3)
-    return direct(program, weights, rows, goal, logits, already, request.bounds, size, allowed, tell)
+    return direct(program, weights, rows, goal, logits, already, request.bounds.flat(), size, allowed, tell)

@@ -161,7 +161,12 @@ def _gap(z: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def survives_rounding(model: Callable, request: Request, v: np.ndarray) -> np.ndarray:
-    """Whether points [B, …], rounded to the nearest of 256 grey levels between the bounds, are adversarial."""
+    """Whether points [B, …], rounded to the nearest of 256 grey levels between the bounds, are adversarial.
+
+    Between infinite bounds there are no levels, and none survives.
+    """
+    if not request.bounds.are_finite:
+        return np.zeros(len(v), bool)
     lower, upper = request.bounds
     levels = np.rint((v.astype(np.float64) - lower) / (upper - lower) * 255)
     rounded = np.clip(lower + levels / 255 * (upper - lower), lower, upper).astype(np.float32)

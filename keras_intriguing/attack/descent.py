@@ -100,7 +100,6 @@ def begin(
     unknown = tf.fill(tf.stack([tf.shape(floor)[0], _MEMORY]), np.float32(np.inf))
     bracket = mode == BRACKET
     u = tf.where(bracket[:, None], (x + start) / 2, start)
-    reach = box.upper - box.lower
     return Descents(
         x=x,
         u=u,
@@ -113,7 +112,7 @@ def begin(
         merit=infinite,
         tau=tf.ones_like(floor),
         floor=floor,
-        norm=tf.where(bracket, zero, reach),
+        norm=tf.where(bracket, zero, box.reach),
         far=tf.ones_like(floor),
         tolerance=tolerance,
         best=u,
@@ -180,7 +179,7 @@ def _walk(state: Descents, a: tf.Tensor, good: tf.Tensor, box: Box) -> Descents:
     length = tf.norm(r, axis=-1)
     norm = tf.where(good, tf.minimum(length, state.norm) * (1 - _GROWTH), state.norm * (1 + _GROWTH))
     part = tf.cast(state.step, tf.float32) / WALK_STEPS
-    size = (box.upper - box.lower) * (0.01 + 0.495 * (1 + tf.cos(np.pi * part)))
+    size = box.reach * (0.01 + 0.495 * (1 + tf.cos(np.pi * part)))
     r = r - size[:, None] * tf.math.l2_normalize(a, axis=-1, epsilon=1e-30)
     r = norm[:, None] * tf.math.l2_normalize(r, axis=-1, epsilon=1e-30)
     u = box.clip(state.x + r)

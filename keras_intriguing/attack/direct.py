@@ -12,6 +12,7 @@ from keras_intriguing.attack.problem import Box
 from keras_intriguing.attack.program import Program
 from keras_intriguing.attack.proposals import Proposal, Proposals
 from keras_intriguing.attack.solution import Solution
+from keras_intriguing.classifiers.pixels import Bounds
 
 BUDGET = 2000  # forward and backward passes of an image
 SMALLEST_BUDGET = 100
@@ -95,7 +96,7 @@ def direct(
     goal: Goal,
     logits: np.ndarray,
     done: np.ndarray,
-    bounds: tuple[float, float],
+    bounds: Bounds,
     count: int,
     budget: np.ndarray,
     tell: Callable[[float], None] = lambda share: None,
@@ -113,12 +114,12 @@ def direct(
         goal: of every image.
         logits: of the images [B, K].
         done: the images that nothing is to be done for, bool [B].
-        bounds: of every pixel.
+        bounds: of every pixel, numbers or [n].
         count: descents side by side.
         budget: forward and backward passes of every image [B], at most.
         tell: is told again and again how large a share of the work is done, about.
     """
-    box = Box(*(tf.constant(b, tf.float32) for b in bounds))
+    box = Box.of(bounds, x)
     label, margin = goal.label.numpy(), goal.margin.numpy()
     others = np.where(np.arange(logits.shape[1]) == label[:, None], -np.inf, logits)
     likely = np.argsort(-others, axis=1, kind="stable")[:, :-1].astype(np.int32)

@@ -35,7 +35,7 @@ def minimal_distortion(
     *,
     target: Any = None,
     label: Any = None,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: tuple[Any, Any] = (0.0, 1.0),
     method: str = "direct",
     budget: int = BUDGET,
     levels: int | None = None,
@@ -61,7 +61,8 @@ def minimal_distortion(
             nearest other class, among the nine most likely ones.
         label: int [B] or one int, the class to leave; by default the model's own prediction. An image that
             the model does not give its label is already adversarial.
-        bounds: the smallest and the largest value a pixel may have.
+        bounds: the smallest and the largest value a pixel may have: two numbers, or two arrays that broadcast to an image,
+            for tabular data say; either may be infinite. Distances weigh all values alike, whatever their bounds.
         method: `"direct"` for the problem above, by descents from many starts, other images of the batch among
             them; `"penalty"` for the paper's
             approximation, c‖r‖² + cross-entropy in the box with a search for the largest c that succeeds.
@@ -111,6 +112,10 @@ def minimal_distortion(
     model = as_model(model)
     check = functools.partial(checked, model, x, target, label, bounds, batch_size, from_probabilities)
     request = check() if replicas is None else replicas.agreed(check, (method, budget, levels, batch_size))
+    if levels is not None and not request.bounds.are_finite:
+        raise ValueError(
+            f"Between infinite bounds there are no {levels} grey levels: leave levels out, or give finite bounds."
+        )
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
     programs = Programs(request.model, request.x.shape[1:], request.trace)

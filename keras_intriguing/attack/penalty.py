@@ -51,7 +51,7 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
     """Penalty method of Szegedy et al. 2014, §4.1, with the line search that their "minimum c" means.
 
     A larger c gives a smaller r, so the largest c that still succeeds is sought: c starts at 1/(u − l)² for
-    pixels in [l, u], is multiplied by 8 while it succeeds and divided by 8 while it fails, then the bracket
+    pixels in [l, u] (see `Box.reach`), is multiplied by 8 while it succeeds and divided by 8 while it fails, then the bracket
     is halved on the logarithmic scale: 16 values of c in all. Every minimization starts from the last
     success, or from x before the first; images that never succeed so are searched again, from `best`. The
     box is kept by multipliers.
@@ -69,10 +69,8 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
     def fill(rows: np.ndarray) -> tf.Tensor:
         return tf.constant(filled(rows, size) if program.jit else rows)
 
-    x, box = (
-        fill(request.x.reshape(len(request.x), -1)),
-        Box(*(tf.constant(b, tf.float32) for b in request.bounds)),
-    )
+    rows = request.x.reshape(len(request.x), -1)
+    x, box = fill(rows), Box.of(request.bounds.flat(), rows)
     if request.target is None:
         start = start_towards_nearest(program, weights, x, fill(request.label_to_leave), box)
     else:
@@ -125,7 +123,7 @@ def _search(program: Program, problem: Problem, unit: tf.Tensor, start: tf.Tenso
     no_classes = tf.zeros(problem.rivals.shape, tf.float32)
     v, nu = start, tf.zeros_like(x)
     best = Candidate(x, tf.fill([count], np.float32(np.inf)))
-    search = WeightSearch(np.full(count, 1 / float(box.upper - box.lower) ** 2))
+    search = WeightSearch(np.full(count, 1 / float(box.reach) ** 2))
     gradients = 0
     for _ in range(search.STEPS):
         multipliers = Multipliers(no_classes, nu, tf.ones((count, 1)))

@@ -9,16 +9,38 @@ Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals R [
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
+
+from keras_intriguing.classifiers.pixels import Bounds
 
 _NEVER = -1e30
 
 
 class Box(NamedTuple):
-    """The box [lower, upper] of every pixel."""
+    """The box of every pixel.
+
+    Attributes:
+        lower: the smallest values, a number or [n]; may be infinite.
+        upper: the largest.
+        reach: a pixel's usual range, a finite number; lengths are measured in it where nothing better is known.
+    """
 
     lower: tf.Tensor
     upper: tf.Tensor
+    reach: tf.Tensor
+
+    @classmethod
+    def of(cls, bounds: Bounds, x: np.ndarray) -> "Box":
+        """Of bounds of images x [B, n]: `reach` is the range that all pixels have, or else the geometric mean of the ranges,
+        which are taken from the images where bounds are infinite.
+        """
+        lower, upper = (tf.constant(b, tf.float32) for b in bounds)
+        if bounds.are_finite and not np.ndim(bounds.lower):
+            return cls(lower, upper, upper - lower)
+        finite = bounds.finite(x)
+        spans = np.asarray(finite.upper, np.float64) - finite.lower
+        return cls(lower, upper, tf.constant(np.exp(np.log(spans).mean()), tf.float32))
 
     def clip(self, v: tf.Tensor) -> tf.Tensor:
         """The nearest point of the box."""
@@ -95,4 +117,4 @@ def margins(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 def length_scale(problem: Problem, best: Candidate) -> tf.Tensor:
     """A length [B, 1] of the size of the answer, to measure the problem in."""
     length = tf.where(tf.math.is_finite(best.distance), best.distance, tf.norm(best.v - problem.x, axis=-1))
-    return tf.maximum(length, 1e-6 * (problem.box.upper - problem.box.lower))[:, None]
+    return tf.maximum(length, 1e-6 * problem.box.reach)[:, None]

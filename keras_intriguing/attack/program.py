@@ -137,7 +137,6 @@ class Program:
         class even where the gradient at x says little, and ends some percent above the optimum.
         """
         x, box = problem.x, problem.box
-        reach = box.upper - box.lower
 
         def step(i, r, norm, best):
             v = x + r
@@ -150,13 +149,13 @@ class Program:
             length = tf.norm(r, axis=-1)
             best = best.nearer(Candidate(v, tf.where(inside, length, np.inf)))
             norm = tf.where(inside, length * (1 - growth), norm * (1 + growth))
-            size = reach * (0.01 + 0.495 * (1 + tf.cos(np.pi * tf.cast(i, tf.float32) / WALK_STEPS)))
+            size = box.reach * (0.01 + 0.495 * (1 + tf.cos(np.pi * tf.cast(i, tf.float32) / WALK_STEPS)))
             r = r - size * tf.math.l2_normalize(gradient, axis=-1, epsilon=1e-30)
             r = norm[:, None] * tf.math.l2_normalize(r, axis=-1, epsilon=1e-30)
             return i + 1, box.clip(x + r) - x, norm, best
 
         nothing = Candidate(x, tf.fill(tf.shape(x)[:1], np.float32(np.inf)))
-        state = (0, tf.zeros_like(x), tf.fill(tf.shape(x)[:1], reach), nothing)
+        state = (0, tf.zeros_like(x), tf.fill(tf.shape(x)[:1], box.reach), nothing)
         _, r, _, best = tf.while_loop(lambda i, *_: i < WALK_STEPS, step, state)
         found = tf.math.is_finite(best.distance)
         return self._shorten(problem, tf.where(found[:, None], best.v, x + r)).nearer(best)

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_intriguing.attack.descent import BRACKET, PROJECT, WALK
 from keras_intriguing.attack.goal import ANY
+from keras_intriguing.classifiers.pixels import Bounds
 
 CLASSES = 9  # likely classes that are tried one by one
 _NEIGHBOURS = 32  # images of other classes that are tried
@@ -45,7 +46,7 @@ class Proposals:
         reaches: which of both.
         predicted: the model's labels of the images, int [B].
         likely: other classes, the likeliest first, int [B, C].
-        bounds: of every pixel.
+        bounds: of every pixel, numbers or [n]; where they are infinite, random points are drawn from the images' own range.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class Proposals:
         reaches: bool,
         predicted: np.ndarray,
         likely: np.ndarray,
-        bounds: tuple[float, float],
+        bounds: Bounds,
     ) -> None:
         self._x, self._bounds, self._reaches = x, bounds, reaches
+        self._range = bounds.finite(x)
         self._likely = likely[:, :CLASSES]
         self._random = np.random.default_rng(0)
         self._neighbours = [self._others(i, label, predicted) for i in range(len(x))]
@@ -93,7 +95,7 @@ class Proposals:
             if rank < len(self._neighbours[image]):
                 return Proposal(self._x[self._neighbours[image][rank]], BRACKET, ANY, floor)
         if best is None:
-            anywhere = self._random.uniform(*self._bounds, x.shape).astype(np.float32)
+            anywhere = self._random.uniform(*self._range, x.shape).astype(np.float32)
             return Proposal(anywhere, PROJECT, ANY, 1.0)
         return Proposal(self._near(x, best, kind), PROJECT, ANY, floor, is_own=False)
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_intriguing.classifiers.per_image import PerImage, extremes
+from keras_intriguing.classifiers.per_image import PerImage, extremes, grey_level
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -20,7 +20,8 @@ class Result(PerImage):
         label_before: int32 [B]: the model's label of the image.
         label_after: int32 [B]: its label of `adversarial`.
         c: float64 [B]: the largest weight of ‖r‖² that succeeded; NaN for the method "direct".
-        survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels is still adversarial.
+        survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels between the bounds is still adversarial;
+            never where a bound is infinite.
         forward_passes: int32 [B]: of the model, for that image, everything counted: starts, line searches, and the passes
             that confirm `adversarial`. Of `penalty`, whose batch stays together to its end, all images share the number.
         backward_passes: int32 [B]: a gradient is one forward and one backward pass.
@@ -63,7 +64,8 @@ class Result(PerImage):
         if changed.sum() > 1:
             lines += extremes("distortion", self.distortion[changed], "root mean square")
             lines += extremes("l2", self.l2[changed], "‖r‖₂")
-            share = self.survives_rounding[changed].mean()
-            lines.append(f"  {share:.0%} keep their new label when rounded to 256 grey levels")
+            if grey_level(self.provenance):
+                share = self.survives_rounding[changed].mean()
+                lines.append(f"  {share:.0%} keep their new label when rounded to 256 grey levels")
         lines += [f"  failed for {np.sum(self.reason == r)}: {r}" for r in sorted({*self.reason} - {""})]
         return "\n".join(lines)

@@ -12,6 +12,7 @@ from keras_intriguing.attack.goal import ANY, Goal
 from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.problem import Box
 from keras_intriguing.attack.program import Program
+from keras_intriguing.classifiers.pixels import Bounds
 
 _STEPS = 8
 
@@ -36,7 +37,7 @@ def step_times(
     network = Network(model, x.shape[1:])
     program = Program(network.function(), network.shape, jit=True)
     weights, rows = network.weights(), tf.constant(x.reshape(len(x), -1))
-    box = Box(*(tf.constant(b, tf.float32) for b in bounds))
+    box = Box.of(Bounds(*bounds), x.reshape(len(x), -1))
     count = len(x)
     zeros, ones = tf.zeros([count]), tf.ones([count])
     times = {}

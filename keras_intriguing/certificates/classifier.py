@@ -11,6 +11,7 @@ from keras_intriguing.certificates import propagation
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.lowering import circuit_of, gives_probabilities, is_probability
 from keras_intriguing.certificates.region import Region
+from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.layer_settings import weight
 from keras_intriguing.spectral.network import LipschitzConstants
@@ -40,7 +41,7 @@ class Classifier:
         self.circuit: Circuit = circuit_of(graph, constants)
         self.pairs = _pairs(graph, of_nodes)
 
-    def margins(self, x: np.ndarray, label: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    def margins(self, x: np.ndarray, label: np.ndarray, bounds: Bounds) -> np.ndarray:
         """Proved lower bounds of z_label − z_j for images x [B, …] and all classes: [B, K], 0 for the label itself."""
         values = sum(self.circuit.size(i) for i in range(len(self.circuit.steps)))
         batch = max(1, _BATCH_BYTES // (8 * values))

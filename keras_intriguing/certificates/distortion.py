@@ -28,6 +28,7 @@ from keras_intriguing.spectral.graph import Node, nodes
 _GROWTH, _LATE_GROWTH = 1.5, 1.05  # of a radius in one step, at first and when the bounds hardly improve
 _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
 _TRIALS = 8
+_LARGEST = 1e3  # times the radius of the Lipschitz bound, where bounds are infinite
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -77,7 +78,7 @@ def certified_distortion(
     x: Any,
     *,
     label: Any = None,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: tuple[Any, Any] = (0.0, 1.0),
     effort: str = "standard",
     on_batch: Callable[[int, int], None] | None = None,
     on_stage: Callable[[str], None] = lambda name: None,
@@ -100,7 +101,7 @@ def certified_distortion(
         x: float images [B, …] within the bounds.
         label: int [B] or one int, the class to certify; by default the model's own prediction. Where the model
             gives another, the certified distortion is 0.
-        bounds: the smallest and the largest value a pixel may have.
+        bounds: as of `minimal_distortion`.
         effort: "quick" for the Lipschitz bound alone, nearly free; "standard" for 60 steps of optimization, about the
             cost of as many passes forward and back for every pair of classes; "thorough" for 300.
         on_batch: called after every batch with the number of images done and of all.
@@ -145,7 +146,8 @@ def _certified(
     classifier = Classifier(graph, on_stage)
     images = request.x.astype(np.float64)
     flat = images.reshape(len(images), -1)
-    farthest = np.linalg.norm(np.maximum(flat - request.bounds[0], request.bounds[1] - flat), axis=1)
+    lower, upper = request.bounds.flat()
+    farthest = np.linalg.norm(np.maximum(flat - lower, upper - flat), axis=1)
     margins = classifier.margins(images, label, request.bounds)
     radii = classifier.lipschitz_radii(margins, label)
     network = radii.min(axis=1)
@@ -199,20 +201,23 @@ def _largest_radii(
     steps: int,
     tell: Callable[[float], None],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Proved radii [B] in L2, infinite where that of `farthest` is, and where the bounds lose most [B].
+    """Proved radii [B] in L2, infinite where that of `farthest` is proved, and where the bounds lose most [B].
 
     The radius is moved towards where the line through the clean margin and the present one is zero, while the bounds are
     improved; what comes out is proved in float64 at that radius, or a little before it.
     """
-    radius = np.clip(2 * start, 1e-4 * farthest, farthest)
+    # without bounds there is no longest change, and a radius is sought up to a multiple of where the search starts
+    multiple = np.where(np.isfinite(start), _LARGEST * start, 1.0)
+    most = np.where(np.isfinite(farthest), farthest, multiple)
+    radius = np.clip(2 * start, 1e-4 * most, most)
     optimizer.start(problem, radius)
     for step in range(1, steps + 1):
         bounds = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)
         growth = _GROWTH if step <= steps / 3 else _LATE_GROWTH
-        radius = np.clip(_zero(radius, clean, bounds), radius / growth, np.minimum(radius * growth, farthest))
+        radius = np.clip(_zero(radius, clean, bounds), radius / growth, np.minimum(radius * growth, most))
         tell(0.9 * step / steps)  # the rest are the proofs
     proved, places = np.zeros(len(radius)), np.zeros(len(radius), int)
-    radius = np.where(radius < farthest, _HAIR * radius, farthest)
+    radius = np.where(radius < most, _HAIR * radius, most)
     for _ in range(_TRIALS):
         bounds, costs = optimizer.proved(problem, radius)
         holds = (bounds > 0).all(axis=1) & (proved == 0)

@@ -9,6 +9,7 @@ from keras_intriguing.certificates import propagation
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.region import Region
 from keras_intriguing.certificates.steps.step import Enclosure, Variables
+from keras_intriguing.classifiers.pixels import Bounds
 
 _RATES = {"slope": 0.05, "penalty": 0.2, "kept": 0.1, "tangent": 0.2}  # of a step, in units of the variables
 _REFRESHED = 5  # steps between two enclosures
@@ -30,10 +31,10 @@ class Optimizer:
     Args:
         circuit: of the network.
         images, rows: B and m.
-        bounds: the smallest and the largest value of a pixel.
+        bounds: of every pixel.
     """
 
-    def __init__(self, circuit: Circuit, images: int, rows: int, bounds: tuple[float, float]) -> None:
+    def __init__(self, circuit: Circuit, images: int, rows: int, bounds: Bounds) -> None:
         self._circuit, self._bounds, self._rounding = circuit, bounds, propagation.rounding_of(circuit)
         self._count = images, rows
         self._variables: list[Variables] = []

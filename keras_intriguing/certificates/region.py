@@ -10,7 +10,9 @@ _SECULAR = 5  # steps towards the multiplier of the ball; any multiplier gives a
 
 
 class Region(NamedTuple):
-    """The images x' with ‖x' − x‖ ≤ radius and lowest ≤ x' ≤ highest: x [B, …], radius [B], scalars."""
+    """The images x' with ‖x' − x‖ ≤ radius and lowest ≤ x' ≤ highest: x [B, …], radius [B], two numbers or arrays of the shape
+    of an image, which may be infinite.
+    """
 
     x: tf.Tensor
     radius: tf.Tensor
@@ -34,7 +36,10 @@ def least_on(a: tf.Tensor, region: Region) -> tuple[tf.Tensor, tf.Tensor]:
     shape = a.shape
     a, x = tf.reshape(a, (*shape[:2], -1)), tf.reshape(region.x, (shape[0], -1))
     radius = region.radius[:, None]
-    lowest, highest = (region.lowest - x)[:, None], (region.highest - x)[:, None]
+    reach = radius * (1 + 1e-9)  # stands for infinite bounds, which the ball keeps
+    lowest, highest = (tf.reshape(bound, [-1]) - x for bound in (region.lowest, region.highest))
+    lowest = tf.where(tf.math.is_finite(lowest), lowest, -reach)[:, None]
+    highest = tf.where(tf.math.is_finite(highest), highest, reach)[:, None]
     length = tf.norm(tf.stop_gradient(a), axis=-1)
     tiny = tf.constant(1e-30, a.dtype)
     inverse = radius / tf.maximum(length, tiny)

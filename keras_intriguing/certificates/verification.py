@@ -69,7 +69,7 @@ def verify(
     radius: Any,
     *,
     label: Any = None,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: tuple[Any, Any] = (0.0, 1.0),
     effort: str = "standard",
     on_batch: Callable[[int, int], None] | None = None,
     on_stage: Callable[[str], None] = lambda name: None,
@@ -88,7 +88,7 @@ def verify(
             values in an image.)
         label: int [B] or one int, the class to certify; by default the model's own prediction. An image that the model
             gives another class is not verified.
-        bounds: the smallest and the largest value a pixel may have.
+        bounds: as of `minimal_distortion`.
         effort: "quick" for the Lipschitz bound alone; "standard" for at most 60 steps of optimization; "thorough" for 300.
         on_batch: called after every batch with the number of images done and of all that the Lipschitz bound left.
         on_stage: told the name of every layer before it is measured.
@@ -141,7 +141,8 @@ def _verified(
 
     left = np.flatnonzero((proved.min(axis=1) <= 0) & (margins.min(axis=1) >= 0) & (request.before == label))
     flat = images.reshape(len(images), -1)
-    farthest = np.linalg.norm(np.maximum(flat - request.bounds[0], request.bounds[1] - flat), axis=1)
+    lower, upper = request.bounds.flat()
+    farthest = np.linalg.norm(np.maximum(flat - lower, upper - flat), axis=1)
     radii = classifier.lipschitz_radii(margins, label).min(axis=1)
     is_hopeless = warn_if_hopeless(radii, farthest) and effort != "thorough"
     if steps and len(left) and not is_hopeless:

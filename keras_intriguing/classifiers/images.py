@@ -1,13 +1,13 @@
 """Images as users have them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.classifiers.pixels import Bounds, as_floats, within
+from keras_intriguing.classifiers.pixels import as_floats
 from keras_intriguing.data.photographs import Photographs
 
 
@@ -24,25 +24,37 @@ def as_images(x: Any, model: Any = None) -> np.ndarray:
         raise TypeError("x must be the photographs' pixels: pass photographs.images(size).")
     if isinstance(x, dict):
         raise TypeError(
-            f"x must be an array of images, not a dict ({', '.join(map(str, x))}). Of a model of several inputs pass a function "
-            "of one of them, with the others fixed."
+            f"x must be an array of images, not a dict ({', '.join(map(str, x))}). {with_the_others_fixed(x)}"
         )
     return as_floats(_of_dataset(x, _input_shape(model)) if isinstance(x, tf.data.Dataset) else x)
 
 
-def checked_images(model: Callable, images: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """Images [B, …] of which it is known that they fit the model and the bounds.
+def with_the_others_fixed(names: Iterable[str]) -> str:
+    """How an example of a model of several inputs is attacked by the first of them: advice with the code for it.
 
-    What is outside the bounds by rounding is clipped, with a warning.
+    The others are variables, so that all examples share a compiled program.
+    """
+    attacked, *others = map(str, names)
+    fixed = ", ".join(f"{name!r}: tf.Variable(x[{name!r}][:1])" for name in others)
+    return (
+        f"One example at a time can be attacked, with the others fixed; by its {attacked}:\n"
+        f"    fixed = {{{fixed}}}\n"
+        f"    one = lambda v: model({{{attacked!r}: v, **{{k: tf.repeat(f, len(v), 0) for k, f in fixed.items()}}}})\n"
+        f"    result = minimal_distortion(one, x[{attacked!r}][:1])\n"
+        "and so on for the next, after fixed[name].assign(x[name][1:2])."
+    )
+
+
+def check_shape(model: Callable, images: np.ndarray) -> None:
+    """Checks that a model takes images [B, …] of this shape, as far as it knows.
 
     Raises:
-        ValueError: they do not.
+        ValueError: it does not.
     """
     expected = _input_shape(model)
     if expected and not _fits(images.shape, expected):
         hint = " For a single image pass x[None]." if _fits((1, *images.shape), expected) else ""
         raise ValueError(f"The model takes images of shape {expected}, but x has shape {images.shape}.{hint}")
-    return within(images, bounds)
 
 
 def _input_shape(model: Any) -> tuple[int | None, ...] | None:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.classifiers.ending import Ending, Kind, ending
+from keras_intriguing.classifiers.images import with_the_others_fixed
 from keras_intriguing.classifiers.outputs import call, check_outputs
 
 _LEAST = np.finfo(np.float32).tiny
@@ -187,16 +188,17 @@ def check_one_output(model: Any) -> None:
         return
     outputs, inputs = getattr(model, "outputs", None) or [], getattr(model, "inputs", None) or []
     if len(outputs) > 1:
-        names = ", ".join(getattr(model, "output_names", []))
+        names = model.output if isinstance(model.output, dict) else model.output_names
+        chosen = repr(next(iter(names))) if isinstance(model.output, dict) else 0
         raise ValueError(
-            f"{model.name} has {len(outputs)} outputs ({names}); one is needed. Pass keras.Model(model.inputs, the_logits), "
-            "for example with model.outputs[0]."
+            f"{model.name} has {len(outputs)} outputs ({', '.join(map(str, names))}); one is needed. Choose it, for example "
+            f"keras.Model(model.input, model.output[{chosen}])."
         )
     if len(inputs) > 1:
-        shapes = ", ".join(f"{tensor.name} {tuple(tensor.shape)}" for tensor in inputs)
+        named = model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in inputs}
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in named.items())
         raise ValueError(
-            f"{model.name} has {len(inputs)} inputs ({shapes}); one is needed. Fix the others and pass a function of one, for "
-            "example lambda x: model([x, tf.repeat(other, tf.shape(x)[0], axis=0)]) for one image's other input [1, …]."
+            f"{model.name} has {len(inputs)} inputs ({shapes}); one is needed. {with_the_others_fixed(named)}"
         )
 
 

@@ -38,7 +38,7 @@ def check_outputs(outputs: Any, count: int) -> None:
     if not hasattr(outputs, "shape") or not hasattr(outputs, "dtype"):
         raise ValueError(
             f"The model must give one tensor of logits [B, K], but it gave a {type(outputs).__name__}. "
-            "Wrap it in a function that picks the logits."
+            "Wrap it in a function that picks the logits: lambda x: model(x)[0]."
         )
     shape = tuple(outputs.shape)
     if len(shape) != 2 or shape[0] != count or shape[1] < 1:

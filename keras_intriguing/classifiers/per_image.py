@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_intriguing import files, presets
+from keras_intriguing.classifiers.pixels import Bounds
 
 _KIND, _PROVENANCE = "kind", "provenance"
 
@@ -129,6 +130,15 @@ def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
     return {**made, **kept, "versions": presets.versions()}
 
 
+def grey_level(made: dict[str, Any]) -> float | None:
+    """A 255th of the range of values, by what made a result; None where it is infinite or not the same for all."""
+    bounds = made.get("bounds", (0.0, 1.0))
+    if isinstance(bounds, dict):
+        return None
+    lower, upper = (float(b) for b in bounds)
+    return (upper - lower) / 255 if np.isfinite(upper - lower) else None
+
+
 def extremes(name: str, values: np.ndarray, unit: str) -> list[str]:
     """A line of a summary on the values [B] of some images."""
     low, middle, high = np.quantile(values, (0, 0.5, 1))
@@ -142,10 +152,14 @@ def images_hash(x: np.ndarray) -> str:
 
 def _setting(value: Any) -> Any:
     """A value of JSON's types for a setting: a number, a pair of numbers, a hash of more."""
+    if isinstance(value, Bounds):
+        value = np.stack(np.broadcast_arrays(*value))
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         return value
-    return array.tolist() if array.size <= 2 else {"sha256": _hash(array)}
+    if array.size > 2:
+        return {"sha256": _hash(array)}
+    return array.tolist() if np.isfinite(array).all() else array.astype(str).tolist()  # JSON has no infinity
 
 
 def _hash(*arrays: np.ndarray) -> str:

@@ -9,34 +9,70 @@ _ROUNDING = 1e-5  # of the range of values: what is so little outside is clipped
 
 
 class Bounds(NamedTuple):
-    """The smallest and the largest value of every pixel: numbers, or float32 of the shape of an image."""
+    """The smallest and the largest value of every pixel: numbers, or float32 of the shape of an image; may be infinite."""
 
     lower: Any
     upper: Any
 
+    @property
+    def are_finite(self) -> bool:
+        """All of them."""
+        return bool(np.isfinite(self.lower).all() and np.isfinite(self.upper).all())
+
+    def flat(self) -> "Bounds":
+        """Of images as rows of values: numbers, or float32 [n]."""
+        return Bounds(*(b if np.ndim(b) == 0 else np.reshape(b, -1) for b in self))
+
+    def finite(self, x: np.ndarray) -> "Bounds":
+        """The bounds themselves; where they are infinite, values twice as far from zero as any that images x [B, …] have there."""
+        if self.are_finite:
+            return self
+        far = 2 * np.abs(x).max(axis=0)
+        far = np.where(far > 0, far, max(1.0, far.max()))
+        return Bounds(
+            np.where(np.isfinite(self.lower), self.lower, np.minimum(-far, self.upper - far)),
+            np.where(np.isfinite(self.upper), self.upper, np.maximum(far, self.lower + far)),
+        )
+
 
 def checked_bounds(bounds: Any, shape: tuple[int, ...] | None = None) -> Bounds:
-    """The bounds in float32.
+    """The bounds in float32: numbers where all pixels have the same.
 
     Args:
         bounds: two numbers, or two arrays that broadcast to an image.
         shape: of an image; None where only numbers will do.
 
     Raises:
-        ValueError: they are something else, infinite or NaN, or do not rise.
+        ValueError: they are something else, or NaN, or do not rise.
     """
     try:
         lower, upper = (np.asarray(b, np.float32) for b in bounds)
-        if shape is not None and (lower.ndim or upper.ndim):
+        if lower.ndim or upper.ndim:
+            if shape is None:
+                raise ValueError("arrays")
             lower, upper = (np.broadcast_to(b, shape) for b in (lower, upper))
-        elif lower.ndim or upper.ndim:
-            raise ValueError("arrays")
     except (TypeError, ValueError) as error:
         arrays = "" if shape is None else f", or two arrays that broadcast to an image of shape {shape}"
-        raise ValueError(f"bounds must be two numbers (lowest, highest){arrays}, not {bounds!r}.") from error
-    if not (np.isfinite(lower).all() and np.isfinite(upper).all() and (lower < upper).all()):
-        raise ValueError(f"bounds must be finite and rising, not {bounds!r}.")
+        raise ValueError(
+            f"bounds must be two numbers (lowest, highest){arrays}, not {_described(bounds)}."
+        ) from error
+    falls = ~(lower < upper)  # so does NaN
+    if falls.any():
+        place = np.unravel_index(np.argmax(falls), falls.shape)
+        where = f" at {', '.join(map(str, map(int, place)))}" if falls.ndim else ""
+        raise ValueError(
+            f"bounds must be numbers and rising, not {_number(lower[place])} to {_number(upper[place])}{where}. They may be infinite."
+        )
+    if lower.ndim and np.ptp(lower) == 0 and np.ptp(upper) == 0:
+        lower, upper = lower.flat[0], upper.flat[0]
     return Bounds(*(b if b.ndim else float(b) for b in (lower, upper)))
+
+
+def _described(bounds: Any) -> str:
+    """What was given instead of bounds, in a few words."""
+    if isinstance(bounds, (tuple, list)) and len(bounds) == 2 and any(np.ndim(b) for b in bounds):
+        return f"arrays of shapes {' and '.join(str(np.shape(b)) for b in bounds)}"
+    return repr(bounds)
 
 
 def as_floats(x: Any) -> np.ndarray:
@@ -75,7 +111,9 @@ def within(images: np.ndarray, bounds: Bounds) -> np.ndarray:
     excess = np.maximum(bounds.lower - images, images - bounds.upper)
     if excess.max() <= 0:
         return images
-    if (excess > _ROUNDING * (np.asarray(bounds.upper) - bounds.lower)).any():
+    spans = np.asarray(bounds.upper) - bounds.lower
+    spans = np.where(np.isfinite(spans), spans, np.abs(images).max(axis=0))
+    if (excess > _ROUNDING * spans).any():
         raise ValueError(
             f"x ranges from {_number(images.min())} to {_number(images.max())}, outside the bounds {shown(bounds)}. Bring x into the range "
             "that the model was trained on, and pass that as bounds."

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.classifiers import outputs
-from keras_intriguing.classifiers.images import as_images, checked_images
+from keras_intriguing.classifiers.images import as_images, check_shape
 from keras_intriguing.classifiers.logits import Trace, adapted, check_logits, check_one_output
-from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown
+from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown, within
 from keras_intriguing.models.base import PresetModel
 
 PROBE = 16  # images on which a model is tried before work starts
@@ -77,10 +77,11 @@ def checked(
     check_one_output(model)
     _check_input_type(model)
     images = as_images(x, model)
-    limits = checked_bounds(bounds)
-    if isinstance(model, PresetModel) and (limits.lower < 0 or limits.upper > 1):
+    check_shape(model, images)
+    limits = checked_bounds(bounds, images.shape[1:])
+    if isinstance(model, PresetModel) and (np.any(limits.lower < 0) or np.any(limits.upper > 1)):
         raise ValueError(f"{model.name} takes pixels in [0, 1], but bounds are {shown(limits)}.")
-    images = checked_images(model, images, limits)
+    images = within(images, limits)
     classifier, trace = adapted(model, images[:PROBE], from_probabilities)
     classes = _classes(classifier, trace, images)
     target = _labels("target", target, len(images), classes)

@@ -7,8 +7,7 @@ import numpy as np
 
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate
-
-UNITS = ("‖r‖₂", "‖r‖₂/√n", "grey levels of 256")
+from keras_intriguing.classifiers.per_image import grey_level
 
 
 @dataclasses.dataclass
@@ -52,10 +51,10 @@ class Findings:
         return self.result.success & (self.result.distortion > 0)
 
     def distances(self, of: Result | Certificate) -> dict[str, np.ndarray]:
-        """Distances of the images that were changed, in every unit; grey levels are 255ths of the range."""
-        lower, upper = (np.mean(b) for b in of.provenance["bounds"])
-        l2, rms = of.l2[self.changed], of.distortion[self.changed]
-        return dict(zip(UNITS, (l2, rms, rms * 255 / (upper - lower)), strict=True))
+        """Distances of the images that were changed, by their units; grey levels, where there are any, are 255ths of the range."""
+        found = {"‖r‖₂": of.l2[self.changed], "‖r‖₂/√n": of.distortion[self.changed]}
+        level = grey_level(of.provenance)
+        return found if level is None else {**found, "grey levels of 256": found["‖r‖₂/√n"] / level}
 
     @property
     def summary(self) -> str:
@@ -67,10 +66,10 @@ class Findings:
             changed, right = self.changed, self.predicted == self.label
             sentences.append(f"The attack changed the label of {changed.sum()} of {right.sum()}.")
             if changed.any():
-                l2, rms, grey = (float(np.median(v)) for v in self.distances(self.result).values())
+                l2, rms, *grey = (float(np.median(v)) for v in self.distances(self.result).values())
+                levels = f" ({grey[0]:.2g} grey levels)" if grey else ""
                 sentences.append(
-                    f"Half of these need a change of at most {l2:.3g} in L2, {rms:.3g} root mean square a value "
-                    f"({grey:.2g} grey levels)."
+                    f"Half of these need a change of at most {l2:.3g} in L2, {rms:.3g} root mean square a value{levels}."
                 )
         if self.certificate is not None and self.result is not None and self.changed.any():
             share = self.certificate.distortion[self.changed] / self.result.distortion[self.changed]

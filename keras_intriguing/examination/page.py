@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from keras_intriguing import plots, report
+from keras_intriguing.classifiers.per_image import grey_level
 from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.examination.findings import Findings
 from keras_intriguing.report import Cell, Figure, Section, Table
@@ -52,13 +53,15 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
             "Distances: how large a change has to be", [shown], "No image could be changed.", **_method(made)
         )
     drawing = plots.Picture(figsize=(7.2, 2.9), layout="constrained")
-    for axes, unit in zip(drawing.subplots(1, 2), ("l2", "grey levels"), strict=True):
+    units = ("l2", "rms" if grey_level(result.provenance) is None else "grey levels")
+    for axes, unit in zip(drawing.subplots(1, 2), units, strict=True):
         plots.distortions(result, unit=unit, axes=axes)
     histogram = Figure(
         "Histogram",
         _drawn(drawing, folder / "figures" / "distances.png"),
-        "Of the images that the attack changed. One grey level is a 255th of the range of values.",
-        "Two histograms of minimal distortions, in L2 and in grey levels.",
+        "Of the images that the attack changed."
+        + ("" if "rms" in units else " One grey level is a 255th of the range of values."),
+        f"Two histograms of minimal distortions, in L2 and in {units[1]}.",
     )
     kinds = [("found", result)] if certificate is None else [("found", result), ("certified", certificate)]
     columns = {f"{kind}, {unit}": v for kind, of in kinds for unit, v in findings.distances(of).items()}
@@ -77,7 +80,7 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
 def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
     result = findings.result
     is_image = findings.x.ndim in (3, 4) and (findings.x.ndim == 3 or findings.x.shape[-1] in (1, 3))
-    if result is None or not findings.changed.any() or not is_image or np.ndim(bounds.lower):
+    if result is None or not findings.changed.any() or not is_image or grey_level(result.provenance) is None:
         return None
     order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
     nearest = order[:_EXAMPLES]

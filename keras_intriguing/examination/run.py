@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from keras_intriguing import files
 from keras_intriguing.attack import parts
 from keras_intriguing.attack.result import Result
@@ -47,7 +49,7 @@ def examine(
     *,
     out: str | os.PathLike,
     names: Sequence[str] | None = None,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: tuple[Any, Any] = (0.0, 1.0),
     leave_out: Collection[str] = (),
     effort: str | None = None,
     batch_size: int | None = None,
@@ -67,7 +69,7 @@ def examine(
             has distortion 0.
         out: the folder that receives `report.html`, `REPORT.md`, `examination.json`, `result.npz` and `certificate.npz`.
         names: of the classes, for people.
-        bounds: the smallest and the largest value of a pixel.
+        bounds: as of `minimal_distortion`.
         leave_out: of `STAGES`, what is not to be measured.
         effort: of the certificates, as of `certified_distortion`; by default "standard", but "quick" for nets with
             convolutions, where "standard" takes seconds an image.
@@ -161,7 +163,7 @@ def _attack(call: _Call, findings: Findings) -> None:
 def _storage(call: _Call, findings: Findings) -> None:
     if findings.result is None:
         raise ValueError("There are no adversarial examples without the attack.")
-    if tuple(call.request.bounds) != (0.0, 1.0):
+    if np.ndim(call.request.bounds.lower) or tuple(call.request.bounds) != (0.0, 1.0):
         raise ValueError(
             f"Bounds are {shown_bounds(call.request.bounds)}, and not those of pixels in [0, 1]."
         )

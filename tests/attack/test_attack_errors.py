@@ -92,10 +92,30 @@ def test_bounds_are_two_numbers(bounds):
         ki.minimal_distortion(logits, X, bounds=bounds)
 
 
-@pytest.mark.parametrize("bounds", [(1, 0), (0.5, 0.5), (0, np.inf), (np.nan, 1), (0.5, 0.5 + 1e-9)])
-def test_bounds_are_finite_and_rising(bounds):
-    with pytest.raises(ValueError, match="bounds must be finite and rising"):
+@pytest.mark.parametrize(
+    "bounds", [(1, 0), (0.5, 0.5), (np.inf, np.inf), (np.nan, 1), (0.5, 0.5 + 1e-9), (np.inf, -np.inf)]
+)
+def test_bounds_are_numbers_and_rising(bounds):
+    with pytest.raises(ValueError, match="bounds must be numbers and rising"):
         ki.minimal_distortion(logits, X, bounds=bounds)
+
+
+def test_bounds_of_single_values_fit_the_images():
+    with pytest.raises(
+        ValueError, match=r"broadcast to an image of shape \(2, 2, 1\), not arrays of shapes \(3,\) and \(\)"
+    ):
+        ki.minimal_distortion(logits, X, bounds=(np.zeros(3), 1.0))
+    upper = np.ones((2, 2, 1))
+    upper[1, 0] = 0
+    with pytest.raises(ValueError, match=r"rising, not 0 to 0 at 1, 0, 0\. They may be infinite"):
+        ki.minimal_distortion(logits, X, bounds=(0, upper))
+    upper[1, 0] = 0.25
+    with pytest.raises(ValueError, match=r"outside the bounds \(each its own, from 0 to 1\)"):
+        ki.minimal_distortion(logits, X, bounds=(0, upper))
+    with pytest.raises(ValueError, match=r"x ranges from 0.5 to 0.5, outside the bounds \(-inf, 0.25\)"):
+        ki.minimal_distortion(logits, X, bounds=(-np.inf, 0.25))
+    with pytest.raises(ValueError, match="Between infinite bounds there are no 256 grey levels"):
+        ki.minimal_distortion(logits, X, bounds=(0, np.inf), levels=256)
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.0, "4"])

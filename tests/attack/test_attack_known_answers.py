@@ -49,7 +49,7 @@ def one_rival(x: np.ndarray, a: np.ndarray, bounds: tuple[float, float]) -> floa
     def u(multiplier: float) -> np.ndarray:
         return np.clip(x - multiplier * a, *bounds)
 
-    low, high = 0.0, (bounds[1] - bounds[0]) / np.min(np.abs(a))
+    low, high = 0.0, np.max(np.where(np.isfinite(bounds[1]), bounds[1] - bounds[0], 1e3)) / np.min(np.abs(a))
     assert a @ u(low) > 0 >= a @ u(high)
     for _ in range(200):
         middle = (low + high) / 2
@@ -126,6 +126,44 @@ def test_direct_finds_the_optimum_of_a_linear_model(request, form, on_bound, bou
     assert ratio.min() > 1 - 1e-5
     assert ratio.mean() < 1.0005
     assert ratio.max() < 1.01
+
+
+SIZE = 150
+UPPER = np.geomspace(0.5, 50, SIZE).astype(np.float32)
+OF_FEATURES = {
+    "each its own": (-UPPER / 3, UPPER),
+    "from below": (np.float32(0), np.where(np.arange(SIZE) % 2, UPPER, np.float32(np.inf))),
+    "none": (-np.inf, np.inf),
+}
+
+
+@pytest.mark.parametrize("method", ["direct", "penalty"])
+@pytest.mark.parametrize("kind", OF_FEATURES)
+def test_bounds_of_every_value_and_none(kind: str, method: str) -> None:
+    """Tabular data: the optimum of a linear model in the box, or the distance of a plane, margin/‖a‖."""
+    linear, bounds = Linear(SIZE, seed=1), OF_FEATURES[kind]
+    lower, upper = (
+        np.broadcast_to(b, (SIZE,)) for b in OF_FEATURES["each its own" if kind == "none" else kind]
+    )
+    random = np.random.default_rng(3)
+    x = random.uniform(lower, np.minimum(upper, 40), size=(COUNT, SIZE))
+    x = np.where(random.uniform(size=x.shape) < 0.3, lower, x).astype(np.float32)
+    result = ki.minimal_distortion(linear, x, bounds=bounds, method=method)
+    exact = []
+    for row, z in zip(x.astype(np.float64), linear.logits(x), strict=True):
+        label = z.argmax()
+        apart = [(linear.a[:, label] - linear.a[:, j]).astype(np.float64) for j in range(10) if j != label]
+        if kind == "none":
+            exact.append(min(a @ row / np.linalg.norm(a) for a in apart))
+        else:
+            exact.append(min(one_rival(row, a, (lower, upper)) for a in apart))
+    assert result.success.all()
+    assert (result.adversarial >= bounds[0]).all()
+    assert (result.adversarial <= bounds[1]).all()
+    ratio = result.l2 / exact
+    assert ratio.min() > 1 - 1e-5
+    assert ratio.mean() < (1.0005 if method == "direct" else 1.02)
+    assert kind == "each its own" or not result.survives_rounding.any()
 
 
 def test_direct_finds_the_nearest_point_of_a_sphere():

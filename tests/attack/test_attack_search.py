@@ -34,7 +34,7 @@ def test_projection_onto_a_half_space_and_a_box_meets_the_conditions_of_optimali
     random = np.random.default_rng(2)
     p, v = random.uniform(-0.5, 1.5, (8, 30)), random.uniform(0, 1, (8, 30))
     a, h = random.normal(size=(8, 30)), random.uniform(-1, 2, 8)
-    box = Box(tf.constant(0.0), tf.constant(1.0))
+    box = Box(tf.constant(0.0), tf.constant(1.0), reach=tf.constant(1.0))
     u, lam = (t.numpy() for t in project(*(tf.constant(t, tf.float32) for t in (p, v, h, a)), box))
     residual = h + np.sum(a * (u - v), axis=1)
     assert np.all(lam >= 0)
@@ -155,7 +155,7 @@ def test_projection_onto_several_half_spaces_and_a_box_meets_the_conditions_of_o
     c = random.uniform(0, 2, (8, 3)) - np.einsum("bmn,n->bm", a, np.full(40, 0.5))
     first = np.zeros((8, 3))
     first[0, 1] = -1  # a place without a half-space
-    box = Box(tf.constant(0.0), tf.constant(1.0))
+    box = Box(tf.constant(0.0), tf.constant(1.0), reach=tf.constant(1.0))
     u, lam = (
         t.numpy() for t in project_onto_all(*(tf.constant(t, tf.float32) for t in (p, a, c, first)), box)
     )

@@ -102,6 +102,42 @@ def test_of_a_linear_model_the_certificate_is_the_exact_minimum() -> None:
     assert (found.network <= found.relaxation).all()
 
 
+BOUNDS = {
+    "each its own": (-np.arange(1, 41) / 40, np.arange(1, 41) / 10),
+    "from below": (0.0, np.where(np.arange(40) % 2, 1.0, np.inf)),
+    "none": (-np.inf, np.inf),
+}
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+def test_bounds_of_every_value_and_none_of_a_linear_model(kind: str) -> None:
+    model = dense_net([40, 6], "linear", seed=5)
+    x = images(12, 40) * np.minimum(BOUNDS[kind][1], 1).astype(np.float32)
+    found = ki.certified_distortion(model, x, bounds=BOUNDS[kind])
+    exact = ki.minimal_distortion(model, x, bounds=BOUNDS[kind])  # which has its own exact tests
+    assert (found.distortion <= exact.distortion * (1 + 1e-6)).all()
+    assert (found.distortion >= exact.distortion * (1 - 2e-3)).all()
+    within, beyond = 0.99 * found.l2, 1.001 * exact.l2
+    assert ki.verify(model, x, within, bounds=BOUNDS[kind]).verified.all()
+    assert not ki.verify(model, x, beyond, bounds=BOUNDS[kind]).verified.any()
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+def test_no_image_within_bounds_of_every_value_has_another_label(kind: str) -> None:
+    model = dense_net([5, 9, 4], "tanh", seed=4)
+    bounds = tuple(np.broadcast_to(b, (40,))[:5] for b in BOUNDS[kind])
+    x = images(6, 5) * np.minimum(bounds[1], 1).astype(np.float32)
+    found = ki.certified_distortion(model, x, bounds=bounds)
+    assert (found.distortion > 0).all()
+    assert (found.relaxation >= found.network * (1 - 1e-2)).all()
+    random = np.random.default_rng(1)
+    for i, radius in enumerate(np.minimum(found.l2, 10)):
+        steps = random.normal(size=(20000, 5))
+        steps *= radius / np.linalg.norm(steps, axis=1, keepdims=True)
+        inside = np.clip(x[i] + steps, *bounds)
+        assert (logits_in_float64(model, inside).argmax(axis=1) == found.label[i]).all()
+
+
 def test_proved_margins_hold_for_sampled_images() -> None:
     model = dense_net([6, 9, 8, 3], "tanh", seed=3)
     x = images(4, 6)

@@ -1,5 +1,6 @@
 """Models and images as users have them, and what is said of those that cannot be attacked."""
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_intriguing as ki
+from keras_intriguing.attack import programs
 from keras_intriguing.classifiers.images import as_images
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.logits import adapted, logits_function
@@ -176,15 +178,50 @@ def test_what_is_outside_by_rounding_is_clipped() -> None:
 def test_several_inputs_and_outputs_are_named() -> None:
     other = keras.Input((2,), name="age")
     both = keras.Model([image, other], L.Dense(3)(L.Concatenate()([image, other])), name="both")
-    with pytest.raises(ValueError, match=r"both has 2 inputs \(.*age \(None, 2\)\).*function of one"):
+    with pytest.raises(
+        ValueError, match=r"both has 2 inputs \(.*age \(None, 2\)\); one is needed. One example at"
+    ):
         ki.minimal_distortion(both, X)
-    with pytest.raises(TypeError, match=r"not a dict \(image, age\)"):
+    with pytest.raises(TypeError, match=r"not a dict \(image, age\). One example at a time can be attacked"):
         ki.minimal_distortion(BINARY["logit"], {"image": X, "age": X})
     heads = keras.Model(image, {"species": L.Dense(3)(image), "age": L.Dense(2)(image)}, name="heads")
-    with pytest.raises(ValueError, match=r"heads has 2 outputs"):
+    with pytest.raises(
+        ValueError,
+        match=r"heads has 2 outputs \(species, age\).*\(model\.input, model\.output\['species'\]\)",
+    ):
         ki.minimal_distortion(heads, X)
+    chosen = keras.Model(heads.input, heads.output["age"])
+    np.testing.assert_array_equal(chosen(X), heads(X)["age"])
+    listed = keras.Model(image, [L.Dense(3, name="species")(image), L.Dense(2, name="age")(image)])
+    with pytest.raises(ValueError, match=r"2 outputs \(species, age\).*\(model\.input, model\.output\[0\]\)"):
+        ki.minimal_distortion(listed, X)
     with pytest.raises(ValueError, match=r"a dict with species, age.*model\(x\)\['species'\]"):
         ki.minimal_distortion(lambda x: heads(x), X)
+
+
+@pytest.mark.parametrize("form", [dict, list])
+def test_what_is_advised_for_several_inputs_works(form: type) -> None:
+    """The code of the message, and that the next example compiles nothing."""
+    inputs = {"image": keras.Input((5,), name="image"), "age": keras.Input((2,), name="age")}
+    ends = L.Dense(3)(L.Concatenate()(list(inputs.values())))
+    model = keras.Model(inputs if form is dict else list(inputs.values()), ends)
+    x = {"image": X, "age": np.random.default_rng(0).uniform(size=(len(X), 2)).astype(np.float32)}
+    with pytest.raises(ValueError, match="2 inputs") as raised:
+        ki.minimal_distortion(model, X)
+    names = {"model": model, "x": x, "tf": tf, "minimal_distortion": ki.minimal_distortion}
+    exec(textwrap.dedent("".join(str(raised.value).splitlines(keepends=True)[1:4])), names)
+    kept = list(programs._KEPT)
+    for i in range(2):
+        names["fixed"]["age"].assign(x["age"][i : i + 1])
+        result = ki.minimal_distortion(names["one"], X[i : i + 1])
+        assert result.success.all()
+        changed = model({"image": result.adversarial, "age": x["age"][i : i + 1]})
+        assert (
+            np.argmax(changed)
+            == result.label_after
+            != np.argmax(model({n: v[i : i + 1] for n, v in x.items()}))
+        )
+    assert list(programs._KEPT) == kept
 
 
 def test_whole_numbers_have_no_small_changes() -> None:

@@ -125,6 +125,28 @@ def test_certificates_of_convolutions_are_quick_by_default(net) -> None:
     assert stages.default_effort(len) == "standard"
 
 
+def test_tabular_data_has_bounds_of_its_own_and_no_grey_levels(tmp_path: Path) -> None:
+    upper = np.array([1, 10, np.inf, 100], np.float32)
+    x = np.random.default_rng(0).uniform(0, [1, 10, 5, 100], (6, 4)).astype(np.float32)
+    layer = keras.layers.Dense(3)
+    model = keras.Sequential([keras.Input((4,)), layer])
+    layer.set_weights([np.random.default_rng(1).normal(size=(4, 3)) / [[1], [10], [5], [100]], np.zeros(3)])
+    examined = ki.examine(model, x, out=tmp_path, bounds=(0, upper), effort="quick")
+    found = examined.findings
+    assert found.result.success.all()
+    assert (found.result.adversarial <= upper).all()
+    assert (found.certificate.l2 <= found.result.l2 * (1 + 1e-6)).all()
+    assert "not those of pixels in [0, 1]" in found.missing["storage"]
+    record = json.loads(examined.record.read_text(encoding="utf-8"))
+    assert list(record["distances"]["found"]) == ["‖r‖₂", "‖r‖₂/√n"]
+    assert list(record["provenance"]["bounds"]) == ["sha256"]
+    assert "grey level" not in examined.page.read_text(encoding="utf-8")
+    assert "grey levels" not in str(found.result)
+    free = ki.examine(model, x, out=tmp_path, bounds=(-np.inf, np.inf), effort="quick")
+    assert json.loads(free.record.read_text(encoding="utf-8"))["provenance"]["bounds"] == ["-inf", "inf"]
+    np.testing.assert_allclose(free.findings.certificate.l2, free.findings.result.l2, rtol=1e-3)
+
+
 def test_a_binary_classifier(tmp_path: Path) -> None:
     x = np.random.default_rng(0).uniform(0.3, 0.7, (6, 4)).astype(np.float32)
     layer = keras.layers.Dense(1, activation="sigmoid")
