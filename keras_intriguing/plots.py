@@ -47,14 +47,14 @@ def examples(
     Args:
         x: the attacked images [B, H, W], [B, H, W, 1] or [B, H, W, 3]; take a few, `x[:5]` with `result[:5]`.
         result: of the attack on them.
-        names: of the classes; by default their numbers.
+        names: of the classes; by default the model's `class_names`, if it had any, else their numbers.
         bounds: what is black and what is white.
         axes: where to draw; by default in a new figure.
 
     Raises:
         ValueError: x are no images, or others than the result's.
     """
-    x = np.asarray(x, np.float32)
+    x, names = np.asarray(x, np.float32), names or result.provenance.get("classes")
     _check_same_images(x, result)
     before, after = (_as_pictures(images, bounds) for images in (x, result.adversarial))
     axes = axes or _axes(5.4, 0.4 + 1.85 * len(x))

@@ -1,10 +1,13 @@
 """What the attack returns."""
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 
 from keras_intriguing.classifiers.per_image import PerImage, extremes, grey_level
+
+_PAIRS = 4  # of classes, the most frequent, that a summary names
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -67,5 +70,11 @@ class Result(PerImage):
             if grey_level(self.provenance):
                 share = self.survives_rounding[changed].mean()
                 lines.append(f"  {share:.0%} keep their new label when rounded to 256 grey levels")
+        if names := self.provenance.get("classes"):
+            pairs = zip(self.label_before[changed], self.label_after[changed], strict=True)
+            counts = Counter(f"{names[before]} became {names[after]}" for before, after in pairs)
+            most = (f"{pair} ({count})" if count > 1 else pair for pair, count in counts.most_common(_PAIRS))
+            more = f", and {len(counts) - _PAIRS} others" if len(counts) > _PAIRS else ""
+            lines += [f"  {', '.join(most)}{more}"] if counts else []
         lines += [f"  failed for {np.sum(self.reason == r)}: {r}" for r in sorted({*self.reason} - {""})]
         return "\n".join(lines)

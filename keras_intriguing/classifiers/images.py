@@ -39,7 +39,7 @@ def with_the_others_fixed(names: Iterable[str]) -> str:
     return (
         f"One example at a time can be attacked, with the others fixed; by its {attacked}:\n"
         f"    fixed = {{{fixed}}}\n"
-        f"    one = lambda v: model({{{attacked!r}: v, **{{k: tf.repeat(f, len(v), 0) for k, f in fixed.items()}}}})\n"
+        f"    one = lambda v: model({{{attacked!r}: v, **{{k: tf.repeat(f, tf.shape(v)[0], 0) for k, f in fixed.items()}}}})\n"
         f"    result = minimal_distortion(one, x[{attacked!r}][:1])\n"
         "and so on for the next, after fixed[name].assign(x[name][1:2])."
     )

@@ -116,7 +116,8 @@ def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
     """What a result of a model and images x [B, …] is to remember.
 
     Args:
-        model: a Keras model, whose weights are hashed, or a function, of which only the name is known.
+        model: a Keras model, whose weights are hashed, or a function, of which only the name is known. The words for its
+            classes, `class_names`, are kept.
         x: the images.
         **settings: values of JSON's types; of arrays their hash is kept.
     """
@@ -125,9 +126,17 @@ def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
     }
     if isinstance(model, keras.Model):
         made["weights_sha256"] = _hash(*(np.asarray(weight) for weight in model.weights))
+    if names := class_names(model):
+        made["classes"] = names
     made["images_sha256"] = images_hash(x)
     kept = {name: _setting(value) for name, value in settings.items()}
     return {**made, **kept, "versions": presets.versions()}
+
+
+def class_names(model: Any) -> list[str] | None:
+    """The words for a model's classes, if it has the attribute `class_names`, as presets do."""
+    names = getattr(model, "class_names", None)
+    return None if names is None else [str(name) for name in names]
 
 
 def grey_level(made: dict[str, Any]) -> float | None:

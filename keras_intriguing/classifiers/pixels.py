@@ -63,7 +63,7 @@ def checked_bounds(bounds: Any, shape: tuple[int, ...] | None = None) -> Bounds:
         raise ValueError(
             f"bounds must be numbers and rising, not {_number(lower[place])} to {_number(upper[place])}{where}. They may be infinite."
         )
-    if lower.ndim and np.ptp(lower) == 0 and np.ptp(upper) == 0:
+    if lower.ndim and (lower == lower.flat[0]).all() and (upper == upper.flat[0]).all():
         lower, upper = lower.flat[0], upper.flat[0]
     return Bounds(*(b if b.ndim else float(b) for b in (lower, upper)))
 

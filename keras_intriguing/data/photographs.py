@@ -23,7 +23,8 @@ _BATCH = 128
 _TFDS = "imagenette/160px-v2"
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
-# Imagenette's classes, in order: their folders' names, which are WordNet's, and what they show.
+# Imagenette's classes, in the order of their labels: by the names of their folders, which are WordNet's, what they show. So
+# `list(IMAGENETTE.values())[label]` is the word for a label.
 IMAGENETTE = {
     "n01440764": "tench",
     "n02102040": "English springer",

@@ -13,7 +13,7 @@ from keras_intriguing.attack import parts
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate, certified_distortion
 from keras_intriguing.classifiers.loading import as_model
-from keras_intriguing.classifiers.per_image import PerImage, provenance
+from keras_intriguing.classifiers.per_image import PerImage, class_names, provenance
 from keras_intriguing.classifiers.pixels import shown as shown_bounds
 from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.examination import page, stages
@@ -68,7 +68,7 @@ def examine(
         y: their true labels, int [B]; by default the model's own predictions. An image that the model gives another label
             has distortion 0.
         out: the folder that receives `report.html`, `REPORT.md`, `examination.json`, `result.npz` and `certificate.npz`.
-        names: of the classes, for people.
+        names: of the classes, for people; by default the model's `class_names`, if it has any.
         bounds: as of `minimal_distortion`.
         leave_out: of `STAGES`, what is not to be measured.
         effort: of the certificates, as of `certified_distortion`; by default "standard", but "quick" for nets with
@@ -88,6 +88,7 @@ def examine(
     files.require_writable(out / RECORD)
     model = as_model(model)
     request = checked(model, x, None, y, bounds, batch_size, from_probabilities)
+    names = names or class_names(model)
     last = int(max(request.before.max(), request.label_to_leave.max()))
     if names is not None and len(names) <= last:
         raise ValueError(f"names holds {len(names)} names, but there is a class {last}.")

@@ -12,7 +12,12 @@ class PresetModel(keras.Model):
 
     A subclass builds its graph in `__init__` and passes `inputs` and `outputs` on. Its configuration is what
     its constructor takes; weights are no part of it. All take pixels in [0, 1].
+
+    Attributes:
+        class_names: words for the classes by their number, which results then print; None where there are none.
     """
+
+    class_names: tuple[str, ...] | None = None
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

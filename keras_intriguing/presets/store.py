@@ -70,7 +70,7 @@ def from_preset(preset: str | os.PathLike) -> Any:
             is fetched once, from the mirrors into the cache (see `keras_intriguing.presets.download`).
 
     Returns:
-        A Keras model that maps images to logits.
+        A Keras model that maps images to logits. Where the preset tells its classes, `model.class_names` are their words.
 
     Raises:
         ValueError: unknown name (the known ones are listed), a damaged `config.json`, a weights file whose
@@ -112,7 +112,20 @@ def from_preset(preset: str | os.PathLike) -> Any:
         model.load_weights(folder / WEIGHTS)
     except Exception as error:  # h5py, Keras and NumPy each raise their own
         raise ValueError(f"{folder / WEIGHTS} does not fit {type(model).__name__}: {error}") from error
+    model.class_names = _class_names(load_metrics(folder))
     return model
+
+
+def _class_names(metrics: dict[str, Any]) -> tuple[str, ...] | None:
+    """The words for a preset's classes, which are folders of photographs, by their order; None where there are none."""
+    recipe = metrics.get("recipe")
+    positive = recipe.get("positive") if isinstance(recipe, dict) else None  # of a detector
+    folders = metrics.get("classes") or (["others", positive] if positive else [])
+    if not folders:
+        return None
+    from keras_intriguing.data.photographs import IMAGENETTE  # needs TensorFlow
+
+    return tuple(IMAGENETTE.get(name, name) for name in folders)
 
 
 def load_metrics(preset: str | os.PathLike) -> dict[str, Any]:

@@ -104,6 +104,21 @@ def test_the_summaries_of_what_is_proved(net, net_images) -> None:
     assert "8 have another label already" in str(wrong)
 
 
+def test_words_for_classes_are_kept_and_printed(net, net_images, nearest, tmp_path: Path) -> None:
+    assert "classes" not in nearest.provenance
+    named = keras.models.clone_model(net)
+    named.set_weights(net.get_weights())
+    named.class_names = ("ant", "bee", "cat", "dog")
+    result = ki.minimal_distortion(named, net_images[:1])
+    before, after = (named.class_names[labels[0]] for labels in (result.label_before, result.label_after))
+    result.save(tmp_path / "result.npz")
+    assert ki.Result.load(tmp_path / "result.npz").provenance["classes"] == list(named.class_names)
+    assert f"{before} became {after}" not in str(result[:0])
+    assert f"  {before} became {after}" in str(result).splitlines()
+    drawn = ki.plots.examples(net_images[:1], result).axes[0].texts
+    assert {before, after} <= {text.get_text() for text in drawn}
+
+
 def test_columns_for_a_table(nearest) -> None:
     columns = nearest.to_dict()
     assert "adversarial" not in columns

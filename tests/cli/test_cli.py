@@ -258,6 +258,19 @@ def test_every_shipped_preset_has_a_recipe() -> None:
     assert set(ki.list_presets()) <= set(recipes.RECIPES)
 
 
+def test_of_large_models_fewer_images_make_a_batch() -> None:
+    from keras_intriguing.attack.parts import _affordable
+
+    def dense(sizes: list[int]) -> keras.Model:
+        return keras.Sequential([keras.Input((sizes[0],)), *map(keras.layers.Dense, sizes[1:])])
+
+    small, large = dense([20, 10]), dense([2000, 10_000, 10])
+    operations = 2 * 20 * 10 + 10
+    assert 4e12 / 1500 / operations / 2 < _affordable(small, (20,)) <= 4e12 / 1500 / operations
+    assert _affordable(large, (2000,)) == 64
+    assert _affordable(small, (7,)) == 8  # the attack itself says what is wrong
+
+
 def test_an_interrupted_attack_keeps_its_finished_batches(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

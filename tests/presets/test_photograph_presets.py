@@ -35,6 +35,7 @@ def test_the_error_is_the_recorded_one(preset: str, validation: photographs.Phot
 @pytest.mark.parametrize("preset", PRESETS)
 def test_it_gives_logits_and_is_small_enough_to_fetch(preset: str) -> None:
     model = ki.from_preset(preset)
+    assert model.class_names == tuple(photographs.IMAGENETTE.values())
     logits = np.asarray(model(np.full((2, 128, 128, 3), 0.5, np.float32)))
     assert logits.shape == (2, 10)
     assert np.isfinite(logits).all()
