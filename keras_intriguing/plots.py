@@ -42,7 +42,7 @@ def examples(
     bounds: tuple[float, float] = (0.0, 1.0),
     axes: Axes | None = None,
 ) -> Figure:
-    """A row for each image: the original, the magnified change around middle grey, and the adversarial image.
+    """A row for each image: the original, the change around middle grey times the factor below it, and the adversarial image.
 
     Args:
         x: the attacked images [B, H, W], [B, H, W, 1] or [B, H, W, 3]; take a few, `x[:5]` with `result[:5]`.
@@ -127,7 +127,7 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
     }
     level = grey_level(result.provenance)
     if level is not None:
-        units["grey levels"] = result.distortion / level, "root mean square change, grey levels of 256"
+        units["grey levels"] = result.distortion / level, "distortion ‖r‖₂/√n, grey levels of 256"
     if unit not in units:
         raise ValueError(f"unit must be one of {', '.join(units)} for these bounds, not {unit!r}.")
     values, label = units[unit]
@@ -136,10 +136,7 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
     axes.hist(values, bins="auto" if len(values) > 1 else 1, color=_FOUND, alpha=0.85)
     if len(values):
         axes.axvline(float(np.median(values)), color="k", linewidth=1, linestyle="--")
-        axes.text(
-            *(float(np.median(values)), 0.98), f" median {np.median(values):.3g}",
-            transform=axes.get_xaxis_transform(), va="top", fontsize=9,
-        )  # fmt: skip
+        axes.set_title(f"median {np.median(values):.3g}", fontsize=9, loc="right")
     axes.set(xlabel=label, ylabel="images")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", alpha=0.3)

@@ -65,7 +65,7 @@ def gives_probabilities(node: Node) -> bool:
     return type(operation) in (L.Softmax, operation_class(ops.softmax, (1, 2))) and operation.axis in (-1, 1)
 
 
-def is_probability(activation: Callable, node: Node) -> bool:
+def is_probability(activation: Callable | None, node: Node) -> bool:
     """Whether a layer's activation makes probabilities of logits: softmax, or sigmoid of one output."""
     return activation is (keras.activations.sigmoid if node.shape == (1,) else keras.activations.softmax)
 

@@ -1,5 +1,6 @@
 """Models as users have them: objects, saved files, SavedModels."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ def load(path: str | Path) -> Any:
     try:
         return keras.saving.load_model(path)
     except Exception as error:  # Keras, h5py and zipfile each raise their own
+        if lost := re.search(r"Could not locate (?:class|function) '([^']+)'", str(error)):
+            raise ValueError(
+                f"{path} holds {lost[1]!r}, which is not Keras' own. Import it where it is defined, registered by "
+                "@keras.saving.register_keras_serializable(), before the model is loaded; then pass the model to the Python function "
+                "(keras_intriguing.minimal_distortion, examine, …). Commands load models of Keras' own layers only."
+            ) from error
         raise ValueError(f"{path} could not be loaded as a saved Keras model: {error}") from error
 
 

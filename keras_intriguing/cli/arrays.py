@@ -3,6 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+from keras_intriguing import files
+
+
+def add_bounds(parser: Any) -> None:
+    """Adds the option `--bounds`."""
+    parser.add_argument(
+        "--bounds",
+        type=float,
+        nargs=2,
+        default=(0.0, 1.0),
+        metavar=("LOWEST", "HIGHEST"),
+        help="the smallest and the largest value of a pixel, of the images as the model takes them (default: 0 1)",
+    )
+
 
 def load(path: Path) -> dict[str, Any]:
     """The arrays of the file; x are images [N, …], and y, where there is no label, is label.
@@ -27,3 +41,27 @@ def load(path: Path) -> dict[str, Any]:
     if "x" not in arrays:
         raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
     return {"label": arrays["y"], **arrays} if "y" in arrays else arrays
+
+
+def require_replaceable(path: Path, kinds: tuple[str, ...]) -> None:
+    """Checks that a result can be written to `path`: that there is nothing, or a saved result of these kinds.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: there is something else.
+    """
+    files.require_writable(path)
+    if not path.exists():
+        return
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            kind = str(stored["kind"])
+    except Exception:  # as in `load`; no result of ours
+        kind = None
+    if kind not in kinds:
+        held = f"a {kind}" if kind else f"no {' or '.join(kinds)}"
+        raise ValueError(
+            f"--out {path} is there already and holds {held}. Choose another file, or remove it."
+        )

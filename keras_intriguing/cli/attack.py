@@ -33,8 +33,13 @@ def add_to(commands: Any) -> None:
         type=int,
         help="the class to leave, instead of the file's (default: the model's prediction)",
     )
-    attack.add_argument("--method", choices=("direct", "penalty"), default="direct")
-    attack.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
+    attack.add_argument(
+        "--method",
+        choices=("direct", "penalty"),
+        default="direct",
+        help="direct: the smallest change; penalty: the paper's c‖r‖² + cross-entropy, slower (default: direct)",
+    )
+    arrays.add_bounds(attack)
     attack.add_argument(
         "--levels",
         type=int,
@@ -61,7 +66,7 @@ def _attack(options: argparse.Namespace) -> None:
     stored = arrays.load(options.images)
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
-    files.require_writable(options.out)
+    arrays.require_replaceable(options.out, ("Result",))
     if not options.out.parent.exists():
         print(f"The folder {options.out.parent} is not there; it will be made.")
     from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported

@@ -31,8 +31,14 @@ def add_to(commands: Any) -> None:
         metavar="R",
         help="a distance in L2 to verify, which is cheaper than the search for each image's own",
     )
-    certify.add_argument("--effort", choices=("quick", "standard", "thorough"), default="standard")
-    certify.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
+    certify.add_argument(
+        "--effort",
+        choices=("quick", "standard", "thorough"),
+        default="standard",
+        help="quick: the network's Lipschitz bound, at once but loose; standard: bounds through the layers, up to seconds an "
+        "image; thorough: five times the work for somewhat more (default: standard)",
+    )
+    arrays.add_bounds(certify)
     certify.set_defaults(run=_certify)
 
 
@@ -40,7 +46,7 @@ def _certify(options: argparse.Namespace) -> None:
     stored = arrays.load(options.images)
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
-    files.require_writable(options.out)
+    arrays.require_replaceable(options.out, ("Certificate" if options.radius is None else "Verification",))
     from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported
 
     x, bounds = pixels.as_floats(stored["x"]), pixels.checked_bounds(options.bounds)

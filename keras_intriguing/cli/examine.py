@@ -42,14 +42,14 @@ def add_to(commands: Any) -> None:
         help=f"images, evenly out of all of them (default: {_COUNT}); 0 for all",
     )
     examine.add_argument("--size", type=int, help="of photographs, in pixels (default: the model's)")
-    examine.add_argument("--bounds", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOWEST", "HIGHEST"))
+    arrays.add_bounds(examine)
     examine.add_argument(
         "--leave-out", choices=_STAGES, nargs="+", default=(), help="what is not to be measured"
     )
     examine.add_argument(
         "--effort",
         choices=("quick", "standard", "thorough"),
-        help="of certificates (default: standard, but quick for nets with convolutions)",
+        help="of certificates, as of certify (default: standard, but quick for nets with convolutions)",
     )
     examine.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
     examine.add_argument("--from-probabilities", action="store_true", help="as of attack")
@@ -83,6 +83,7 @@ def _examine(options: argparse.Namespace) -> None:
             images.x,
             images.y,
             out=options.out,
+            title=f"How fragile {Path(options.model).name} is on {Path(options.images).name}",
             names=images.names,
             bounds=tuple(options.bounds),
             leave_out=options.leave_out,

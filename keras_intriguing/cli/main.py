@@ -13,7 +13,8 @@ FAILED, INTERRUPTED = 2, 130
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no word from TensorFlow of what the machine lacks
+    # no word from TensorFlow of what the machine lacks, nor from XLA of programs that it has kept on disk
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         if "tensorflow" not in sys.modules:
             keras_intriguing.keep_compiled()

@@ -14,6 +14,11 @@ from keras_intriguing.examination.findings import Findings
 from keras_intriguing.report import Cell, Figure, Section, Table
 from keras_intriguing.report.figures.saving import save
 
+_EFFORTS = {
+    "quick": "by the network's Lipschitz bound alone, which takes no time and is loose; effort standard proves more, in seconds an image",
+    "standard": "with effort standard, which takes seconds an image; thorough proves somewhat more",
+    "thorough": "with effort thorough",
+}
 _EXAMPLES = 4  # images nearest to the boundary, and as many typical ones
 _QUANTITIES = {
     "smallest": np.min,
@@ -25,11 +30,10 @@ _QUANTITIES = {
 }
 
 
-def write(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Path:
+def write(title: str, findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Path:
     """Writes pictures and page; returns the page's path."""
     parts = (_distances, _examples, _storage, _norms, _missing)
     sections = [section for part in parts if (section := part(findings, made, bounds, folder)) is not None]
-    title = f"How fragile {made['model']} is"
     return report.write(report.Report(title, findings.summary, "", sections, of_paper=False), folder)
 
 
@@ -41,13 +45,14 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
     curve = _drawn(
         plots.robust_accuracy(result, certificate, y=y), folder / "figures" / "robust-accuracy.png"
     )
-    shown = Figure(
-        "Robust accuracy",
-        curve,
-        "The share of images that are correctly classified whatever change of that length is made. It lies between the two "
-        "curves: above, what the attack has not broken; below, what is certified.",
-        "Falling curves of robust accuracy over the distance of a change.",
+    meaning = "The share of images that are correctly classified whatever change of that length is made."
+    limits = (
+        " It is no larger than the curve, what the attack has not broken; nothing was certified."
+        if certificate is None
+        else " It lies between the two curves: above, what the attack has not broken; below, what is certified."
     )
+    alternative = "Falling curves of robust accuracy over the distance of a change."
+    shown = Figure("Robust accuracy", curve, meaning + limits, alternative)
     if not findings.changed.any():
         return Section(
             "Distances: how large a change has to be", [shown], "No image could be changed.", **_method(made)
@@ -71,7 +76,10 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
     ]
     note = f"Of {findings.changed.sum()} images that the attack changed. ‖r‖₂/√n is the root mean square of the change."
     table = Table("Distances in numbers", "", list(columns), rows, note)
-    text = "What the attack finds is an upper bound on the smallest change that is enough; what is certified is a lower one."
+    text = "What the attack finds is an upper bound on the smallest change that is enough"
+    if certificate is not None:
+        text += f"; what is certified is a lower one, {_EFFORTS[made['effort']]}"
+    text += "."
     return Section(
         "Distances: how large a change has to be", [shown], text, folded=[histogram, table], **_method(made)
     )
@@ -83,21 +91,25 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
     if result is None or not findings.changed.any() or not is_image or grey_level(result.provenance) is None:
         return None
     order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
-    nearest = order[:_EXAMPLES]
-    middle = max(0, len(order) // 2 - _EXAMPLES // 2)
-    groups = {"nearest to the boundary": nearest, "typical": order[middle : middle + _EXAMPLES]}
-    drawing = Drawing(figsize=(7.4, 0.5 + 1.5 * len(nearest)), layout="constrained")
-    for axes, (name, rows) in zip(drawing.subplots(1, 2), groups.items(), strict=True):
+    nearest, others = order[:_EXAMPLES], order[_EXAMPLES:]
+    middle = max(0, len(order) // 2 - _EXAMPLES // 2 - len(nearest))
+    typical = others[middle : middle + _EXAMPLES]
+    groups = {"nearest to the boundary": nearest, "typical": typical} if len(typical) else {"all": nearest}
+    drawing = Drawing(figsize=(3.7 * len(groups), 0.5 + 1.5 * len(nearest)), layout="constrained")
+    columns = drawing.subplots(1, len(groups), squeeze=False)[0]
+    for axes, (name, rows) in zip(columns, groups.items(), strict=True):
         plots.examples(findings.x[rows], result[rows], names=findings.names, bounds=tuple(bounds), axes=axes)
         axes.set_title(name, fontsize=10)
     path = _drawn(drawing, folder / "figures" / "examples.png")
-    note = "The change is drawn around middle grey, magnified by the factor below it."
-    shown = Figure("Examples", path, note, "Rows of an image, its magnified change and the changed image.")
+    note = "The change is drawn around middle grey, times the factor below it."
+    shown = Figure("Examples", path, note, "Rows of an image, its change and the changed image.")
     l2 = result.l2
-    text = (
-        f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, those in the middle "
-        f"of all that were changed (about {l2[order[len(order) // 2]]:.3g})."
-    )
+    text = f"The {len(nearest)} images that were changed (‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g})."
+    if len(typical):
+        text = (
+            f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, "
+            f"{len(typical)} others from the middle of all that were changed (about {l2[typical[len(typical) // 2]]:.3g})."
+        )
     return Section("Examples: what the changes look like", [shown], text, **_method(made))
 
 
@@ -139,6 +151,8 @@ def _norms(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Pat
         f"Layer by layer the norms multiply to {found['product']:.4g}. The whole network's Lipschitz constant is at least "
         f"{found['lower']:.4g}, attained by two inputs, and at most {found['upper']:.4g}, proved."
     )
+    if found["of_probabilities"]:
+        text += " The model ends in a softmax or sigmoid, so that the whole's constant is of its probabilities, not of logits."
     table = Table("Norms", "layer", ["kind", "at least", "at most", "activation"], rows, note)
     return Section("Norms: how much every layer can stretch", [table], text, **_method(made))
 
@@ -147,8 +161,8 @@ def _missing(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: P
     if not findings.missing:
         return None
     rows = [(name, [Cell(reason)]) for name, reason in findings.missing.items()]
-    table = Table("Not measured", "stage", ["why"], rows, "")
-    return Section("Not measured", [table], "What this page does not tell.", **_method(made))
+    table = Table("Stages without a result", "stage", ["why"], rows, "")
+    return Section("Not measured: what this page does not tell", [table], "", **_method(made))
 
 
 def _method(made: dict[str, Any]) -> dict[str, Sequence]:

@@ -48,6 +48,7 @@ def examine(
     y: Any = None,
     *,
     out: str | os.PathLike,
+    title: str | None = None,
     names: Sequence[str] | None = None,
     bounds: tuple[Any, Any] = (0.0, 1.0),
     leave_out: Collection[str] = (),
@@ -68,6 +69,7 @@ def examine(
         y: their true labels, int [B]; by default the model's own predictions. An image that the model gives another label
             has distortion 0.
         out: the folder that receives `report.html`, `REPORT.md`, `examination.json`, `result.npz` and `certificate.npz`.
+        title: of the page; by default it names the file of a model that is given by its path, or the model.
         names: of the classes, for people; by default the model's `class_names`, if it has any.
         bounds: as of `minimal_distortion`.
         leave_out: of `STAGES`, what is not to be measured.
@@ -86,6 +88,7 @@ def examine(
     if unknown := sorted(set(leave_out) - set(STAGES)):
         raise ValueError(f"leave_out holds {', '.join(unknown)}; the stages are {', '.join(STAGES)}.")
     files.require_writable(out / RECORD)
+    file = Path(model).name if isinstance(model, (str, Path)) else None
     model = as_model(model)
     request = checked(model, x, None, y, bounds, batch_size, from_probabilities)
     names = names or class_names(model)
@@ -115,7 +118,9 @@ def examine(
         findings.missing = {stage: missing[stage] for stage in _MEASURES if stage in missing}
         made = call.provenance(effort=effort)
         files.write_json(out / RECORD, findings.record(made))
-        written = page.write(findings, made, request.bounds, out)
+        written = page.write(
+            title or f"How fragile {file or made['model']} is", findings, made, request.bounds, out
+        )
     return Examination(findings, written, out / RECORD)
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from PIL import Image
 
 from keras_intriguing.attack.result import Result
+from keras_intriguing.certificates.lowering import gives_probabilities, is_probability
 from keras_intriguing.classifiers import evaluation
 from keras_intriguing.spectral import network
+from keras_intriguing.spectral.graph import nodes
 from keras_intriguing.spectral.layers import is_convolution
 
 JPEG_QUALITIES = (95, 75)
@@ -51,12 +53,16 @@ def default_effort(model: Any) -> str:
 def norms(model: Any, on_stage: Callable[[str], None]) -> dict[str, Any]:
     """The norms of a model's layers and Lipschitz bounds of the whole, in JSON's types.
 
+    The whole includes a softmax or sigmoid at the end; then it is `of_probabilities`.
+
     Raises:
         ValueError, TypeError: they are not known of this model.
     """
     found = network.analyze(model, on_stage=on_stage)
     whole = {side: getattr(found, side) for side in ("lower", "upper", "product")}
-    return {**whole, "layers": [layer.record() for layer in found.layers]}
+    last = nodes(model)[-1]
+    ends = gives_probabilities(last) or is_probability(getattr(last.operation, "activation", None), last)
+    return {**whole, "of_probabilities": ends, "layers": [layer.record() for layer in found.layers]}
 
 
 def _with_8_bits(images: np.ndarray) -> np.ndarray:

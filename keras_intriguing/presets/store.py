@@ -120,7 +120,7 @@ def _class_names(metrics: dict[str, Any]) -> tuple[str, ...] | None:
     """The words for a preset's classes, which are folders of photographs, by their order; None where there are none."""
     recipe = metrics.get("recipe")
     positive = recipe.get("positive") if isinstance(recipe, dict) else None  # of a detector
-    folders = metrics.get("classes") or (["others", positive] if positive else [])
+    folders: list[str] = metrics.get("classes") or (["others", str(positive)] if positive else [])
     if not folders:
         return None
     from keras_intriguing.data.photographs import IMAGENETTE  # needs TensorFlow

@@ -224,6 +224,15 @@ def test_what_is_advised_for_several_inputs_works(form: type) -> None:
     assert list(programs._KEPT) == kept
 
 
+def test_a_file_with_a_class_of_ones_own_is_said_in_a_sentence(tmp_path: Path) -> None:
+    model = Subclassed(keras.activations.linear)
+    model(X)
+    model.save(tmp_path / "own.keras")
+    with pytest.raises(ValueError, match=r"own\.keras holds 'Subclassed', which is not Keras' own") as raised:
+        as_model(tmp_path / "own.keras")
+    assert len(str(raised.value)) < 500
+
+
 def test_whole_numbers_have_no_small_changes() -> None:
     words = keras.Sequential([keras.Input((5,), dtype="int32"), L.Embedding(9, 4), L.Flatten(), L.Dense(3)])
     for x in (X, np.zeros((2, 5), np.int32)):

@@ -350,7 +350,11 @@ def test_certify_writes_distortions_or_verifies_a_radius(
     assert (certified["distortion"] > 0).all()
     assert "Result written to" in capsys.readouterr().out
     radius = float(np.median(certified["distortion"])) * 28
-    assert cli.main(["certify", PRESET, str(images), "--out", str(out), "--radius", str(radius)]) == 0
+    arguments = ["certify", PRESET, str(images), "--radius", str(radius), "--out"]
+    assert cli.main([*arguments, str(out)]) == cli.FAILED
+    assert "certified.npz is there already and holds a Certificate" in capsys.readouterr().err
+    assert cli.main([*arguments, str(images.with_name("other.npz"))]) == 0
+    out = images.with_name("other.npz")
     with np.load(out) as stored:
         expected = certified["distortion"] * 28 > radius
         assert (stored["verified"] == expected).mean() >= 0.9

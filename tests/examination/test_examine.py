@@ -35,6 +35,8 @@ def examined(net, net_images, labels, folder) -> ki.examination.Examination:
 def test_the_page_has_every_stage_and_the_class_names(examined, folder: Path) -> None:
     page = examined.page.read_text(encoding="utf-8")
     assert examined.page == folder / "report.html"
+    assert "by the network&#39;s Lipschitz bound alone" in page
+    assert "is of its probabilities" not in page
     for heading in ("Distances", "Examples", "Norms"):
         assert f"{heading}: " in page
     assert "Deviations from the paper" not in page
@@ -87,7 +89,11 @@ def test_what_cannot_be_measured_is_named(net, net_images, tmp_path: Path) -> No
     assert "without the attack" in found.findings.missing["storage"]
     assert "a Keras model, not function" in found.findings.missing["certificates"]
     assert "norms" in found.findings.missing
-    assert "left out, as asked" in found.page.read_text(encoding="utf-8")
+    page = found.page.read_text(encoding="utf-8")
+    assert "left out, as asked" in page
+    assert (
+        page.count(">Not measured") + page.count("Not measured<") <= 2
+    )  # a heading, and its place in the contents
 
 
 def test_bad_input_is_said_before_work_starts(net, net_images, tmp_path: Path) -> None:
@@ -113,6 +119,12 @@ def test_the_command(net, net_images, labels, tmp_path: Path, capsys: pytest.Cap
     assert "Page: " in printed
     record = json.loads((tmp_path / "page" / "examination.json").read_text(encoding="utf-8"))
     assert record["images"] == 4
+    page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
+    assert "How fragile own.keras is on images.npz" in page
+    assert "nothing was certified" in page
+    assert "what is certified is" not in page
+    assert "images that were changed" in page  # too few for typical ones beside the nearest
+    assert "typical" not in page
     assert cli.main(["examine", str(model), "nowhere", "--out", str(tmp_path / "page")]) == cli.FAILED
     assert "there is no nowhere" in capsys.readouterr().err
 
@@ -156,5 +168,7 @@ def test_a_binary_classifier(tmp_path: Path) -> None:
     found = ki.examine(model, x, y, out=tmp_path, effort="quick").findings
     assert found.result.success.all()
     assert found.accuracy == 1
+    assert found.norms["of_probabilities"]
+    assert "of its probabilities, not of logits" in (tmp_path / "report.html").read_text(encoding="utf-8")
     np.testing.assert_allclose(found.certificate.l2, found.result.l2, rtol=1e-2)
     assert tf.is_tensor(model(x))
