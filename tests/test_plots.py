@@ -1,5 +1,7 @@
 """Pictures of results."""
 
+import dataclasses
+
 import matplotlib.figure
 import numpy as np
 import pytest
@@ -86,9 +88,12 @@ def test_the_histogram_counts_the_changed_images_in_every_unit(result) -> None:
     for unit, factor in (("rms", 1), ("l2", 6), ("grey levels", 255)):
         axes = ki.plots.distortions(result, unit=unit).axes[0]
         assert sum(bar.get_height() for bar in axes.patches) == COUNT - 1
-        assert texts(axes.figure) == [f" median {0.06 * factor:.3g}"]
+        assert axes.get_title(loc="right") == f"median {0.06 * factor:.3g}"
     with pytest.raises(ValueError, match="unit must be one of rms, l2, grey levels"):
         ki.plots.distortions(result, unit="linf")
+    tabular = dataclasses.replace(result, provenance={"bounds": ["-inf", "inf"]})
+    with pytest.raises(ValueError, match="unit must be one of rms, l2 for these bounds, not 'grey levels'"):
+        ki.plots.distortions(tabular, unit="grey levels")
 
 
 def test_spectra_of_a_dense_layer_and_of_a_convolution() -> None:
