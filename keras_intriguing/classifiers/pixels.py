@@ -35,12 +35,12 @@ class Bounds(NamedTuple):
         )
 
 
-def checked_bounds(bounds: Any, shape: tuple[int, ...] | None = None) -> Bounds:
+def checked_bounds(bounds: Any, shape: tuple[int, ...]) -> Bounds:
     """The bounds in float32: numbers where all pixels have the same.
 
     Args:
         bounds: two numbers, or two arrays that broadcast to an image.
-        shape: of an image; None where only numbers will do.
+        shape: of an image.
 
     Raises:
         ValueError: they are something else, or NaN, or do not rise.
@@ -48,13 +48,11 @@ def checked_bounds(bounds: Any, shape: tuple[int, ...] | None = None) -> Bounds:
     try:
         lower, upper = (np.asarray(b, np.float32) for b in bounds)
         if lower.ndim or upper.ndim:
-            if shape is None:
-                raise ValueError("arrays")
             lower, upper = (np.broadcast_to(b, shape) for b in (lower, upper))
     except (TypeError, ValueError) as error:
-        arrays = "" if shape is None else f", or two arrays that broadcast to an image of shape {shape}"
         raise ValueError(
-            f"bounds must be two numbers (lowest, highest){arrays}, not {_described(bounds)}."
+            f"bounds must be two numbers (lowest, highest), or two arrays that broadcast to an image of shape {shape}, not "
+            f"{_described(bounds)}."
         ) from error
     falls = ~(lower < upper)  # so does NaN
     if falls.any():

@@ -1,5 +1,6 @@
 """The images that commands take, in an .npz file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,14 @@ def add_bounds(parser: Any) -> None:
         nargs=2,
         default=(0.0, 1.0),
         metavar=("LOWEST", "HIGHEST"),
-        help="the smallest and the largest value of a pixel, of the images as the model takes them (default: 0 1)",
+        help="the smallest and the largest value of a pixel, of the images as the model takes them (default: 0 1); arrays lower "
+        "and upper of IMAGES.npz, which broadcast to an image and may be infinite, take their place",
     )
+
+
+def bounds(stored: dict[str, Any], given: Sequence[float]) -> tuple[Any, Any]:
+    """The bounds in the file, arrays `lower` and `upper`, or else those that are given."""
+    return stored.get("lower", given[0]), stored.get("upper", given[1])
 
 
 def load(path: Path) -> dict[str, Any]:

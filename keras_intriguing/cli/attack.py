@@ -71,7 +71,8 @@ def _attack(options: argparse.Namespace) -> None:
         print(f"The folder {options.out.parent} is not there; it will be made.")
     from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported
 
-    x, bounds = pixels.as_floats(stored["x"]), pixels.checked_bounds(options.bounds)
+    x = pixels.as_floats(stored["x"])
+    bounds = pixels.checked_bounds(arrays.bounds(stored, options.bounds), x.shape[1:])
     x = pixels.within(x, bounds)
     if options.png:
         png.require_pictures(x.shape, options.levels)

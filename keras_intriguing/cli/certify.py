@@ -49,7 +49,8 @@ def _certify(options: argparse.Namespace) -> None:
     arrays.require_replaceable(options.out, ("Certificate" if options.radius is None else "Verification",))
     from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported
 
-    x, bounds = pixels.as_floats(stored["x"]), pixels.checked_bounds(options.bounds)
+    x = pixels.as_floats(stored["x"])
+    bounds = pixels.checked_bounds(arrays.bounds(stored, options.bounds), x.shape[1:])
     x = pixels.within(x, bounds)
     model = cli_model.load(options.model)
     from keras_intriguing.certificates import Interrupted, certified_distortion, verify

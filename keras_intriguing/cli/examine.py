@@ -85,7 +85,7 @@ def _examine(options: argparse.Namespace) -> None:
             out=options.out,
             title=f"How fragile {Path(options.model).name} is on {Path(options.images).name}",
             names=images.names,
-            bounds=tuple(options.bounds),
+            bounds=arrays.bounds(stored or {}, options.bounds),
             leave_out=options.leave_out,
             effort=options.effort,
             batch_size=options.batch_size,

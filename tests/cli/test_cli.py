@@ -271,6 +271,28 @@ def test_of_large_models_fewer_images_make_a_batch() -> None:
     assert _affordable(small, (7,)) == 8  # the attack itself says what is wrong
 
 
+def test_bounds_of_every_value_lie_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    layer = keras.layers.Dense(2)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    layer.set_weights([np.array([[0, 1], [0, 1], [0, 1.0]]), np.array([0.0, -30])])
+    model.save(tmp_path / "model.keras")
+    stored = {"x": np.ones((2, 3), np.float32), "upper": np.array([1.5, np.inf, 20]), "lower": -np.inf}
+    np.savez(tmp_path / "rows.npz", **stored)
+    arguments = [str(tmp_path / "model.keras"), str(tmp_path / "rows.npz"), "--out"]
+    assert cli.main(["attack", *arguments, str(tmp_path / "result.npz")]) == 0
+    result = ki.Result.load(tmp_path / "result.npz")
+    np.testing.assert_allclose(result.adversarial, np.full((2, 3), [1.5, 14.25, 14.25]), rtol=1e-3)
+    assert cli.main(["certify", *arguments, str(tmp_path / "certificate.npz")]) == 0
+    certificate = ki.Certificate.load(tmp_path / "certificate.npz")
+    assert (certificate.l2 <= result.l2).all()
+    np.testing.assert_allclose(certificate.l2, result.l2, rtol=2e-3)
+    assert cli.main(["examine", *arguments, str(tmp_path / "page"), "--effort", "quick"]) == 0
+    assert "grey level" not in capsys.readouterr().out
+    np.savez(tmp_path / "rows.npz", **{**stored, "upper": np.ones(2)})
+    assert cli.main(["attack", *arguments, str(tmp_path / "result.npz")]) == cli.FAILED
+    assert "broadcast to an image of shape (3,), not arrays of shapes () and (2,)" in capsys.readouterr().err
+
+
 def test_an_interrupted_attack_keeps_its_finished_batches(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
