@@ -119,7 +119,7 @@ def within(images: np.ndarray, bounds: Bounds) -> np.ndarray:
     warnings.warn(
         f"x has {int((excess > 0).sum())} values outside the bounds {shown(bounds)} by rounding, at most by {excess.max():.2g}: "
         "they are clipped.",
-        stacklevel=5,
+        stacklevel=4,
     )
     return np.clip(images, *bounds)
 
