@@ -14,7 +14,7 @@ def add_to(commands: Any) -> None:
     """Adds `train` to the command's subparsers."""
     train = commands.add_parser("train", help="train a preset from nothing; goes on where it was interrupted")
     train.add_argument(
-        "preset", metavar="PRESET", help=f"{', '.join(recipes.NAMES)}; each also with _seed1 or _seed2"
+        "preset", metavar="PRESET", help=f"{', '.join(recipes.NAMES)}; each also with _seed1 to _seed4"
     )
     train.add_argument("--out", type=Path, help="folder of the preset (default: training/PRESET)")
     train.add_argument("--seed", type=int, help="of the starting weights (default: the recipe's, 0)")

@@ -1,6 +1,6 @@
 """Pools of adversarial examples at the outputs of a layer (paper §4.2)."""
 
-import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
@@ -8,21 +8,12 @@ import numpy as np
 
 from keras_intriguing import transfer
 from keras_intriguing.attack import minimal_distortion
+from keras_intriguing.classifiers import evaluation
+from keras_intriguing.training import chain
+from keras_intriguing.training.settings import Pools
 
 _BATCH = 256  # one shape, so that the attack on a layer's outputs is compiled once
-BOX = (0.0, 1.0)  # of pixels and of a sigmoid's outputs
-
-
-class Cut(NamedTuple):
-    """A model cut at a layer's outputs; both parts share the model's variables.
-
-    Attributes:
-        below: images [B, …] to the layer's outputs h [B, …].
-        above: h to logits [B, K].
-    """
-
-    below: keras.Model
-    above: keras.Model
+_BUDGET = 100  # passes: changes are 5% longer than with the usual budget, in a fifth of the time
 
 
 class Pool(NamedTuple):
@@ -40,34 +31,8 @@ class Pool(NamedTuple):
     perturbation: np.ndarray
 
 
-@functools.lru_cache(maxsize=8)  # a part is built once
-def cut(model: keras.Model, layer: str) -> Cut:
-    """Cuts a functional model at a layer's outputs, or before all layers at its input.
-
-    Raises:
-        ValueError: unknown layer, one whose outputs are not in [0, 1], or one that parallel paths go around.
-    """
-    names = [candidate.name for candidate in model.layers if _is_boxed(candidate)]
-    if layer not in names:
-        raise ValueError(
-            f"No adversarial examples can be generated at {layer!r} of {model.name}. "
-            f"Known are its input and its sigmoid layers: {', '.join(names)}."
-        )
-    outputs = model.get_layer(layer).output
-    try:
-        return Cut(keras.Model(model.input, outputs), keras.Model(outputs, model.output))
-    except ValueError as error:  # Keras says that the graph is disconnected
-        raise ValueError(f"The logits of {model.name} do not depend on {layer!r} alone: {error}") from error
-
-
-def _is_boxed(layer: keras.layers.Layer) -> bool:
-    """Whether a layer's outputs are in [0, 1]: it is the images' own, or ends in a sigmoid."""
-    activation = getattr(layer, "activation", None)
-    return isinstance(layer, keras.layers.InputLayer) or activation is keras.activations.sigmoid
-
-
 def generate(
-    parts: Cut, x: np.ndarray, y: np.ndarray, images: np.ndarray, targets: str, seed: int
+    parts: chain.Cut, x: np.ndarray, y: np.ndarray, images: np.ndarray, targets: str, seed: int
 ) -> tuple[Pool, float]:
     """Minimal adversarial examples of training images at a layer's outputs.
 
@@ -92,8 +57,9 @@ def generate(
         h,
         target=transfer.random_targets(label, parts.above.output_shape[-1], seed) if random else None,
         label=None if random else label,
-        bounds=BOX,
+        bounds=parts.bounds,
         batch_size=_BATCH,
+        budget=_BUDGET,
     )
     success = result.success
     if not success.any():
@@ -109,3 +75,42 @@ def replace(pool: Pool, new: Pool, random: np.random.Generator) -> Pool:
     image, perturbation = pool.image.copy(), pool.perturbation.copy()
     image[places], perturbation[places] = new
     return Pool(image, perturbation)
+
+
+def refreshed(
+    pools: Mapping[str, Pool],
+    model: keras.Model,
+    settings: Pools,
+    x: np.ndarray,
+    y: np.ndarray,
+    random: np.random.Generator,
+) -> tuple[dict[str, Pool], dict[str, float]]:
+    """The pools with new examples, which fill a pool at first, and the mean distortion of the new ones.
+
+    An image that is misclassified already is no start: its minimal perturbation is zero.
+
+    Args:
+        pools: by layer; empty at first.
+        model: with its weights of now.
+        settings: of which layers, how many.
+        x: training images [N, …].
+        y: their labels [N].
+        random: what decides the images, the places and the random targets.
+
+    Raises:
+        ValueError: fewer images are correctly classified than examples are needed.
+    """
+    correct = np.flatnonzero(evaluation.labels(model, x) == y)
+    found, distortion = {}, {}
+    for layer in settings.layers:
+        count = settings.replaced if layer in pools else settings.size
+        if len(correct) < count:
+            raise ValueError(
+                f"{count} examples are to be generated, but only {len(correct)} images are correctly classified. "
+                "Train longer before (warmup), or make the pool smaller."
+            )
+        chosen = random.choice(correct, count, replace=False)
+        seed = int(random.integers(2**31))
+        new, distortion[layer] = generate(chain.cut(model, layer), x, y, chosen, settings.targets, seed)
+        found[layer] = replace(pools[layer], new, random) if layer in pools else new
+    return found, distortion

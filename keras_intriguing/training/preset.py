@@ -6,7 +6,6 @@ from pathlib import Path
 
 from keras_intriguing import models, presets
 from keras_intriguing.training import recipes
-from keras_intriguing.training.initialization import initialize
 from keras_intriguing.training.progress import OnProgress
 
 CHECKPOINT = "checkpoint.npz"
@@ -53,7 +52,7 @@ def train_preset(
     checkpoint = folder / CHECKPOINT
     started, resumed = time.monotonic(), checkpoint.exists()
     model = getattr(models, recipe.model)(name=recipe.model.lower())
-    initialize(model, recipe.seed)
+    recipe.initialize(model)
     sources = recipes.Sources(data_dir, Path(images) if images is not None else None, skip_unreadable)
     measured = recipe.train(model, sources, checkpoint, on_progress)
     command = ["keras-intriguing", "train", preset, "--seed", str(recipe.seed)]

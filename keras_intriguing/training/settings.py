@@ -36,21 +36,75 @@ class FullBatchTraining:
 
 
 @dataclasses.dataclass(frozen=True)
+class Pools:
+    """Pools of minimal adversarial examples at the outputs of layers: the paper's own way (§4.2).
+
+    See `keras_intriguing.training.pools`.
+
+    Attributes:
+        layers: at whose outputs, each with a pool of its own: the input's name or a sigmoid layer's.
+        size: examples in each pool.
+        replaced: how many of them are replaced before every epoch.
+        stretch: factor on the minimal perturbations. At 1 an example lies on the decision boundary, beyond it above.
+        targets: the class that an attack aims at: the `"nearest"` one, or a `"random"` wrong one.
+        warmup: epochs before the first examples are generated.
+        weight: of the examples' cross-entropy, beside that of the images.
+    """
+
+    layers: tuple[str, ...]
+    size: int = 2560
+    replaced: int = 256
+    stretch: float = 0.5
+    targets: str = "nearest"
+    warmup: int = 2
+    weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require_layers(self.layers)
+        _require_whole_numbers(self, size=1, replaced=1, warmup=0)
+        _require_positive(self, "weight", "stretch")
+        if self.replaced > self.size:
+            raise ValueError(f"{self.replaced} examples cannot be replaced in a pool of {self.size}.")
+        if self.targets not in ("nearest", "random"):
+            raise ValueError(f"Unknown targets {self.targets!r}. Known: nearest, random.")
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientSteps:
+    """Adversarial examples made anew for every minibatch, by one step along the gradient at the outputs of layers.
+
+    See `keras_intriguing.training.gradient_steps`.
+
+    Attributes:
+        layers: at whose outputs: the input's name or that of a sigmoid or ReLU layer.
+        lengths: of the step at each, in L2, as a share of the spread of the layer's outputs.
+        weight: of the examples' cross-entropy, beside that of the images.
+    """
+
+    layers: tuple[str, ...]
+    lengths: tuple[float, ...]
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_layers(self.layers)
+        _require_positive(self, "weight")
+        if len(self.lengths) != len(self.layers) or not all(0 < length < math.inf for length in self.lengths):
+            raise ValueError(
+                f"lengths must be positive numbers, one for each of {len(self.layers)} layers, not {self.lengths!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class MinibatchTraining:
-    """Minibatch training by Adam, with pools of adversarial examples or without (paper §4.2).
+    """Minibatch training by Adam, with adversarial examples or without (paper §4.2).
 
     See `keras_intriguing.training.minibatches.fit` for what is done with them.
 
     Attributes:
         decay: the coefficient of Σw² of every kernel, in order.
-        layers: at whose outputs adversarial examples are generated, each with a pool of its own: the input's name
-            or a sigmoid layer's. Empty: training without them.
-        pool: examples in each pool.
-        replaced: how many of them are replaced before every epoch.
-        weight: of the examples' cross-entropy, beside that of the images.
-        stretch: factor on the minimal perturbations. At 1 an example lies on the decision boundary, beyond it above.
-        targets: the class that an attack aims at: the `"nearest"` one, or a `"random"` wrong one.
-        warmup: epochs before the first examples are generated.
+        adversarial: the examples to train on beside the images, and how they are made.
+        start: factor on the kernels of sigmoid layers before the first step; Glorot's are too small for a sigmoid,
+            whose slope is ¼ at most.
         epochs: in all.
         batch_size: images in a step, and as many examples.
         learning_rate: at the start; it falls to zero along a cosine.
@@ -58,30 +112,19 @@ class MinibatchTraining:
     """
 
     decay: tuple[float, ...]
-    layers: tuple[str, ...] = ()
-    pool: int = 2560
-    replaced: int = 256
-    weight: float = 0.5
-    stretch: float = 0.5
-    targets: str = "nearest"
-    warmup: int = 2
+    adversarial: Pools | GradientSteps | None = None
+    start: float = 1.0
     epochs: int = 40
     batch_size: int = 100
     learning_rate: float = 2e-3
     dropout: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        _require_whole_numbers(self, pool=1, replaced=1, warmup=0, epochs=1, batch_size=1)
-        _require_positive(self, "weight", "stretch", "learning_rate")
-        if self.replaced > self.pool:
-            raise ValueError(f"{self.replaced} examples cannot be replaced in a pool of {self.pool}.")
-        if self.targets not in ("nearest", "random"):
-            raise ValueError(f"Unknown targets {self.targets!r}. Known: nearest, random.")
-        if len(set(self.layers)) < len(self.layers):
-            raise ValueError(f"A layer is named twice: {', '.join(self.layers)}.")
-        if self.layers and self.warmup >= self.epochs:
+        _require_whole_numbers(self, epochs=1, batch_size=1)
+        _require_positive(self, "learning_rate", "start")
+        if isinstance(self.adversarial, Pools) and self.adversarial.warmup >= self.epochs:
             raise ValueError(
-                f"warmup is {self.warmup}, so that {self.epochs} epochs would generate no examples."
+                f"warmup is {self.adversarial.warmup}, so that {self.epochs} epochs would generate no examples."
             )
         if len(self.dropout) != 2 or not all(0 <= rate < 1 for rate in self.dropout):
             raise ValueError(f"dropout must be two rates of at least 0 and below 1, not {self.dropout!r}.")
@@ -174,6 +217,18 @@ class QuocNetTraining:
     filters: ReconstructionICA
     positive: str
     decays: tuple[float, ...]
+
+
+def _require_layers(layers: tuple[str, ...]) -> None:
+    """Checks that layers are named, and none of them twice.
+
+    Raises:
+        ValueError: one is not; the message says so.
+    """
+    if not layers or len(set(layers)) < len(layers):
+        raise ValueError(
+            f"At least one layer is needed, and none named twice: {', '.join(layers) or 'none'}."
+        )
 
 
 def _require_whole_numbers(settings: object, **least: int) -> None:

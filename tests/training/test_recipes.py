@@ -8,11 +8,16 @@ import pytest
 
 from keras_intriguing import presets
 from keras_intriguing.training import recipes
-from keras_intriguing.training.settings import MinibatchTraining, PhotographTraining, ReconstructionICA
-
-MINIBATCHES = MinibatchTraining(
-    decay=(1e-5,) * 3, layers=("hidden1", "hidden2"), pool=8, replaced=5, warmup=3, epochs=6
+from keras_intriguing.training.settings import (
+    GradientSteps,
+    MinibatchTraining,
+    PhotographTraining,
+    Pools,
+    ReconstructionICA,
 )
+
+POOLS = Pools(("hidden1", "hidden2"), size=8, replaced=5, warmup=3)
+MINIBATCHES = MinibatchTraining(decay=(1e-5,) * 3, adversarial=POOLS, epochs=6)
 PHOTOGRAPHS = PhotographTraining(epochs=6)
 FILTERS = ReconstructionICA(images=30, dimensions=(8, 6), reconstruction=1.0, iterations=4)
 
@@ -27,12 +32,31 @@ def test_the_card_of_a_shipped_preset_is_what_its_recipe_writes(preset: str) -> 
     ("change", "message"),
     [
         ({"replaced": 30}, "30 examples cannot be replaced in a pool of 8"),
-        ({"layers": ("image", "image")}, "named twice"),
+        ({"layers": ("image", "image")}, "none named twice: image, image"),
+        ({"layers": ()}, "At least one layer is needed"),
         ({"targets": "far"}, "Unknown targets 'far'. Known: nearest, random"),
-        ({"warmup": 6}, "6 epochs would generate no examples"),
+        ({"weight": 0.0}, "weight must be a positive number"),
+        ({"size": 2.5}, "size must be a whole number"),
+    ],
+)
+def test_pools_that_contradict_themselves_are_named(change: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(POOLS, **change)
+
+
+@pytest.mark.parametrize("lengths", [(0.1,), (0.1, 0.0), (0.1, math.nan)])
+def test_a_step_needs_a_length_for_every_layer(lengths: tuple[float, ...]):
+    with pytest.raises(ValueError, match="lengths must be positive numbers, one for each of 2 layers"):
+        GradientSteps(("image", "hidden1"), lengths)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"adversarial": dataclasses.replace(POOLS, warmup=6)}, "6 epochs would generate no examples"),
+        ({"start": 0.0}, "start must be a positive number"),
         ({"epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
         ({"batch_size": 2.5}, "batch_size must be a whole number"),
-        ({"weight": 0.0}, "weight must be a positive number"),
         ({"learning_rate": float("nan")}, "learning_rate must be a positive number"),
         ({"dropout": (0.5, 1.0)}, "dropout must be two rates"),
     ],

@@ -1,4 +1,4 @@
-"""Training with pools of adversarial examples, small and on real digits."""
+"""Training with adversarial examples, from pools and by gradient steps, small and on real digits."""
 
 import dataclasses
 from pathlib import Path
@@ -10,14 +10,24 @@ import tensorflow as tf
 
 from keras_intriguing import data, models, presets
 from keras_intriguing.classifiers import evaluation
-from keras_intriguing.training import initialize, minibatches, pools, preset, recipes, train_preset
+from keras_intriguing.training import (
+    chain,
+    gradient_steps,
+    initialize,
+    minibatches,
+    pools,
+    preset,
+    recipes,
+    train_preset,
+)
 from keras_intriguing.training.minibatches import Progress
 from keras_intriguing.training.recipes import MinibatchRecipe
-from keras_intriguing.training.settings import MinibatchTraining
+from keras_intriguing.training.settings import GradientSteps, MinibatchTraining, Pools
 
 LAYERS = ("image", "hidden1", "hidden2")
 PLAIN = MinibatchTraining(decay=(1e-5,) * 3, epochs=6, batch_size=20, learning_rate=5e-3)
-POOLS = dataclasses.replace(PLAIN, layers=("hidden1", "hidden2"), pool=8, replaced=5, warmup=3)
+POOLS = dataclasses.replace(PLAIN, adversarial=Pools(("hidden1", "hidden2"), size=8, replaced=5, warmup=3))
+STEPS = dataclasses.replace(PLAIN, adversarial=GradientSteps(LAYERS, (0.1, 0.1, 0.1)))
 SHARED = models.FC100_100_10()  # the attack is compiled once a model
 
 
@@ -41,7 +51,7 @@ def trained(digits) -> models.FC100_100_10:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_parts_of_a_cut_model_compose_to_the_model(layer: str, digits):
     model = fresh()
-    below, above = pools.cut(model, layer)
+    below, above, _ = chain.cut(model, layer)
     h = below(digits[0])
     assert h.shape[1:] == {"image": (28, 28, 1)}.get(layer, (100,))
     np.testing.assert_allclose(above(h), model(digits[0]), rtol=1e-6, atol=1e-6)
@@ -52,7 +62,7 @@ def test_the_parts_of_a_cut_model_compose_to_the_model(layer: str, digits):
 def test_the_parts_do_not_change_the_model():
     model = fresh()
     before = [layer.name for layer in model.layers], len(model.variables), model.get_config()
-    pools.cut(model, "hidden1")
+    chain.cut(model, "hidden1")
     assert before == ([layer.name for layer in model.layers], len(model.variables), model.get_config())
 
 
@@ -62,14 +72,14 @@ def test_a_layer_that_others_go_around_cannot_be_cut():
     both = keras.layers.Concatenate()([images, hidden])
     model = keras.Model(images, keras.layers.Dense(2)(both))
     with pytest.raises(ValueError, match="do not depend on 'hidden' alone"):
-        pools.cut(model, "hidden")
+        chain.cut(model, "hidden")
 
 
 @pytest.mark.parametrize("targets", ["nearest", "random"])
 @pytest.mark.parametrize("layer", [pytest.param("image", marks=pytest.mark.slow), "hidden2"])
 def test_examples_are_in_the_box_and_misclassified(layer: str, targets: str, trained, digits):
     x, y = digits
-    parts = pools.cut(trained, layer)
+    parts = chain.cut(trained, layer)
     correct = np.flatnonzero(evaluation.labels(trained, x) == y)[:32]
     pool, distortion = pools.generate(parts, x, y, correct, targets, seed=0)
     assert set(pool.image) <= set(correct)
@@ -88,7 +98,7 @@ def test_examples_of_the_last_layer_have_the_exact_size(trained, digits):
     """Above the last hidden layer the model is linear: without the box, the distance is that to a hyperplane."""
     x, y = digits
     correct = np.flatnonzero(evaluation.labels(trained, x) == y)[:32]
-    parts = pools.cut(trained, "hidden2")
+    parts = chain.cut(trained, "hidden2")
     pool, _ = pools.generate(parts, x, y, correct, "nearest", seed=0)
     h = np.asarray(parts.below(x[pool.image]), np.float64)
     kernel, bias = trained.get_layer("logits").get_weights()
@@ -121,12 +131,14 @@ def test_replacing_keeps_the_size_and_replaces_as_many_as_there_are_new():
     assert sorted(pools.replace(smaller, new, random).image) == sorted(new.image[:3])
 
 
-@pytest.fixture(scope="module")
-def uncut(digits, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[np.ndarray], Progress]:
+@pytest.fixture(scope="module", params=[POOLS, STEPS], ids=["pools", "steps"])
+def uncut(
+    request: pytest.FixtureRequest, digits, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[MinibatchTraining, list[np.ndarray], Progress]:
     model = fresh()
     path = tmp_path_factory.mktemp("uncut") / "checkpoint.npz"
-    progress = minibatches.fit(model, *digits, POOLS, seed=7, checkpoint=path)
-    return model.get_weights(), progress
+    progress = minibatches.fit(model, *digits, request.param, seed=7, checkpoint=path)
+    return request.param, model.get_weights(), progress
 
 
 def interrupted_after(
@@ -142,18 +154,19 @@ def interrupted_after(
 
 @pytest.mark.parametrize("epoch", [1, 5])
 def test_an_interrupted_run_goes_on_to_the_same_weights(epoch: int, uncut, digits, tmp_path: Path):
+    options, weights, end = uncut
     path = tmp_path / "checkpoint.npz"
-    interrupted_after(epoch, POOLS, digits, path)
+    interrupted_after(epoch, options, digits, path)
     assert path.exists() == (epoch == 5)
     model, epochs = fresh(seed=3), []  # its weights come from the checkpoint
     if epoch == 1:
         initialize(model, 0)
     progress = minibatches.fit(
-        model, *digits, POOLS, seed=7, checkpoint=path, on_epoch=lambda p, steps: epochs.append(p.epochs)
+        model, *digits, options, seed=7, checkpoint=path, on_epoch=lambda p, steps: epochs.append(p.epochs)
     )
     assert epochs == list(range(6 if epoch == 5 else 1, 7))
-    assert progress == uncut[1]
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), uncut[0], strict=True))
+    assert progress == end
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), weights, strict=True))
 
 
 def test_a_convolutional_net_learns_and_goes_on_where_it_was_interrupted(digits, tmp_path: Path):
@@ -174,9 +187,9 @@ def test_a_convolutional_net_learns_and_goes_on_where_it_was_interrupted(digits,
 
 
 def test_progress_tells_epochs_steps_and_sizes(uncut):
-    _, progress = uncut
+    options, _, progress = uncut
     assert (progress.epochs, progress.iterations) == (6, 6 * 20)
-    assert set(progress.distortion) == set(POOLS.layers)
+    assert set(progress.distortion) == (set(options.adversarial.layers) if options is POOLS else set())
     assert all(0 < size < 1 for size in progress.distortion.values())
 
 
@@ -192,29 +205,82 @@ def test_the_checkpoint_of_another_training_is_refused(digits, tmp_path: Path):
         minibatches.fit(models.FC123_456_10(), *digits, PLAIN, seed=7, checkpoint=path)
 
 
-def test_examples_train_the_layers_above_only(trained, digits):
+@pytest.mark.parametrize("kind", [Pools, GradientSteps])
+def test_examples_train_the_layers_above_only(kind: type[Pools] | type[GradientSteps], trained, digits):
     """With the weight of the images' own loss, a step on examples of hidden2 moves the lower layers no further."""
     x, y = digits
     steps = {}
     for weight in (1e-9, 1e3):
         model = fresh()
         model.set_weights(trained.get_weights())
-        options = dataclasses.replace(
-            PLAIN,
-            layers=("hidden2",),
-            pool=8,
-            replaced=1,
-            warmup=0,
-            epochs=1,
-            batch_size=len(x),
-            weight=weight,
-        )
+        pool = Pools(("hidden2",), size=8, replaced=1, warmup=0, weight=weight)
+        adversarial = pool if kind is Pools else GradientSteps(("hidden2",), (0.1,), weight)
+        options = dataclasses.replace(PLAIN, adversarial=adversarial, epochs=1, batch_size=len(x))
         minibatches.fit(model, x, y, options)
         steps[weight] = [np.asarray(w) for w in model.get_weights()]
     lower = [np.allclose(a, b, atol=1e-7) for a, b in zip(*(s[:4] for s in steps.values()), strict=True)]
     upper = [np.allclose(a, b, atol=1e-7) for a, b in zip(*(s[4:] for s in steps.values()), strict=True)]
     assert all(lower)
     assert not any(upper)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_gradient_step_goes_where_the_loss_rises_most(layer: str, trained, digits):
+    """By finite differences of the loss along every unit, or along some of the pixels."""
+    x, y = digits[0][:5], digits[1][:5]
+    parts = chain.cut(trained, layer)
+    h = np.asarray(parts.below(x), np.float32)
+
+    def losses(points: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            keras.losses.sparse_categorical_crossentropy(y, parts.above(points), from_logits=True)
+        )
+
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(h)
+        tape.watch(inputs)
+        value = keras.ops.mean(
+            keras.losses.sparse_categorical_crossentropy(y, parts.above(inputs), from_logits=True)
+        )
+    gradient = tape.gradient(value, inputs)
+    free = (-np.inf, np.inf)
+    step = np.asarray(gradient_steps.moved(inputs, gradient, 0.1, free)) - h
+    rows, flat = step.reshape(len(h), -1), h.reshape(len(h), -1)
+    spread = np.sqrt(np.mean(np.sum((flat - flat.mean(axis=0)) ** 2, axis=1)))
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 0.1 * spread, rtol=1e-4)
+    units = np.argsort(-np.abs(rows).sum(axis=0))[:40]
+    slopes = []
+    for unit in units:
+        moved = np.zeros_like(flat)
+        moved[:, unit] = 0.02
+        moved = moved.reshape(h.shape)
+        slopes.append((losses(h + moved) - losses(h - moved)) / 0.04)
+    along, found = rows[:, units], np.transpose(slopes)
+    cosines = (along * found).sum(axis=1) / np.linalg.norm(along, axis=1) / np.linalg.norm(found, axis=1)
+    assert cosines.min() > 0.99
+    clipped = np.asarray(gradient_steps.moved(inputs, gradient, 0.5, parts.bounds))
+    assert (clipped.min(), clipped.max()) >= (0, 0)
+    assert clipped.max() <= 1
+
+
+def test_no_step_is_taken_where_the_gradient_is_zero():
+    h = tf.constant([[0.2, 0.4], [0.6, 0.1]])
+    gradient = tf.constant([[0.0, 0.0], [1e-10, 0.0]])
+    moved = np.asarray(gradient_steps.moved(h, gradient, 0.1, (0.0, 1.0)))
+    spread = np.sqrt(0.2**2 + 0.15**2)
+    np.testing.assert_allclose(moved, [[0.2, 0.4], [0.6 + 0.1 * spread, 0.1]], rtol=1e-5)
+
+
+def test_only_sigmoid_layers_start_larger():
+    model = models.FC100_100_10()
+    initialize(model, 0)
+    before = model.get_weights()
+    initialize(model, 0, sigmoid_scale=2.0)
+    factors = [
+        np.linalg.norm(a) / np.linalg.norm(b)
+        for a, b in zip(model.get_weights()[::2], before[::2], strict=True)
+    ]
+    assert factors == pytest.approx([2, 2, 1])
 
 
 def test_training_learns(trained, digits):
@@ -242,32 +308,55 @@ def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
     model.get_layer("hidden2").bias.assign(np.full(100, 50.0))
     model.get_layer("logits").kernel.assign(np.ones((100, 10)))
     x = tf.ones((2000, 28, 28, 1))
-    logits = minibatches._with_dropout(model, x, (0.0, 0.25), tf.constant([1, 2]))
-    kept = np.asarray(logits)[:, 0] * 0.75
+
+    def logits(seed: int) -> np.ndarray:
+        dropout = chain.Dropout(0.0, 0.25, tf.constant([1, seed]), "philox")
+        return np.asarray(chain.outputs(model, x, dropout)["logits"])
+
+    kept = logits(2)[:, 0] * 0.75
     np.testing.assert_allclose(kept, np.rint(kept), atol=1e-3)
     assert kept.mean() == pytest.approx(75, abs=0.5)
     assert kept.std() == pytest.approx(np.sqrt(100 * 0.25 * 0.75), rel=0.1)
-    again = minibatches._with_dropout(model, x, (0.0, 0.25), tf.constant([1, 3]))
-    assert not np.array_equal(logits, again)
+    assert np.array_equal(logits(2), logits(2))
+    assert not np.array_equal(logits(2), logits(3))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layers": ("hidden3",)}, "at 'hidden3' of .*: image, hidden1, hidden2"),
-        ({"layers": ("logits",)}, "at 'logits' of .*: image, hidden1, hidden2"),
-        ({"pool": 1000}, "A pool of 1000 is larger than the training set of 417 images"),
+        ({"adversarial": Pools(("hidden3",))}, "at 'hidden3' of .*: image, hidden1, hidden2"),
+        (
+            {"adversarial": GradientSteps(("logits",), (0.1,))},
+            "at 'logits' of .*: image, hidden1, hidden2",
+        ),
+        (
+            {"adversarial": Pools(("image",), size=1000)},
+            "A pool of 1000 is larger than the training set of 417 images",
+        ),
         ({"batch_size": 1000}, "batch_size is 1000, but there are 417 images"),
         ({"decay": (1e-5,)}, "decay has 1 coefficients, but .* has 3 kernels"),
         (
-            {"warmup": 0, "pool": 200},
+            {"adversarial": Pools(("image",), size=200, replaced=1, warmup=0)},
             "200 examples are to be generated, but only .* images are correctly classified",
         ),
     ],
 )
 def test_options_that_do_not_fit_are_named(change: dict, message: str, digits):
     with pytest.raises(ValueError, match=message):
-        minibatches.fit(fresh(), *digits, dataclasses.replace(POOLS, **change))
+        minibatches.fit(fresh(), *digits, dataclasses.replace(PLAIN, **change))
+
+
+def test_pools_need_layers_between_zero_and_one(digits):
+    images = keras.Input((28, 28, 1), name="image")
+    hidden = keras.layers.Dense(4, "relu", name="hidden")(keras.layers.Flatten()(images))
+    model = keras.Model(images, keras.layers.Dense(10)(hidden))
+    options = dataclasses.replace(PLAIN, decay=(0.0, 0.0), epochs=1)
+    with pytest.raises(ValueError, match="at the input and at sigmoid layers only"):
+        minibatches.fit(
+            model, *digits, dataclasses.replace(options, adversarial=Pools(("hidden",), warmup=0))
+        )
+    steps = GradientSteps(("hidden",), (0.1,))
+    assert minibatches.fit(model, *digits, dataclasses.replace(options, adversarial=steps)).epochs == 1
 
 
 def test_bad_data_is_named(digits):
@@ -279,7 +368,9 @@ def test_bad_data_is_named(digits):
 
 
 def test_a_preset_is_trained_by_its_recipe(digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    options = dataclasses.replace(POOLS, layers=("hidden2",))
+    options = dataclasses.replace(
+        PLAIN, adversarial=Pools(("hidden2",), size=8, replaced=5, warmup=3), start=2.0
+    )
     recipe = MinibatchRecipe(model="FC100_100_10", training=options, paper=(None, 1.2), note="A note.")
     monkeypatch.setitem(recipes.RECIPES, "short", recipe)
     monkeypatch.setattr(data, "load", lambda *_: digits)
@@ -291,4 +382,5 @@ def test_a_preset_is_trained_by_its_recipe(digits, tmp_path: Path, monkeypatch: 
     card = (folder / presets.CARD).read_text()
     assert "A note." in card
     assert "at: hidden2; in each pool 8" in card
+    assert "start at 2 times Glorot's" in card
     assert not (folder / preset.CHECKPOINT).exists()

@@ -73,6 +73,12 @@ class Recipe(abc.ABC):
         """The recipe as JSON values."""
         return dataclasses.asdict(self)
 
+    def initialize(self, model: Any) -> None:
+        """Sets the starting weights of a model of the class `self.model`."""
+        from keras_intriguing.training.initialization import initialize
+
+        initialize(model, self.seed)
+
     @abc.abstractmethod
     def train(
         self, model: Any, sources: Sources, checkpoint: Path, on_progress: OnProgress

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_intriguing.training.progress import OnProgress
 from keras_intriguing.training.recipes.digits import DigitRecipe, weight_decay
-from keras_intriguing.training.settings import MinibatchTraining
+from keras_intriguing.training.settings import GradientSteps, MinibatchTraining, Pools
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,12 @@ class MinibatchRecipe(DigitRecipe):
     """
 
     training: MinibatchTraining
+
+    def initialize(self, model: Any) -> None:
+        """See `Recipe.initialize`."""
+        from keras_intriguing.training.initialization import initialize
+
+        initialize(model, self.seed, self.training.start)
 
     def fit(
         self, model: Any, x: "np.ndarray", y: "np.ndarray", checkpoint: Path, on_progress: OnProgress
@@ -47,15 +53,27 @@ class MinibatchRecipe(DigitRecipe):
 
     def settings(self) -> str:
         """See `DigitRecipe.settings`."""
-        sentences = [weight_decay(self.training.decay)]
-        if any(self.training.dropout):
-            image, hidden = self.training.dropout
+        options = self.training
+        sentences = [weight_decay(options.decay)]
+        if options.start != 1:
+            sentences.append(f"Kernels of sigmoid layers start at {options.start:g} times Glorot's.")
+        if any(options.dropout):
+            image, hidden = options.dropout
             sentences.append(f"Dropout: {image:g} of the pixels, {hidden:g} of the hidden units.")
-        if self.training.layers:
-            sentences.append(
-                f"Adversarial examples at: {', '.join(self.training.layers)}; in each pool {self.training.pool:,}, of "
-                f"which {self.training.replaced:,} are replaced an epoch."
-            )
+        match options.adversarial:
+            case Pools(layers=layers, size=size, replaced=replaced, stretch=stretch, weight=weight):
+                sentences.append(
+                    f"Minimal adversarial examples at: {', '.join(layers)}; in each pool {size:,}, of which {replaced:,} "
+                    f"are replaced an epoch; changes times {stretch:g}; loss of the examples times {weight:g}."
+                )
+            case GradientSteps(layers=layers, lengths=lengths, weight=weight):
+                places = ", ".join(
+                    f"{length:g} at {layer}" for layer, length in zip(layers, lengths, strict=True)
+                )
+                sentences.append(
+                    f"Steps along the gradient, as shares of the spread of a layer's outputs: {places}; loss of the "
+                    f"examples times {weight:g}."
+                )
         return " ".join(sentences)
 
     def history(self, stages: Sequence[dict[str, Any]]) -> str:
