@@ -1,5 +1,7 @@
 """One batch from its request to its result: a start, a method, and a fresh forward pass that confirms."""
 
+import errno
+import os
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -62,10 +64,16 @@ def attack_batch(
 
     Raises:
         MemoryError: there is not enough for a single image.
+        OSError: there is no space left to keep what XLA compiles.
     """
     try:
         return _with_or_without_xla(model, programs, request, size, settings)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        if os.strerror(errno.ENOSPC) in str(error):  # TensorFlow has one error for both
+            raise OSError(
+                errno.ENOSPC,
+                f"{os.strerror(errno.ENOSPC)}, where compiled programs are kept (TF_XLA_FLAGS): {error}",
+            ) from error
         if size == 1:
             raise MemoryError(
                 f"Out of memory for a single image of shape {request.x.shape[1:]}: use a smaller model or a device with more."

@@ -93,6 +93,7 @@ def minimal_distortion(
         ValueError, TypeError: bad input; the message says what was wrong and what was expected.
         RuntimeError: Keras runs on another backend than TensorFlow, or another worker raised an error.
         MemoryError: there is not enough for a single image.
+        OSError: there is no space left where compiled programs are kept.
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(

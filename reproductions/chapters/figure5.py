@@ -76,13 +76,13 @@ def _distortions(measured: dict[str, Targeted], target: str) -> Table:
             [
                 cells.distortion(one.distortion, paper, one.success.value),
                 cells.percent(one.success),
-                Cell(f"{one.evaluations:.0f}"),
+                Cell(f"{one.backward_passes:,.0f}"),
             ],
         )
         for method, one in measured.items()
     ]
     title = f"Average distortion of what becomes “{target}”"
-    return Table(title, "method", ["distortion", "success", "gradients"], rows, "")
+    return Table(title, "method", ["distortion", "success", "backward passes an image"], rows, "")
 
 
 def _figure(run: Run, target: str) -> Figure:

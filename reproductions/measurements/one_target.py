@@ -80,7 +80,7 @@ class Targeted:
     Attributes:
         distortion: mean root mean square of the change, where it succeeded.
         success: share of the photographs on which it succeeded.
-        evaluations: of the model and its gradient, on average.
+        backward_passes: of a photograph through the model, on average; every one follows a forward pass.
         each: every distortion, float16 [runs, photographs]; NaN where the attack failed.
         target: the share that is of the class, in files.
         wrong: the share that is of a wrong class, in files.
@@ -89,7 +89,7 @@ class Targeted:
 
     distortion: Number
     success: Number
-    evaluations: float
+    backward_passes: float
     each: np.ndarray
     target: Survival
     wrong: Survival

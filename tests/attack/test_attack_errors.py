@@ -257,6 +257,18 @@ def test_a_batch_that_a_device_has_no_memory_for_is_attacked_in_halves(dense, mo
         ki.minimal_distortion(dense, x)
 
 
+def test_a_full_disk_is_not_taken_for_too_little_memory(dense, monkeypatch):
+    from keras_intriguing.attack import batch
+
+    def full(*arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, "/cache/xla.pb; No space left on device")
+
+    monkeypatch.setattr(batch, "_attack", full)
+    x = np.full((2, 2, 2, 1), 0.5, np.float32)
+    with pytest.raises(OSError, match=r"No space left on device, where compiled programs are kept.*/cache"):
+        ki.minimal_distortion(dense, x)
+
+
 def test_a_model_of_the_package_takes_pixels_between_0_and_1():
     model = ki.models.FC10()
     with pytest.raises(ValueError, match=r"takes pixels in \[0, 1\], but bounds are \(0, 255\)"):
