@@ -21,7 +21,8 @@ _ROWS = 16  # descents side by side, at least
 _STEPS = 8  # gradients between two looks at which descents are done
 # Starts without gain after which an image is done: few where several starts of their own came to the same minimum.
 _PATIENCE, _LONG_PATIENCE, _AGREEING = 12, 20, 4
-_GAIN = 1e-3
+_GAIN = 2e-3
+_AGREEMENT = 5e-3  # of minima; where a net has kinks, a descent does not meet one and the same more exactly
 _TOLERANCE, _LAST_TOLERANCE = 1e-3, 1e-5
 _LONGEST, _SHORTEST = 80, 6  # gradients of a descent
 _LAST = 15  # gradients of the last descent, from the nearest point
@@ -194,13 +195,13 @@ def _take_over(state: Descents, rows: _Rows, progress: _Progress) -> None:
         rows.left[row] = left[row]
         if distance[row] < progress.distance[image]:
             if distance[row] < (1 - _GAIN) * progress.distance[image]:
-                progress.since_gain[image], progress.agreeing[image] = -1, 0
+                progress.since_gain[image], progress.agreeing[image] = -progress.running[image], 0
             progress.v[image], progress.distance[image] = found[row], distance[row]
         if mode[row] == descent.DONE:
             progress.running[image] -= 1
             progress.reserved[image] -= left[row]
             progress.since_gain[image] += 1
-            agrees = reached[row] < (1 + _GAIN) * progress.distance[image]
+            agrees = reached[row] < (1 + _AGREEMENT) * progress.distance[image]
             progress.agreeing[image] += agrees and rows.is_own[row]
             progress.done[image] |= progress.is_last[image]
             rows.image[row] = FREE
