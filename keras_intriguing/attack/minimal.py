@@ -21,12 +21,13 @@ from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.rounding import ROUNDING
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import provenance
-from keras_intriguing.classifiers.request import checked
+from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.progress import Progress, shown
 
 _WORKING_MEMORY = 2**30  # bytes
 _COPIES = 84  # float32 copies of an image, at most, that the work on it takes
 _LARGEST_BATCH = 256
+_SCALES = 1e3  # between the largest and the smallest range of values, for `penalty`
 
 
 def minimal_distortion(
@@ -62,7 +63,8 @@ def minimal_distortion(
         label: int [B] or one int, the class to leave; by default the model's own prediction. An image that
             the model does not give its label is already adversarial.
         bounds: the smallest and the largest value a pixel may have: two numbers, or two arrays that broadcast to an image,
-            for tabular data say; either may be infinite. Distances weigh all values alike, whatever their bounds.
+            for tabular data say; either may be infinite. Distances weigh all values alike, whatever their bounds. For `penalty`
+            their ranges may differ by a factor of a thousand.
         method: `"direct"` for the problem above, by descents from many starts, other images of the batch among
             them; `"penalty"` for the paper's
             approximation, c‖r‖² + cross-entropy in the box with a search for the largest c that succeeds.
@@ -117,6 +119,8 @@ def minimal_distortion(
         raise ValueError(
             f"Between infinite bounds there are no {levels} grey levels: leave levels out, or give finite bounds."
         )
+    if method == "penalty":
+        _check_scales(request)
     size = _batch_size(request.x, batch_size, replicas)
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
     programs = Programs(request.model, request.x.shape[1:], request.trace)
@@ -149,6 +153,21 @@ def minimal_distortion(
     return dataclasses.replace(
         result, provenance=provenance(model, request.x, method=method, budget=budget, levels=levels, **given)
     )
+
+
+def _check_scales(request: Request) -> None:
+    """Checks that values have similar ranges: else the line search of `penalty` runs out of float32 digits, and may not end.
+
+    Raises:
+        ValueError: they have not.
+    """
+    finite = request.bounds.finite(request.x)
+    spans = np.asarray(finite.upper, np.float64) - finite.lower
+    if spans.max() > _SCALES * spans.min():
+        raise ValueError(
+            f"The method 'penalty' needs values of similar size, but their ranges go from {spans.min():.3g} to {spans.max():.3g} (where "
+            "bounds are infinite, those of x). Scale the values before the model, or use the method 'direct'."
+        )
 
 
 def default_batch_size(x: np.ndarray) -> int:

@@ -100,6 +100,14 @@ def test_bounds_are_numbers_and_rising(bounds):
         ki.minimal_distortion(logits, X, bounds=bounds)
 
 
+def test_the_penalty_needs_values_of_similar_size():
+    upper = np.array([1, 1, np.inf, 2000]).reshape(2, 2, 1)
+    with pytest.raises(
+        ValueError, match=r"similar size, but their ranges go from 1 to 2e\+03.*method 'direct'"
+    ):
+        ki.minimal_distortion(logits, X, bounds=(0, upper), method="penalty")
+
+
 def test_bounds_of_single_values_fit_the_images():
     with pytest.raises(
         ValueError, match=r"broadcast to an image of shape \(2, 2, 1\), not arrays of shapes \(3,\) and \(\)"
