@@ -102,7 +102,7 @@ class Linear(Step):
         c = self._transposed(slopes) + added
         if rounding:
             off = self._off(x, rounding)
-            lost += rounding * total(self._transposed(tf.abs(slopes), abs) * x.span[:, None])
+            lost += rounding * total(tf.abs(slopes) * self._map(x.span, abs)[:, None])
             lost += total(tf.abs(bound.c) * off[:, None])
             lost += _RESIDUAL * bound.t * total(off[:, None] ** 2)
         return Passed(constant, [Penalized(c, t)], lost)
