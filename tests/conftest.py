@@ -1,9 +1,11 @@
 """What several files share. A model is compiled once per shape of batch, so they share it and its images."""
 
 import atexit
+import functools
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +46,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def mnist5k() -> tuple[np.ndarray, np.ndarray]:
     return ki.data.load("mnist5k", "train")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
+    """The whole of MNIST by the name of a split, read once: it takes seconds."""
+
+    @functools.cache
+    def split(name: str) -> tuple[np.ndarray, np.ndarray]:
+        if name not in ("p1", "p2"):
+            return ki.data.load("mnist", name)
+        x, y = split("train")
+        chosen = ki.data.half(x) == int(name[1])
+        return x[chosen], y[chosen]
+
+    return split
 
 
 @pytest.fixture(scope="session")

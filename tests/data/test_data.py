@@ -112,8 +112,8 @@ def test_prepared_mnist_is_read_without_network(split: str, count: int):
 
 
 @pytest.mark.mnist
-def test_the_halves_of_mnist_are_30000_images_each_and_hold_their_twins_of_mnist5k(mnist5k):
-    x, y = data.load("mnist", "train")
+def test_the_halves_of_mnist_are_30000_images_each_and_hold_their_twins_of_mnist5k(mnist, mnist5k):
+    x, y = mnist("train")
     chosen = data.half(x)
     assert np.bincount(chosen).tolist() == [0, 30_000, 30_000]
     whole = {image.tobytes(): twin for image, *twin in zip(x, y, chosen, strict=True)}

@@ -172,18 +172,6 @@ def test_the_errors_of_a_preset_are_those_it_records(name: str, split: str, mnis
     assert abs(measured - recorded) * len(x) <= 2.001  # images
 
 
-@pytest.fixture(scope="module")
-def mnist():
-    splits: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-    def load(split: str) -> tuple[np.ndarray, np.ndarray]:
-        if split not in splits:
-            splits[split] = ki.data.load("mnist", split)
-        return splits[split]
-
-    return load
-
-
 @pytest.mark.parametrize("preset", ki.list_presets())
 def test_a_preset_was_made_by_its_recipe_to_the_end(preset: str):
     metrics = ki.presets.load_metrics(preset)

@@ -86,14 +86,20 @@ def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def trained(model: keras.Model, x: np.ndarray, y: np.ndarray, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     initialize(model, seed)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(x, y, epochs=60, batch_size=16, verbose=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # compiled it would take longer
+    model.compile(keras.optimizers.Adam(0.004), loss, jit_compile=False)
+    model.fit(x, y, epochs=25, batch_size=16, verbose=0)
     return model
 
 
 @pytest.fixture
 def small(zoo: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The figures of the small net, with fewer images and tests."""
+    """The figures of the small net, with fewer images and tests; for `penalty`, which takes longer to compile, `direct`."""
+    attack = ki.minimal_distortion
+    monkeypatch.setattr(
+        ki, "minimal_distortion", lambda *images, method, **options: attack(*images, **options)
+    )
     monkeypatch.setattr(imagenette, "ALEXNET", zoo[0])
     monkeypatch.setattr(photograph_directions, "FEATURE_NET", zoo[1])
     monkeypatch.setattr(photograph_directions, "_FEATURE_LAYER", "fc2")

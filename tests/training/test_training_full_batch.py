@@ -55,7 +55,7 @@ def fit(
     ("training", "until"),
     [
         pytest.param(LONG, 1, id="round 1"),
-        pytest.param(LONG, 2, id="round 2"),
+        pytest.param(LONG, 2, id="round 2", marks=pytest.mark.slow),
         pytest.param(LONG, 3, id="last round", marks=pytest.mark.slow),
         pytest.param(TWO_STAGES, 1, id="first stage", marks=pytest.mark.slow),
         pytest.param(TWO_STAGES, 3, id="second stage", marks=pytest.mark.slow),
