@@ -55,9 +55,8 @@ def test_an_offset_of_all_logits_costs_no_more_than_a_step_of_them(offset: float
     a = (20 * (a - a.mean(axis=0))).astype(np.float32)
     x = np.random.default_rng(1).uniform(0.3, 0.7, size=(12, 60)).astype(np.float32)
 
-    def model(x: tf.Tensor) -> tf.Tensor:
-        return x @ a + np.float32(offset)
-
+    model = keras.Sequential([keras.Input((60,)), keras.layers.Dense(4)])
+    model.set_weights([a, np.full(4, offset)])
     result = ki.minimal_distortion(model, x)
     z = x.astype(np.float64) @ a
     label = np.argmax(np.asarray(model(tf.constant(x))), axis=1)

@@ -20,16 +20,20 @@ def validation() -> photographs.Photographs:
 
 @pytest.mark.imagenette
 @pytest.mark.parametrize(
-    "preset", [pytest.param(name, marks=pytest.mark.slow) if "_seed" in name else name for name in PRESETS]
+    ("preset", "every"),
+    [(PRESETS[0], 8), *(pytest.param(name, 1, marks=pytest.mark.slow) for name in PRESETS)],
 )
-def test_the_error_is_the_recorded_one(preset: str, validation: photographs.Photographs) -> None:
+def test_the_error_is_the_recorded_one(preset: str, every: int, validation: photographs.Photographs) -> None:
+    """Of all photographs, which take twenty seconds, to 0.1%; of every eighth, as closely as their number lets it."""
     metrics = ki.presets.load_metrics(preset)
     assert list(validation.classes) == metrics["classes"]
     if validation.sha256 != metrics["images_sha256"]["val"]:
         pytest.skip("IMAGENETTE_DIR holds another copy of Imagenette")
     model = ki.from_preset(preset)
-    # an image on the boundary may fall to either side on another processor
-    assert photograph_training.error(model, validation) == pytest.approx(metrics["test_error"], abs=1e-3)
+    chosen, recorded = validation[::every], metrics["test_error"]
+    # of all: an image on the boundary may fall to either side on another processor
+    tolerance = 1e-3 if every == 1 else 3 * (recorded * (1 - recorded) / len(chosen)) ** 0.5
+    assert photograph_training.error(model, chosen) == pytest.approx(recorded, abs=tolerance)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
