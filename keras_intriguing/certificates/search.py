@@ -34,7 +34,9 @@ def check_model(model: Any, function: str) -> None:
         TypeError: it is no Keras model.
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(f"{function} needs the model's layers: a Keras model, not {type(model).__name__}.")
+        raise TypeError(
+            f"{function} needs the model's layers: a Keras model of one input, not {type(model).__name__}."
+        )
 
 
 def steps_of(effort: str) -> int:

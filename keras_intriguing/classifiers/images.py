@@ -23,24 +23,42 @@ def as_images(x: Any, model: Any = None) -> np.ndarray:
     if isinstance(x, Photographs):
         raise TypeError("x must be the photographs' pixels: pass photographs.images(size).")
     if isinstance(x, dict):
+        if len(x) == 1:
+            raise TypeError(f"x must be an array of images, not a dict. Pass x[{next(iter(x))!r}].")
         raise TypeError(
-            f"x must be an array of images, not a dict ({', '.join(map(str, x))}). {with_the_others_fixed(x)}"
+            f"x must be an array of images, not a dict ({', '.join(map(str, x))}). {with_the_others_fixed(x, in_a_list=False)}"
+        )
+    if isinstance(x, (list, tuple)) and len({np.shape(part) for part in x}) > 1:
+        shapes = ", ".join(str(np.shape(part)) for part in x[:3])
+        raise TypeError(
+            f"x must be one array of images; it is a {type(x).__name__} of {len(x)} parts of shapes {shapes}. Labels are passed as "
+            "label=; of several inputs all but one are kept fixed in a function."
         )
     return as_floats(_of_dataset(x, _input_shape(model)) if isinstance(x, tf.data.Dataset) else x)
 
 
-def with_the_others_fixed(names: Iterable[str]) -> str:
+def with_the_others_fixed(names: Iterable[Any], in_a_list: bool) -> str:
     """How an example of a model of several inputs is attacked by the first of them: advice with the code for it.
 
     The others are variables, so that all examples share a compiled program.
+
+    Args:
+        names: of the inputs.
+        in_a_list: the model takes a list of them, not a dictionary.
     """
-    attacked, *others = map(str, names)
+    attacked, *others = range(len(list(names))) if in_a_list else names
     fixed = ", ".join(f"{name!r}: tf.Variable(x[{name!r}][:1])" for name in others)
+    repeated = "tf.repeat(f, tf.shape(v)[0], 0)"
+    given = (
+        f"[v, *({repeated} for f in fixed.values())]"
+        if in_a_list
+        else f"{{{attacked!r}: v, **{{k: {repeated} for k, f in fixed.items()}}}}"
+    )
     return (
-        f"One example at a time can be attacked, with the others fixed; by its {attacked}:\n"
+        f"One example at a time can be attacked, with the others fixed; by its input {attacked!r}:\n"
         f"    fixed = {{{fixed}}}\n"
-        f"    one = lambda v: model({{{attacked!r}: v, **{{k: tf.repeat(f, tf.shape(v)[0], 0) for k, f in fixed.items()}}}})\n"
-        f"    result = minimal_distortion(one, x[{attacked!r}][:1])\n"
+        f"    one = lambda v: model({given})\n"
+        f"    result = ki.minimal_distortion(one, x[{attacked!r}][:1])\n"
         "and so on for the next, after fixed[name].assign(x[name][1:2])."
     )
 

@@ -198,7 +198,8 @@ def check_one_output(model: Any) -> None:
         named = model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in inputs}
         shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in named.items())
         raise ValueError(
-            f"{model.name} has {len(inputs)} inputs ({shapes}); one is needed. {with_the_others_fixed(named)}"
+            f"{model.name} has {len(inputs)} inputs ({shapes}); one is needed. "
+            + with_the_others_fixed(named, in_a_list=not isinstance(model.input, dict))
         )
 
 

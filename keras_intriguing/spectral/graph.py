@@ -46,7 +46,8 @@ def nodes(model: keras.Model) -> list[Node]:
     check_model(model)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
-            f"A model of one input and one output is needed, not of {len(model.inputs)} and {len(model.outputs)}."
+            f"A model of one input and one output is needed, not of {len(model.inputs)} and {len(model.outputs)}. Bounds are of one "
+            "input; for one of several outputs pass keras.Model(model.input, OUTPUT)."
         )
     listed = [Node(None, (), (), tuple(model.inputs[0].shape[1:]))]
     last = _append(model, [0], listed)[0]

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -201,27 +202,38 @@ def test_several_inputs_and_outputs_are_named() -> None:
 
 @pytest.mark.parametrize("form", [dict, list])
 def test_what_is_advised_for_several_inputs_works(form: type) -> None:
-    """The code of the message, and that the next example compiles nothing."""
-    inputs = {"image": keras.Input((5,), name="image"), "age": keras.Input((2,), name="age")}
+    """The code of the message, and that the next example compiles nothing; a list's inputs need no names."""
+    shapes = {"image": (5,), "age": (2,)}
+    inputs = {n: keras.Input(s, name=n if form is dict else None) for n, s in shapes.items()}
     ends = L.Dense(3)(L.Concatenate()(list(inputs.values())))
     model = keras.Model(inputs if form is dict else list(inputs.values()), ends)
-    x = {"image": X, "age": np.random.default_rng(0).uniform(size=(len(X), 2)).astype(np.float32)}
+    ages = np.random.default_rng(0).uniform(size=(len(X), 2)).astype(np.float32)
+    x, image, age = ({"image": X, "age": ages}, "image", "age") if form is dict else ([X, ages], 0, 1)
+
+    def label(values: np.ndarray, i: int) -> int:
+        given = values, ages[i : i + 1]
+        return int(np.argmax(model(dict(zip(inputs, given, strict=True)) if form is dict else list(given))))
+
     with pytest.raises(ValueError, match="2 inputs") as raised:
         ki.minimal_distortion(model, X)
-    names = {"model": model, "x": x, "tf": tf, "minimal_distortion": ki.minimal_distortion}
+    names: dict[str, Any] = {"model": model, "x": x, "tf": tf, "ki": ki}
     exec(textwrap.dedent("".join(str(raised.value).splitlines(keepends=True)[1:4])), names)
+    assert x[image] is X
     kept = list(programs._KEPT)
     for i in range(2):
-        names["fixed"]["age"].assign(x["age"][i : i + 1])
+        names["fixed"][age].assign(x[age][i : i + 1])
         result = ki.minimal_distortion(names["one"], X[i : i + 1])
         assert result.success.all()
-        changed = model({"image": result.adversarial, "age": x["age"][i : i + 1]})
-        assert (
-            np.argmax(changed)
-            == result.label_after
-            != np.argmax(model({n: v[i : i + 1] for n, v in x.items()}))
-        )
+        assert label(result.adversarial, i) == result.label_after != label(X[i : i + 1], i)
     assert list(programs._KEPT) == kept
+
+
+def test_what_is_no_array_is_said() -> None:
+    model = keras.Sequential([keras.Input((5,)), L.Dense(3)])
+    with pytest.raises(TypeError, match=r"Pass x\['a'\]"):
+        ki.minimal_distortion(model, {"a": X})
+    with pytest.raises(TypeError, match=r"a tuple of 2 parts of shapes .* label="):
+        ki.minimal_distortion(model, (X, np.zeros(len(X))))
 
 
 def test_a_file_with_a_class_of_ones_own_is_said_in_a_sentence(tmp_path: Path) -> None:
