@@ -54,7 +54,7 @@ def examples(
     Raises:
         ValueError: x are no images, or others than the result's.
     """
-    x, names = np.asarray(x, np.float32), names or result.provenance.get("classes")
+    x, names = np.asarray(x, np.float32), result.provenance.get("classes") if names is None else names
     _check_same_images(x, result)
     before, after = (_as_pictures(images, bounds) for images in (x, result.adversarial))
     axes = axes or _axes(5.4, 0.4 + 1.85 * len(x))

@@ -47,15 +47,15 @@ class _Progress:
         kept_back = np.where(np.isfinite(self.distance), _LAST, left // 4)
         return np.minimum(_LONGEST, left - np.where(self.is_last, 0, kept_back))
 
-    def goes_on(self, least: int) -> np.ndarray:
-        """Which images are to be given another start [B]; the last one is from their nearest points."""
+    def goes_on(self, least: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which images are to be given another start [B], and which of them their last one, from their nearest points."""
         patience = np.where(self.agreeing >= _AGREEING, _PATIENCE, _LONG_PATIENCE)
         enough = (self.starts >= least) & (self.since_gain + self.running >= patience)
         wants = ~self.done & ~self.is_last & ~enough & (self.allowance() >= _SHORTEST)
         ends = ~self.done & ~self.is_last & ~wants & (self.running == 0)
-        self.is_last |= ends
         self.done |= ends & ~np.isfinite(self.distance)
-        return wants | (ends & ~self.done)
+        ends &= ~self.done
+        return wants | ends, ends
 
     def share(self, least: int) -> float:
         """Of the work, about: an image has at least so many starts, and is then done when its last ones brought nothing."""
@@ -159,10 +159,12 @@ def _launch(rows: _Rows, progress: _Progress, proposals: Proposals, x: np.ndarra
     fresh = np.zeros(len(rows.image), bool)
     free = np.flatnonzero(rows.image == FREE).tolist()
     while free:
-        turns = np.flatnonzero(progress.goes_on(len(proposals)))
+        goes_on, ends = progress.goes_on(len(proposals))
+        turns = np.flatnonzero(goes_on)
         turns = turns[np.argsort(progress.starts[turns], kind="stable")][: len(free)]
         if not len(turns):
             break
+        progress.is_last[turns] = ends[turns]  # of the others there is no row for the last descent yet
         allowance = progress.allowance()
         for image in turns.tolist():
             row, left = free.pop(0), int(allowance[image])

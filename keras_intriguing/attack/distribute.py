@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.attack.result import Result
@@ -78,7 +79,9 @@ class Replicas:
             values = logits(few).numpy()
             for replica in self._local:
                 self._check_variables(logits, few, replica)
-        self._workers.agree(values, request.x, request.target, request.label, request.bounds, others)
+        self._workers.agree(
+            values, request.x, request.target, request.label, *map(np.asarray, request.bounds), others
+        )
         return request
 
     def attack(

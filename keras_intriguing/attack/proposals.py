@@ -46,7 +46,7 @@ class Proposals:
         reaches: which of both.
         predicted: the model's labels of the images, int [B].
         likely: other classes, the likeliest first, int [B, C].
-        bounds: of every pixel, numbers or [n]; where they are infinite, random points are drawn from the images' own range.
+        bounds: of every pixel, numbers or [n]; where they are infinite, random points are drawn from twice the images' range.
     """
 
     def __init__(

@@ -34,13 +34,21 @@ class Grid(NamedTuple):
     @property
     def step(self) -> Any:
         """Between two levels: a number, or one for every value [n]."""
-        return (self.bounds.upper - self.bounds.lower) / (self.levels - 1)
+        lower, upper = self._ends
+        return (upper - lower) / (self.levels - 1)
 
     def nearest(self, v: np.ndarray) -> np.ndarray:
         """The nearest points of the grid, float32 [B, n]."""
-        lower, upper = self.bounds
+        lower, upper = self._ends
         place = np.clip(np.rint((v - lower) / self.step), 0, self.levels - 1)
-        return (lower + place.astype(np.float64) * (upper - lower) / (self.levels - 1)).astype(np.float32)
+        levels = lower + place * (upper - lower) / (self.levels - 1)
+        return np.clip(levels, lower, upper).astype(np.float32)
+
+    @property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """The bounds in float64, in which no level is rounded to beyond them."""
+        lower, upper = (np.asarray(bound, np.float64) for bound in self.bounds)
+        return lower, upper
 
 
 class Linearized(NamedTuple):

@@ -75,7 +75,8 @@ class Classifier:
 
 def warn_if_hopeless(radii: np.ndarray, farthest: np.ndarray) -> bool:
     """Says early that nothing worth having will come out: whether Lipschitz radii [B] are nearly nothing."""
-    share = float(np.median(radii / farthest))
+    with np.errstate(invalid="ignore"):  # both may be infinite
+        share = float(np.median(radii / farthest))
     if 0 < share < _HOPELESS:
         warnings.warn(
             f"The network's Lipschitz bound certifies {share:.1g} of the longest possible change: it is too deep, or its "

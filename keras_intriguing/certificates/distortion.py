@@ -209,7 +209,8 @@ def _largest_radii(
     # without bounds there is no longest change, and a radius is sought up to a multiple of where the search starts
     multiple = np.where(np.isfinite(start), _LARGEST * start, 1.0)
     most = np.where(np.isfinite(farthest), farthest, multiple)
-    radius = np.clip(2 * start, 1e-4 * most, most)
+    least = np.where(start > 0, np.minimum(1e-4 * most, multiple), 1e-4 * most)
+    radius = np.clip(2 * start, least, most)
     optimizer.start(problem, radius)
     for step in range(1, steps + 1):
         bounds = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)

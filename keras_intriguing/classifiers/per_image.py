@@ -134,9 +134,21 @@ def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
 
 
 def class_names(model: Any) -> list[str] | None:
-    """The words for a model's classes, if it has the attribute `class_names`, as presets do."""
+    """The words for a model's classes, if it has a list of them as its attribute `class_names`, as presets do."""
     names = getattr(model, "class_names", None)
-    return None if names is None else [str(name) for name in names]
+    return [str(name) for name in names] if isinstance(names, (list, tuple, np.ndarray)) else None
+
+
+def checked_names(names: Iterable[Any], classes: int, source: str) -> list[str]:
+    """Words for all classes.
+
+    Raises:
+        ValueError: they are fewer; the message says of what `source`.
+    """
+    found = [str(name) for name in names]
+    if len(found) < classes:
+        raise ValueError(f"{source} holds {len(found)} names, but there are {classes} classes.")
+    return found
 
 
 def grey_level(made: dict[str, Any]) -> float | None:

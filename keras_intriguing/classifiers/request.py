@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_intriguing.classifiers import outputs
 from keras_intriguing.classifiers.images import as_images, check_shape
 from keras_intriguing.classifiers.logits import Trace, adapted, check_logits, check_one_output
+from keras_intriguing.classifiers.per_image import checked_names, class_names
 from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown, within
 from keras_intriguing.models.base import PresetModel
 
@@ -28,6 +29,7 @@ class Request(NamedTuple):
         label: the classes to leave, int32 [B], or None.
         bounds: of the pixels.
         trace: of the model.
+        classes: how many there are.
     """
 
     model: Callable
@@ -37,6 +39,7 @@ class Request(NamedTuple):
     label: np.ndarray | None
     bounds: Bounds
     trace: Trace
+    classes: int
 
     @property
     def label_to_leave(self) -> np.ndarray:
@@ -84,6 +87,8 @@ def checked(
     images = within(images, limits)
     classifier, trace = adapted(model, images[:PROBE], from_probabilities)
     classes = _classes(classifier, trace, images)
+    if names := class_names(model):
+        checked_names(names, classes, "model.class_names")
     target = _labels("target", target, len(images), classes)
     label = _labels("label", label, len(images), classes)
     if target is not None and label is not None and (target == label).any():
@@ -91,7 +96,7 @@ def checked(
         raise ValueError(
             f"Image {i} is to leave class {label[i]} and to reach it: target and label are equal."
         )
-    return Request(classifier, images, _predicted(classifier, images), target, label, limits, trace)
+    return Request(classifier, images, _predicted(classifier, images), target, label, limits, trace, classes)
 
 
 def _check_input_type(model: Callable) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import secrets
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -10,10 +11,12 @@ import numpy as np
 
 from keras_intriguing import files
 from keras_intriguing.attack import parts
+from keras_intriguing.attack.direct import BUDGET
+from keras_intriguing.attack.network import fingerprint
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate, certified_distortion
 from keras_intriguing.classifiers.loading import as_model
-from keras_intriguing.classifiers.per_image import PerImage, class_names, provenance
+from keras_intriguing.classifiers.per_image import PerImage, checked_names, class_names, provenance
 from keras_intriguing.classifiers.pixels import shown as shown_bounds
 from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.examination import page, stages
@@ -91,10 +94,7 @@ def examine(
     file = Path(model).name if isinstance(model, (str, Path)) else None
     model = as_model(model)
     request = checked(model, x, None, y, bounds, batch_size, from_probabilities)
-    names = names or class_names(model)
-    last = int(max(request.before.max(), request.label_to_leave.max()))
-    if names is not None and len(names) <= last:
-        raise ValueError(f"names holds {len(names)} names, but there is a class {last}.")
+    names = class_names(model) if names is None else checked_names(names, request.classes, "names")
     with shown(progress, "examining") as show:
 
         def tell(stage: str, done: float, total: float) -> None:
@@ -104,8 +104,7 @@ def examine(
 
         effort = effort or stages.default_effort(model)
         call = _Call(model, request, out, effort, batch_size, from_probabilities, tell)
-        named = list(names) if names else None
-        findings = Findings(request.x, request.label_to_leave, request.before, y is not None, named)
+        findings = Findings(request.x, request.label_to_leave, request.before, y is not None, names)
         missing = dict.fromkeys(leave_out, "left out, as asked")
         for stage, measure in _MEASURES.items():
             try:
@@ -141,12 +140,17 @@ class _Call(NamedTuple):
         return provenance(self.model, self.request.x, label=label, bounds=bounds, **settings)
 
     def key(self, **settings: Any) -> dict[str, Any]:
-        """By which a result is known as of the same call; versions may change."""
-        return {name: value for name, value in self.provenance(**settings).items() if name != "versions"}
+        """By which a result is known as of the same call; versions may change.
+
+        It tells what the model computes, which is more than its weights; where that cannot be told, no other key is equal.
+        """
+        made = {name: value for name, value in self.provenance(**settings).items() if name != "versions"}
+        return {**made, "computes": fingerprint(self.request.trace) or secrets.token_hex()}
 
 
 def _attack(call: _Call, findings: Findings) -> None:
-    request, path, key = call.request, call.out / RESULT, call.key()
+    request, path = call.request, call.out / RESULT
+    key = call.key(method="direct", budget=BUDGET, levels=None)
     count = len(request.x)
     call.tell("attack", 0, count)
     kept = parts.Kept(path, key)
@@ -162,6 +166,7 @@ def _attack(call: _Call, findings: Findings) -> None:
         from_probabilities=call.from_probabilities,
         method="direct",
     )
+    findings.result = _with_key(findings.result, key)
     findings.result.save(path)
     kept.remove()
 
@@ -179,9 +184,9 @@ def _storage(call: _Call, findings: Findings) -> None:
 
 
 def _certificates(call: _Call, findings: Findings) -> None:
-    request, path = call.request, call.out / CERTIFICATE
+    request, path, key = call.request, call.out / CERTIFICATE, call.key(effort=call.effort)
     call.tell("certificates", 0, len(request.x))
-    findings.certificate = _kept(Certificate, path, call.key(effort=call.effort)) or certified_distortion(
+    found = _kept(Certificate, path, key) or certified_distortion(
         call.model,
         request.x,
         label=request.label_to_leave,
@@ -189,6 +194,7 @@ def _certificates(call: _Call, findings: Findings) -> None:
         effort=call.effort,
         on_batch=lambda done, total: call.tell("certificates", done, total),
     )
+    findings.certificate = _with_key(found, key)
     findings.certificate.save(path)
 
 
@@ -204,6 +210,11 @@ _MEASURES: dict[str, Callable[[_Call, Findings], None]] = {
     "norms": _norms,
 }
 STAGES = tuple(_MEASURES)
+
+
+def _with_key(result: Kind, key: dict[str, Any]) -> Kind:
+    """The same with the key in its provenance, by which a later call finds it."""
+    return dataclasses.replace(result, provenance={**result.provenance, **key})
 
 
 def _kept(kind: type[Kind], path: Path, key: dict[str, Any]) -> Kind | None:

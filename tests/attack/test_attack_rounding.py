@@ -62,6 +62,18 @@ def test_levels_are_those_of_eight_bits():
     )
 
 
+def test_bounds_of_every_value_are_levels_themselves() -> None:
+    random = np.random.default_rng(0)
+    lower = -random.uniform(1, 3, 2000).astype(np.float32)
+    upper = random.uniform(1e-6, 0.3, 2000).astype(np.float32)
+    grid = Grid(Bounds(lower, upper), 256)
+    np.testing.assert_array_equal(grid.nearest(np.stack([lower, upper])), [lower, upper])
+    points = grid.nearest(random.uniform(-4, 1, (50, 2000)))
+    assert (points >= lower).all()
+    assert (points <= upper).all()
+    np.testing.assert_array_equal(grid.nearest(points), points)
+
+
 @pytest.fixture(scope="module")
 def grey_images(net_images) -> np.ndarray:
     return Grid(Bounds(0.0, 1.0), 256).nearest(net_images)

@@ -1,11 +1,14 @@
 """The search of `direct`: passes, budgets, awkward logits, and starts that leave local minima."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_intriguing as ki
+from keras_intriguing.attack import descent, direct
 from keras_intriguing.attack.problem import Box
 from keras_intriguing.attack.projection import project, project_onto_all
 
@@ -163,3 +166,53 @@ def test_projection_onto_several_half_spaces_and_a_box_meets_the_conditions_of_o
     assert residual.max() < 1e-3
     assert np.abs(lam * residual).max() < 1e-3
     np.testing.assert_allclose(u, np.clip(p - np.einsum("bm,bmn->bn", lam, a), 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_every_image_has_its_last_descent(seed: int) -> None:
+    """Rows are given out among images whose descents take times at random, fewer rows than descents that wait."""
+    random = np.random.default_rng(seed)
+    count, budget, least = random.choice([4, 16, 32, 64]), random.choice([100, 300, 1000, 2000]), 12
+
+    class Starts:
+        def __len__(self) -> int:
+            return least
+
+        def propose(self, *_: object) -> direct.Proposal:
+            return direct.Proposal(np.zeros(1, np.float32), descent.PROJECT, -1, 1.0)
+
+    x = np.zeros((count, 1), np.float32)
+    progress = direct._Progress(x, np.zeros(count, bool), np.full(count, budget))
+    rows = direct._Rows(max(count, 16), 1)
+    size = len(rows.image)
+    mean, length = random.uniform(5, 60, count), np.zeros(size, int)
+    last = np.zeros(count, int)
+    while True:
+        waited = progress.is_last.copy()
+        fresh = direct._launch(rows, progress, Starts(), x)  # type: ignore[arg-type]
+        used = rows.image != direct.FREE
+        if not used.any():
+            break
+        for row in np.flatnonzero(fresh):
+            image = rows.image[row]
+            last[image] += progress.is_last[image] and not waited[image]
+            length[row] = max(1, min(rows.left[row], int(random.exponential(mean[image])) + 4))
+        left, distance = rows.left.copy(), np.full(size, np.inf, np.float32)
+        spent = np.where(used, np.minimum(8, length), 0)
+        left, length = left - spent, length - spent
+        hits = used & (random.random(size) < 0.5)
+        distance[hits] = 1 + random.exponential(0.1, hits.sum())
+        mode = np.where(used & ((length == 0) | (left <= 0)), descent.DONE, descent.PROJECT)
+        values = {
+            "left": left,
+            "mode": mode,
+            "distance": distance,
+            "best_merit": distance,
+            "found": np.zeros((size, 1)),
+        }
+        state = types.SimpleNamespace(**{n: tf.constant(v) for n, v in values.items()})
+        direct._take_over(state, rows, progress)  # type: ignore[arg-type]
+    assert progress.done.all()
+    assert (last == 1).all()
+    assert (progress.gradients <= budget // 2).all()
+    assert not progress.reserved.any()

@@ -101,7 +101,7 @@ def test_bad_input_is_said_before_work_starts(net, net_images, tmp_path: Path) -
         ValueError, match="leave_out holds norm; the stages are attack, storage, certificates, norms"
     ):
         ki.examine(net, net_images, out=tmp_path, leave_out=["norm"])
-    with pytest.raises(ValueError, match="names holds 1 names, but there is a class"):
+    with pytest.raises(ValueError, match="names holds 1 names, but there are"):
         ki.examine(net, net_images, out=tmp_path, names=["a"])
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="Cannot write"):
@@ -172,3 +172,43 @@ def test_a_binary_classifier(tmp_path: Path) -> None:
     assert "of its probabilities, not of logits" in (tmp_path / "report.html").read_text(encoding="utf-8")
     np.testing.assert_allclose(found.certificate.l2, found.result.l2, rtol=1e-2)
     assert tf.is_tensor(model(x))
+
+
+def test_what_another_model_gave_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    """Models of the same name and weights that compute something else, and functions of the same name."""
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, (12, 6)).astype(np.float32)
+    nets = [
+        keras.Sequential(
+            [keras.Input((6,)), keras.layers.Dense(16, activation), keras.layers.Dense(3)], name="net"
+        )
+        for activation in ("relu", "tanh")
+    ]
+    nets[0].set_weights([random.normal(size=w.shape) for w in nets[0].get_weights()])
+    nets[1].set_weights(nets[0].get_weights())
+    before = [np.argmax(net(x), axis=1) for net in nets]
+    x = x[before[0] == before[1]]
+    assert len(x)
+    for folder, models in (("nets", nets), ("functions", [lambda v, n=net: n(v) for net in nets])):
+        for model in models:
+            kept = {"out": tmp_path / folder, "bounds": (-1, 1), "leave_out": ["norms", "storage"]}
+            found = ki.examine(model, x, **kept).findings
+            assert found.result is not None
+            labels = np.argmax(model(found.result.adversarial), axis=1)
+            np.testing.assert_array_equal(labels, found.result.label_after)
+            if found.certificate is not None:
+                fresh = ki.minimal_distortion(model, x, bounds=(-1, 1))
+                assert fresh.success.all()
+                assert (found.certificate.distortion <= fresh.distortion * (1 + 1e-5)).all()
+            again = ki.examine(model, x, **kept).findings.result
+            np.testing.assert_array_equal(again.adversarial, found.result.adversarial)
+
+
+def test_names_are_as_many_as_classes(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+    model.class_names = ["cat"]
+    x = np.random.default_rng(0).uniform(size=(3, 5)).astype(np.float32)
+    with pytest.raises(ValueError, match=r"model\.class_names holds 1 names, but there are 2 classes"):
+        ki.minimal_distortion(model, x)
+    model.class_names = {1: "dog", 0: "cat"}  # in no order that could be relied on
+    assert "classes" not in ki.minimal_distortion(model, x).provenance
