@@ -92,6 +92,6 @@ def net(net_images) -> "keras.Model":
 
 
 @pytest.fixture(scope="session")
-def nearest(net, net_images) -> ki.Result:
+def nearest(net, net_images) -> "ki.Result":
     """The attack on `net` that most tests look at."""
     return ki.minimal_distortion(net, net_images)
