@@ -111,6 +111,7 @@ _RULES: dict[type, Rule] = {
     **dict.fromkeys(CONVOLUTIONS, convolution),
     **dict.fromkeys(_kinds("MaxPooling{}D", "GlobalMaxPooling{}D"), pooling.max_pooling),
     **dict.fromkeys(_kinds("AveragePooling{}D", "GlobalAveragePooling{}D"), moving.summed),
+    L.AveragePooling3D: pooling.average_pooling_3d,
     **dict.fromkeys(
         (L.Flatten, L.Reshape, L.Permute, *_kinds("ZeroPadding{}D", "Cropping{}D")), moving.moved
     ),

@@ -31,7 +31,7 @@ def operation_class(function: Callable, *shapes: tuple[int, ...]) -> type:
 
 
 def check_unchanged(operation: Any) -> None:
-    """Checks that no method was replaced on a layer, a model or an operation, and that it is not quantized.
+    """Checks that no method was replaced on a layer, a model or an operation, that it is not quantized and has no LoRA.
 
     Raises:
         ValueError: one was.
@@ -46,6 +46,11 @@ def check_unchanged(operation: Any) -> None:
         raise ValueError(
             f"{named(operation)} is quantized ({operation.quantization_mode}): it rounds, so that no constant holds. "
             "Load the weights into a model of float32."
+        )
+    if getattr(operation, "lora_enabled", False):
+        raise ValueError(
+            f"{named(operation)} has LoRA enabled: its kernel is a sum, which is rounded anew whenever it is used. Build the "
+            "model without LoRA, and assign this layer's `kernel`, the sum, to that of the plain layer."
         )
 
 

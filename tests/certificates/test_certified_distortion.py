@@ -11,7 +11,13 @@ from scipy.optimize import minimize
 
 import keras_intriguing as ki
 from keras_intriguing.certificates import distortion, verification
+from keras_intriguing.certificates.lowering import circuit_of
 from keras_intriguing.certificates.region import Region, least_on
+from keras_intriguing.certificates.steps.activation import Activation
+from keras_intriguing.certificates.steps.linear import Linear
+from keras_intriguing.certificates.steps.lipschitz import Lipschitz
+from keras_intriguing.spectral.graph import nodes
+from keras_intriguing.spectral.network import LipschitzConstants
 
 L = keras.layers
 
@@ -208,6 +214,38 @@ def test_a_convolutional_model_has_a_certificate() -> None:
     assert (found.distortion == np.maximum(found.network, found.relaxation)).all()
     assert (found.relaxation > found.network).mean() > 0.5
     assert (found.distortion <= ki.minimal_distortion(model, x).distortion).all()
+
+
+def test_average_pooling_of_volumes_keeps_the_certificate_of_a_linear_model_exact() -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((3, 4, 3, 2)), L.AveragePooling3D(2, 1, "same"), L.Flatten(), L.Dense(3)]
+    )
+    x = np.random.default_rng(0).uniform(size=(4, 3, 4, 3, 2)).astype(np.float32)
+    found, exact = ki.certified_distortion(model, x).distortion, ki.minimal_distortion(model, x).distortion
+    assert (found <= exact * (1 + 1e-6)).all()
+    assert (found >= exact * (1 - 2e-3)).all()
+
+
+@pytest.mark.parametrize("activation", ["selu", "mish"])
+def test_an_activation_without_a_curve_costs_that_part_of_the_network_only(activation: str) -> None:
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, L.Dense(3)(L.Dense(8, activation)(L.Dense(8, "relu")(inputs))))
+    circuit = circuit_of(nodes(model), LipschitzConstants())
+    kinds = [type(step) for step in circuit.steps[1:]]
+    assert kinds == [Linear, Activation, Linear, Lipschitz, Linear]
+    x = images(6, 5)
+    found = ki.certified_distortion(model, x)
+    assert (found.relaxation > found.network).mean() > 0.5
+    assert (found.distortion <= ki.minimal_distortion(model, x).distortion).all()
+
+
+def test_a_last_softmax_may_count_its_axis_from_the_front() -> None:
+    model = dense_net([5, 8, 4], "relu", seed=1)
+    twin = keras.Sequential([keras.Input((5,)), model, L.Softmax(axis=1)])
+    x = images(3, 5)
+    of_model, of_twin = (ki.certified_distortion(m, x, effort="quick").distortion for m in (model, twin))
+    np.testing.assert_allclose(of_model, of_twin, rtol=1e-6)
 
 
 def test_another_label_than_the_models_has_no_certificate_and_a_constant_model_an_infinite_one() -> None:

@@ -84,6 +84,12 @@ def quantized() -> keras.Model:
     return found
 
 
+def with_lora() -> keras.Model:
+    found = model(L.Dense(4))
+    found.layers[1].enable_lora(2)
+    return found
+
+
 REFUSED = {
     **{
         f"own {name}": (
@@ -127,6 +133,10 @@ REFUSED = {
     ),
     "images joined": (lambda: model(lambda x: L.Concatenate(axis=0)([x, x])), "joins the images"),
     "quantized": (quantized, "is quantized"),
+    "LoRA": (with_lora, "has LoRA enabled.*plain layer"),
+    "softmax of one value": (lambda: model(L.Softmax(), (4, 1)), "always 1. Take it out"),
+    "activation of one value": (lambda: model(L.Activation("softmax"), (4, 1)), "always 1. Take it out"),
+    "softmax of columns": (lambda: model(L.Softmax(axis=1), (4, 2)), "works on axis 1.*Permute"),
     "product": (lambda: model(lambda x: x * x), "multiplies 2 tensors"),
     "quotient": (lambda: model(lambda x: 1.0 / x), "divided by numbers"),
 }

@@ -1,4 +1,4 @@
-"""Max pooling: the largest of every window."""
+"""Max pooling, the largest of every window; average pooling of volumes."""
 
 import functools
 import math
@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.layer_settings import channels_last
-from keras_intriguing.spectral.rules.pooling import windows_along
+from keras_intriguing.spectral.rules.pooling import averages_along, windows_along
 
 
 def max_pooling(node: Node, circuit: Circuit, sources: list[int]) -> int:
@@ -59,3 +59,18 @@ def _windows(layer: Any, sizes: tuple[int, ...]) -> np.ndarray:
         parts.append(axis.reshape(shape) * math.prod(sizes[i + 1 :]))
     whole = functools.reduce(np.add, parts)
     return whole.reshape(*whole.shape[:rank], -1)
+
+
+def average_pooling_3d(node: Node, circuit: Circuit, sources: list[int]) -> int:
+    """Of an AveragePooling3D layer, axis by axis: TensorFlow has no kernel for it in float64."""
+    layer, shape = node.operation, node.input_shapes[0]
+    axes = zip(channels_last(layer, shape)[:-1], layer.pool_size, layer.strides, strict=True)
+    averages = [averages_along(layer.padding, *axis) for axis in axes]
+    first = layer.data_format == "channels_first"
+    equation = "bcxyz,ux,vy,wz->bcuvw" if first else "bxyzc,ux,vy,wz->buvwc"
+
+    def apply(weights: tuple[tf.Tensor, ...], x: tf.Tensor) -> tf.Tensor:
+        return tf.einsum(equation, x, *weights)
+
+    norm = circuit.constants.layer_bounds(layer, shape).bounds.upper
+    return circuit.linear(sources[0], node.shape, apply, averages, norm=norm)

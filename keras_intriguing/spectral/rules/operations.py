@@ -29,7 +29,8 @@ def _moved(node: Node) -> float:
 def _softmax(node: Node) -> float:
     if node.operation.axis not in (-1, len(node.shape)):
         raise ValueError(
-            f"{named(node.operation)} works on axis {node.operation.axis}; only the last one has a rule."
+            f"{named(node.operation)} works on axis {node.operation.axis}; only the last one has a rule. "
+            "Permute before and after it."
         )
     return slopes.activation_slope(keras.activations.softmax, named(node.operation)).bound
 

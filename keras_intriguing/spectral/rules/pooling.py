@@ -23,7 +23,7 @@ def average(layer: Any, input_shape: tuple[int, ...]) -> NormBounds:
     """
     sizes = channels_last(layer, input_shape)[:-1]
     axes = zip(sizes, layer.pool_size, layer.strides, strict=True)
-    norms = [matrix_norm(_averages(layer.padding, n, k, s)) for n, k, s in axes]
+    norms = [matrix_norm(averages_along(layer.padding, n, k, s)) for n, k, s in axes]
     return _product(layer, input_shape, [(n.lower, n.upper, n.vector) for n in norms])
 
 
@@ -67,7 +67,8 @@ def windows_along(padding: str, size: int, taps: int, stride: int) -> np.ndarray
     return ((at >= first) & (at < first + taps)).astype(float)
 
 
-def _averages(padding: str, size: int, taps: int, stride: int) -> np.ndarray:
+def averages_along(padding: str, size: int, taps: int, stride: int) -> np.ndarray:
+    """Average pooling along an axis: a matrix [windows, size]."""
     windows = windows_along(padding, size, taps, stride)
     return windows / windows.sum(axis=1, keepdims=True)
 
