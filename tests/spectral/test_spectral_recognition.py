@@ -142,6 +142,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # Keras doubts that of one value too
 @pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_only_looks_known_is_refused(make: Callable[[], keras.Model], message: str) -> None:
     network = make()
