@@ -120,8 +120,8 @@ def _class_names(metrics: dict[str, Any]) -> tuple[str, ...] | None:
     """The words for a preset's classes, which are folders of photographs, by their order; None where there are none."""
     recipe = metrics.get("recipe")
     positive = recipe.get("positive") if isinstance(recipe, dict) else None  # of a detector
-    folders: list[str] = metrics.get("classes") or (["others", str(positive)] if positive else [])
-    if not folders:
+    folders = metrics.get("classes") or (["others", str(positive)] if positive else [])
+    if not folders or isinstance(folders, int):  # of a converted preset only how many there are is known
         return None
     from keras_intriguing.data.photographs import IMAGENETTE  # needs TensorFlow
 

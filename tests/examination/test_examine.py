@@ -87,7 +87,7 @@ def test_what_cannot_be_measured_is_named(net, net_images, tmp_path: Path) -> No
     assert set(told) == {"certificates", "norms"}
     assert found.findings.missing["attack"] == "left out, as asked"
     assert "without the attack" in found.findings.missing["storage"]
-    assert "a Keras model, not function" in found.findings.missing["certificates"]
+    assert "a Keras model of one input, not function" in found.findings.missing["certificates"]
     assert "norms" in found.findings.missing
     page = found.page.read_text(encoding="utf-8")
     assert "left out, as asked" in page
