@@ -16,7 +16,9 @@ from matplotlib.ticker import MaxNLocator
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates.distortion import Certificate
 from keras_intriguing.classifiers.per_image import grey_level
+from keras_intriguing.classifiers.pixels import word
 from keras_intriguing.directions.search import TopImages
+from keras_intriguing.report.figures.charts import plane
 from keras_intriguing.report.figures.images import magnification
 from keras_intriguing.spectral.layers import frequency_norms, is_convolution
 
@@ -52,8 +54,10 @@ def examples(
         axes: where to draw; by default in a new figure.
 
     Raises:
+        TypeError: result is no `Result`.
         ValueError: x are no images, or others than the result's.
     """
+    _check_is(Result, result, "result")
     x, names = np.asarray(x, np.float32), result.provenance.get("classes") if names is None else names
     _check_same_images(x, result)
     before, after = (_as_pictures(images, bounds) for images in (x, result.adversarial))
@@ -87,8 +91,10 @@ def robust_accuracy(
         axes: where to draw; by default in a new figure.
 
     Raises:
+        TypeError: result is no `Result`, or certificate no `Certificate`.
         ValueError: the certificate is of other images, or y of another number.
     """
+    _check_is(Result, result, "result")
     axes = axes or _axes(6.4, 4.0)
     count = len(result)
     right = np.ones(count, bool) if y is None else _checked_labels(y, count) == result.label_before
@@ -97,6 +103,7 @@ def robust_accuracy(
     end = 1.05 * finite.max() if finite.size and finite.max() > 0 else 1.0
     _stairs(axes, found, end, _FOUND, "at most (found by the attack)")
     if certificate is not None:
+        _check_is(Certificate, certificate, "certificate")
         _check_certificate(result, certificate)
         proved = np.where(right, certificate.l2, 0.0)
         _stairs(axes, proved, end, _CERTIFIED, "at least (certified)")
@@ -119,8 +126,10 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
         axes: where to draw; by default in a new figure.
 
     Raises:
+        TypeError: result is no `Result`.
         ValueError: an unknown unit, or grey levels where bounds are infinite or not the same for all pixels.
     """
+    _check_is(Result, result, "result")
     units = {
         "rms": (result.distortion, "distortion ‖r‖₂/√n"),
         "l2": (result.l2, "distance ‖r‖₂"),
@@ -137,7 +146,7 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
     if len(values):
         axes.axvline(float(np.median(values)), color="k", linewidth=1, linestyle="--")
         axes.set_title(f"median {np.median(values):.3g}", fontsize=9, loc="right")
-    axes.set(xlabel=label, ylabel="images")
+    axes.set(xlabel=label, ylabel=f"{word(result.adversarial.shape)}s")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", alpha=0.3)
     return _figure(axes)
@@ -154,11 +163,7 @@ def spectrum(layer: keras.layers.Layer, *, axes: Axes | None = None) -> Figure:
     if is_convolution(layer):
         norms = frequency_norms(layer, _POINTS)
         axes = axes or _axes(5.0, 4.2)
-        image = axes.imshow(norms, extent=(-np.pi, np.pi, -np.pi, np.pi), origin="lower", cmap="viridis")
-        _figure(axes).colorbar(image, ax=axes, label="largest singular value")
-        ticks = ([-np.pi, 0, np.pi], ["−π", "0", "π"])
-        axes.set_xticks(*ticks)
-        axes.set_yticks(*ticks)
+        _figure(axes).colorbar(plane(axes, norms), ax=axes, label="largest singular value")
         axes.set(
             xlabel="frequency along the second axis", ylabel="frequency along the first", title=layer.name
         )
@@ -191,8 +196,10 @@ def top_images(
         axes: where to draw; by default in a new figure.
 
     Raises:
+        TypeError: top is no `TopImages`.
         ValueError: x are no images, or fewer than those that were searched.
     """
+    _check_is(TopImages, top, "top")
     indices = np.asarray(top.indices)
     if len(x) <= indices.max():
         raise ValueError(f"x holds {len(x)} images, but the search found image {indices.max()}.")
@@ -249,6 +256,11 @@ def _stairs(axes: Axes, distances: np.ndarray, end: float, color: str, label: st
 
 def _name(names: Sequence[str] | None, label: int) -> str:
     return str(label) if names is None else str(names[label])
+
+
+def _check_is(kind: type, value: Any, name: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, not {type(value).__name__}.")
 
 
 def _check_same_images(x: np.ndarray, result: Result) -> None:

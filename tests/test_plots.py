@@ -51,6 +51,20 @@ def texts(figure: matplotlib.figure.Figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
+def test_what_is_no_result_is_said(images, result) -> None:
+    for draw in (
+        lambda: ki.plots.examples(images, None),
+        lambda: ki.plots.robust_accuracy(None),
+        lambda: ki.plots.distortions(None),
+    ):
+        with pytest.raises(TypeError, match="result must be a Result, not NoneType"):
+            draw()
+    with pytest.raises(TypeError, match="certificate must be a Certificate, not Result"):
+        ki.plots.robust_accuracy(result, result)
+    with pytest.raises(TypeError, match="top must be a TopImages, not NoneType"):
+        ki.plots.top_images(None, images)
+
+
 def test_examples_have_their_labels_and_the_factor(images, result) -> None:
     figure = ki.plots.examples(images, result, names=list("abcdefg"))
     assert len(figure.axes[0].images) == 3 * COUNT

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 
 from keras_intriguing.classifiers.per_image import PerImage, extremes, grey_level
+from keras_intriguing.classifiers.pixels import word
 
 _PAIRS = 4  # of classes, the most frequent, that a summary names
 
@@ -59,7 +60,7 @@ class Result(PerImage):
         others = " of the others" if already else ""
         changed = self.distortion[self.success & (self.distortion > 0)]
         mean = f", mean distortion{others} {changed.mean():.4g}" if len(changed) else ""
-        return f"Result({count} images, {succeeded} succeeded{note}{mean})"
+        return f"Result({count} {word(self.adversarial.shape)}s, {succeeded} succeeded{note}{mean})"
 
     def __str__(self) -> str:
         lines = [repr(self)]
@@ -67,7 +68,7 @@ class Result(PerImage):
         if changed.sum() > 1:
             lines += extremes("distortion", self.distortion[changed], "root mean square")
             lines += extremes("l2", self.l2[changed], "‖r‖₂")
-            if grey_level(self.provenance):
+            if grey_level(self.provenance) and word(self.adversarial.shape) == "image":
                 share = self.survives_rounding[changed].mean()
                 lines.append(f"  {share:.0%} keep their new label when rounded to 256 grey levels")
         if names := self.provenance.get("classes"):

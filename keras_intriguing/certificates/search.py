@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_intriguing.certificates.circuit import Circuit
+from keras_intriguing.classifiers.logits import check_one_output
 from keras_intriguing.progress import Progress
 
 _STEPS = {"quick": 0, "standard": 60, "thorough": 300}
@@ -28,15 +29,17 @@ class Interrupted(KeyboardInterrupt):
 
 
 def check_model(model: Any, function: str) -> None:
-    """Checks that a model has layers.
+    """Checks that a model has layers, one input and one output.
 
     Raises:
         TypeError: it is no Keras model.
+        ValueError: it has several inputs or outputs.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(
             f"{function} needs the model's layers: a Keras model of one input, not {type(model).__name__}."
         )
+    check_one_output(model, needs_layers=True)
 
 
 def steps_of(effort: str) -> int:

@@ -63,6 +63,33 @@ def with_the_others_fixed(names: Iterable[Any], in_a_list: bool) -> str:
     )
 
 
+def with_the_others_as_constants(names: Iterable[Any], in_a_list: bool) -> str:
+    """The same for a certificate, which needs layers: the other inputs are what dense layers of zero weights give.
+
+    Args:
+        names: of the inputs.
+        in_a_list: the model takes a list of them, not a dictionary.
+    """
+    certified, *others = range(len(list(names))) if in_a_list else names
+    fixed = ", ".join(f"{name!r}: x[{name!r}][:1]" for name in others)
+    given = (
+        "[v, *map(constant, fixed.values())]"
+        if in_a_list
+        else f"{{{certified!r}: v, **{{k: constant(f) for k, f in fixed.items()}}}}"
+    )
+    return (
+        f"One example at a time can be certified, with the others fixed; by its input {certified!r}:\n"
+        f"    fixed = {{{fixed}}}\n"
+        f"    v = keras.Input(x[{certified!r}].shape[1:])\n"
+        "    def constant(f):\n"
+        "        value = keras.initializers.Constant(f.ravel())\n"
+        '        rows = keras.layers.Dense(f.size, kernel_initializer="zeros", bias_initializer=value)(keras.layers.Flatten()(v))\n'
+        "        return keras.layers.Reshape(f.shape[1:])(rows)\n"
+        f"    one = keras.Model(v, model({given}))\n"
+        f"    certified = ki.certified_distortion(one, x[{certified!r}][:1])"
+    )
+
+
 def check_shape(model: Callable, images: np.ndarray) -> None:
     """Checks that a model takes images [B, …] of this shape, as far as it knows.
 
@@ -71,8 +98,8 @@ def check_shape(model: Callable, images: np.ndarray) -> None:
     """
     expected = _input_shape(model)
     if expected and not _fits(images.shape, expected):
-        hint = " For a single image pass x[None]." if _fits((1, *images.shape), expected) else ""
-        raise ValueError(f"The model takes images of shape {expected}, but x has shape {images.shape}.{hint}")
+        hint = " For a single one pass x[None]." if _fits((1, *images.shape), expected) else ""
+        raise ValueError(f"The model takes inputs of shape {expected}, but x has shape {images.shape}.{hint}")
 
 
 def _input_shape(model: Any) -> tuple[int | None, ...] | None:

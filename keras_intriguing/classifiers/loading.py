@@ -38,8 +38,13 @@ def as_model(model: Any) -> Any:
 
     Raises:
         FileNotFoundError, ValueError: see `load`; or a SavedModel has no function with one output.
-        TypeError: text that is no such path.
+        TypeError: text that is no such path, or a model's method `predict`.
     """
+    whose, method = getattr(model, "__self__", None), getattr(model, "__name__", "")
+    if isinstance(whose, keras.Model) and method.startswith("predict"):
+        raise TypeError(
+            f"Pass the model itself, not its method {method}, which gives NumPy arrays, without gradients."
+        )
     if isinstance(model, (str, Path)):
         if Path(model).suffix in SUFFIXES:
             return load(model)

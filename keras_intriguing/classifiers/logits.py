@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.classifiers.ending import Ending, Kind, ending
-from keras_intriguing.classifiers.images import with_the_others_fixed
+from keras_intriguing.classifiers.images import with_the_others_as_constants, with_the_others_fixed
 from keras_intriguing.classifiers.outputs import call, check_outputs
 
 _LEAST = np.finfo(np.float32).tiny
@@ -93,7 +93,8 @@ class Trace:
             first = str(error).strip().partition("\n")[0]
             raise ValueError(
                 "TensorFlow cannot differentiate the model's logits by the image, since it cannot trace what the model computes "
-                f"({first}). Compute them with Keras or TensorFlow operations only, without NumPy in between."
+                f"({first}). Compute them with Keras or TensorFlow operations only, without NumPy in between: by model(x), not by "
+                "model.predict(x)."
             ) from error
         self.kind: Kind | None = kinds[-1]
         self.graph: Any = self._function.graph
@@ -178,11 +179,15 @@ def _logits(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, Kind | None]
     return tf.cast(traced.before if traced.kind == "softmax" else outputs, tf.float32), traced.kind
 
 
-def check_one_output(model: Any) -> None:
+def check_one_output(model: Any, needs_layers: bool = False) -> None:
     """Checks that a Keras model has one output and one input, as far as it knows.
 
+    Args:
+        model: any function.
+        needs_layers: it is to be certified, so that a function in its place will not do.
+
     Raises:
-        ValueError: it has several.
+        ValueError: it has several; the message tells how to take one.
     """
     if not isinstance(model, keras.Model):
         return
@@ -197,9 +202,10 @@ def check_one_output(model: Any) -> None:
     if len(inputs) > 1:
         named = model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in inputs}
         shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in named.items())
+        advice = with_the_others_as_constants if needs_layers else with_the_others_fixed
         raise ValueError(
             f"{model.name} has {len(inputs)} inputs ({shapes}); one is needed. "
-            + with_the_others_fixed(named, in_a_list=not isinstance(model.input, dict))
+            + advice(named, in_a_list=not isinstance(model.input, dict))
         )
 
 

@@ -40,15 +40,25 @@ def check_outputs(outputs: Any, count: int) -> None:
             f"The model must give one tensor of logits [B, K], but it gave a {type(outputs).__name__}. "
             "Wrap it in a function that picks the logits: lambda x: model(x)[0]."
         )
-    shape = tuple(outputs.shape)
+    shape, kind = tuple(outputs.shape), tf.as_dtype(outputs.dtype)
+    if kind.is_integer and shape in ((count,), (count, 1)) or shape == (count,) and _are_whole(outputs):
+        raise ValueError(
+            "The model gives class numbers, which do not change with a small change of its input. Pass a model that gives the "
+            "logits or probabilities of all classes: leave its argmax out."
+        )
     if len(shape) != 2 or shape[0] != count or shape[1] < 1:
         raise ValueError(
             "The model must give logits [B, K] for K ≥ 2 classes, or one logit or probability [B, 1] for two; "
             f"for {count} images it gave shape {shape}."
         )
-    if not tf.as_dtype(outputs.dtype).is_floating:
+    if not kind.is_floating:
         raise ValueError(f"The model must give floating-point logits, but it gave {outputs.dtype}.")
     values = np.asarray(tf.cast(outputs, tf.float32))
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).any(axis=1).sum())
         raise ValueError(f"The model's outputs are NaN or infinite for {bad} of {count} images.")
+
+
+def _are_whole(outputs: Any) -> bool:
+    values = np.asarray(tf.cast(outputs, tf.float32))
+    return bool((values == np.rint(values)).all())

@@ -51,7 +51,7 @@ def checked_bounds(bounds: Any, shape: tuple[int, ...]) -> Bounds:
             lower, upper = (np.broadcast_to(b, shape) for b in (lower, upper))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"bounds must be two numbers (lowest, highest), or two arrays that broadcast to an image of shape {shape}, not "
+            f"bounds must be two numbers (lowest, highest), or two arrays that broadcast to an {word((1, *shape))} of shape {shape}, not "
             f"{_described(bounds)}."
         ) from error
     falls = ~(lower < upper)  # so does NaN
@@ -81,15 +81,26 @@ def as_floats(x: Any) -> np.ndarray:
         ValueError: there is none.
     """
     images = np.asarray(x)
-    if not images.dtype.name.startswith(("float", "bfloat")):
+    if images.dtype.kind not in "biuf" and not images.dtype.name.startswith("bfloat"):
+        given = f"an array of {images.dtype}" if isinstance(x, np.ndarray) else f"of type {type(x).__name__}"
+        raise TypeError(f"x must be an array of floats [B, …]; it is {given}.")
+    if images.dtype.kind in "biu":
         raise TypeError(
             f"x holds {images.dtype}, and floats are needed, in the range that the model was trained on: "
             "x.astype('float32') / 255 for [0, 1], say, or x.astype('float32') with bounds=(0, 255)."
         )
     images = images.astype(np.float32)
     if images.ndim < 2 or images.size == 0:
-        raise ValueError(f"x must hold at least one image, [B, …]; its shape is {images.shape}.")
+        hint = " For a single one pass x[None]." if images.ndim == 1 and images.size else ""
+        raise ValueError(
+            f"x must hold at least one {word(images.shape)}, [B, …]; its shape is {images.shape}.{hint}"
+        )
     return images
+
+
+def word(shape: tuple[int, ...]) -> str:
+    """What an entry of an array [B, …] is called: an image, or an example where it is a row of values."""
+    return "example" if len(shape) < 3 else "image"
 
 
 def within(images: np.ndarray, bounds: Bounds) -> np.ndarray:
@@ -102,9 +113,10 @@ def within(images: np.ndarray, bounds: Bounds) -> np.ndarray:
     """
     finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
     if not finite.all():
+        one = word(images.shape)
         raise ValueError(
-            f"x has NaN or infinite values in {int((~finite).sum())} of {len(images)} images, "
-            f"first in image {int(np.argmin(finite))}."
+            f"x has NaN or infinite values in {int((~finite).sum())} of {len(images)} {one}s, "
+            f"first in {one} {int(np.argmin(finite))}."
         )
     excess = np.maximum(bounds.lower - images, images - bounds.upper)
     if excess.max() <= 0:

@@ -131,7 +131,7 @@ def _classes(model: Callable, trace: Trace, images: np.ndarray) -> int:
     if not trace.is_differentiable:
         raise ValueError(
             "TensorFlow cannot differentiate the model's logits by the image. "
-            "Compute them with Keras or TensorFlow operations only, without NumPy in between."
+            "Compute them with Keras or TensorFlow operations only, without NumPy, argmax or rounding in between."
         )
     _check_not_tied(trace, images[:PROBE], np.asarray(logits))
     return given.shape[-1]

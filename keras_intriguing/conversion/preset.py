@@ -1,5 +1,6 @@
 """Presets out of weights in the forms of other programs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from keras_intriguing import files, presets
@@ -17,7 +18,7 @@ _FORMS: dict[str, list[AlexNetForm | EfficientNetForm]] = {
 }
 
 
-def convert(weights: str | Path, folder: str | Path) -> Path:
+def convert(weights: str | Path, folder: str | Path, class_names: Sequence[str] | None = None) -> Path:
     """Makes a preset of weights in the form of another program; no code in the file is run.
 
     Known are Caffe's `bvlc_alexnet` as `.npy` (a dictionary of layers, with the axes in TensorFlow's order or in
@@ -33,13 +34,14 @@ def convert(weights: str | Path, folder: str | Path) -> Path:
     Args:
         weights: the file.
         folder: where the preset is written.
+        class_names: the words for the classes, in the weights' order, where they are known.
 
     Returns:
         The folder.
 
     Raises:
         ValueError: a file of another form or architecture, damaged, with numbers that are no finite floats, or whose
-            pickle asks for anything that weights do not need.
+            pickle asks for anything that weights do not need; or other names than classes.
         FileNotFoundError: there is no such file.
         FileExistsError: the folder holds a finished preset.
         OSError: the folder cannot be written.
@@ -61,11 +63,14 @@ def convert(weights: str | Path, folder: str | Path) -> Path:
         model = form.model(entries)
     except Mismatch as error:
         raise ValueError(f"{path} does not hold the weights of {form.title}: {error}") from error
+    classes = model.output_shape[-1]
+    if class_names is not None and len(class_names) != classes:
+        raise ValueError(f"{path} has weights of {classes} classes, but there are {len(class_names)} names.")
     metrics = {
         "preset": folder.resolve().name,
         "model": type(model).__name__,
         "form": form.title,
-        "classes": model.output_shape[-1],
+        "classes": classes if class_names is None else list(class_names),
         "parameters": model.count_params(),
         "source": {"file": path.name, "sha256": files.sha256(path), "bytes": path.stat().st_size},
         "versions": presets.versions(),

@@ -8,6 +8,7 @@ import numpy as np
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate
 from keras_intriguing.classifiers.per_image import grey_level
+from keras_intriguing.classifiers.pixels import word
 
 
 @dataclasses.dataclass
@@ -44,6 +45,18 @@ class Findings:
         return float(np.mean(self.predicted == self.label))
 
     @property
+    def word(self) -> str:
+        """What one of x is called: an image or an example."""
+        return word(self.x.shape)
+
+    @property
+    def grey_level(self) -> float | None:
+        """A 255th of the range of values; None where they are not those of images, or have no common finite range."""
+        if self.result is None or self.word != "image":
+            return None
+        return grey_level(self.result.provenance)
+
+    @property
     def changed(self) -> np.ndarray:
         """Which images the attack changed, bool [B]."""
         if self.result is None:
@@ -53,7 +66,7 @@ class Findings:
     def distances(self, of: Result | Certificate) -> dict[str, np.ndarray]:
         """Distances of the images that were changed, by their units; grey levels, where there are any, are 255ths of the range."""
         found = {"‖r‖₂": of.l2[self.changed], "‖r‖₂/√n": of.distortion[self.changed]}
-        level = grey_level(of.provenance)
+        level = self.grey_level
         return found if level is None else {**found, "grey levels of 256": found["‖r‖₂/√n"] / level}
 
     @property
@@ -61,7 +74,7 @@ class Findings:
         """In a few sentences."""
         sentences = []
         if self.has_labels:
-            sentences.append(f"{self.accuracy:.1%} of {len(self.x)} images are correctly classified.")
+            sentences.append(f"{self.accuracy:.1%} of {len(self.x)} {self.word}s are correctly classified.")
         if self.result is not None:
             changed, right = self.changed, self.predicted == self.label
             sentences.append(f"The attack changed the label of {changed.sum()} of {right.sum()}.")

@@ -8,15 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from keras_intriguing import plots, report
-from keras_intriguing.classifiers.per_image import grey_level
 from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.examination.findings import Findings
 from keras_intriguing.report import Cell, Figure, Section, Table
 from keras_intriguing.report.figures.saving import save
 
 _EFFORTS = {
-    "quick": "by the network's Lipschitz bound alone, which takes no time and is loose; effort standard proves more, in seconds an image",
-    "standard": "with effort standard, which takes seconds an image; thorough proves somewhat more",
+    "quick": "by the network's Lipschitz bound alone, which takes no time and is loose; effort standard proves more, in seconds each",
+    "standard": "with effort standard, which takes up to seconds each; thorough proves somewhat more",
     "thorough": "with effort thorough",
 }
 _EXAMPLES = 4  # images nearest to the boundary, and as many typical ones
@@ -45,7 +44,7 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
     curve = _drawn(
         plots.robust_accuracy(result, certificate, y=y), folder / "figures" / "robust-accuracy.png"
     )
-    meaning = "The share of images that are correctly classified whatever change of that length is made."
+    meaning = f"The share of {findings.word}s that are correctly classified whatever change of that length is made."
     limits = (
         " It is no larger than the curve, what the attack has not broken; nothing was certified."
         if certificate is None
@@ -55,16 +54,19 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
     shown = Figure("Robust accuracy", curve, meaning + limits, alternative)
     if not findings.changed.any():
         return Section(
-            "Distances: how large a change has to be", [shown], "No image could be changed.", **_method(made)
+            "Distances: how large a change has to be",
+            [shown],
+            f"No {findings.word} could be changed.",
+            **_method(made),
         )
     drawing = plots.Picture(figsize=(7.2, 2.9), layout="constrained")
-    units = ("l2", "rms" if grey_level(result.provenance) is None else "grey levels")
+    units = ("l2", "rms" if findings.grey_level is None else "grey levels")
     for axes, unit in zip(drawing.subplots(1, 2), units, strict=True):
         plots.distortions(result, unit=unit, axes=axes)
     histogram = Figure(
         "Histogram",
         _drawn(drawing, folder / "figures" / "distances.png"),
-        "Of the images that the attack changed."
+        f"Of the {findings.word}s that the attack changed."
         + ("" if "rms" in units else " One grey level is a 255th of the range of values."),
         f"Two histograms of minimal distortions, in L2 and in {units[1]}.",
     )
@@ -74,7 +76,7 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
         (name, [Cell(f"{float(of(values)):.4g}") for values in columns.values()])
         for name, of in _QUANTITIES.items()
     ]
-    note = f"Of {findings.changed.sum()} images that the attack changed. ‖r‖₂/√n is the root mean square of the change."
+    note = f"Of {findings.changed.sum()} {findings.word}s that the attack changed. ‖r‖₂/√n is the root mean square of the change."
     table = Table("Distances in numbers", "", list(columns), rows, note)
     text = "What the attack finds is an upper bound on the smallest change that is enough"
     if certificate is not None:
@@ -88,7 +90,7 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
 def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
     result = findings.result
     is_image = findings.x.ndim in (3, 4) and (findings.x.ndim == 3 or findings.x.shape[-1] in (1, 3))
-    if result is None or not findings.changed.any() or not is_image or grey_level(result.provenance) is None:
+    if result is None or not findings.changed.any() or not is_image or findings.grey_level is None:
         return None
     order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
     nearest, others = order[:_EXAMPLES], order[_EXAMPLES:]

@@ -178,6 +178,8 @@ def _storage(call: _Call, findings: Findings) -> None:
         raise ValueError(
             f"Bounds are {shown_bounds(call.request.bounds)}, and not those of pixels in [0, 1]."
         )
+    if findings.word != "image":
+        raise ValueError("Rows of values are not stored as pictures are.")
     call.tell("storage", 0, 1)
     request = call.request
     findings.storage = stages.storage(request.model, request.x, request.label_to_leave, findings.result)

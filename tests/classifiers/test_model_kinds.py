@@ -228,12 +228,69 @@ def test_what_is_advised_for_several_inputs_works(form: type) -> None:
     assert list(programs._KEPT) == kept
 
 
+@pytest.mark.parametrize("form", [dict, list])
+def test_what_is_advised_for_a_certificate_of_several_inputs_works(form: type) -> None:
+    """The code of the message: of a linear model the certificate is the distance to the boundary."""
+    shapes = {"image": (5,), "age": (2, 1)}
+    inputs = {n: keras.Input(s, name=n if form is dict else None) for n, s in shapes.items()}
+    last = L.Dense(3)
+    ends = last(L.Concatenate()([inputs["image"], L.Flatten()(inputs["age"])]))
+    model = keras.Model(inputs if form is dict else list(inputs.values()), ends)
+    ages = np.random.default_rng(0).uniform(size=(len(X), 2, 1)).astype(np.float32)
+    x = {"image": X, "age": ages} if form is dict else [X, ages]
+    with pytest.raises(ValueError, match="2 inputs .* can be certified") as raised:
+        ki.verify(model, X, 0.1)
+    names: dict[str, Any] = {"model": model, "x": x, "keras": keras, "ki": ki}
+    exec(textwrap.dedent("".join(str(raised.value).splitlines(keepends=True)[1:])), names)
+    z = np.asarray(model({n: v[:1] for n, v in x.items()} if form is dict else [v[:1] for v in x]))[0]
+    kernel = np.asarray(last.kernel)[:5].T
+    label, distances = z.argmax(), []
+    for other in {0, 1, 2} - {label}:
+        distances.append((z[label] - z[other]) / np.linalg.norm(kernel[label] - kernel[other]))
+    within_bounds = ki.minimal_distortion(names["one"], X[:1])
+    assert names["certified"].l2[0] <= within_bounds.l2[0]
+    assert names["certified"].l2[0] >= (1 - 1e-3) * min(distances)
+
+
 def test_what_is_no_array_is_said() -> None:
     model = keras.Sequential([keras.Input((5,)), L.Dense(3)])
     with pytest.raises(TypeError, match=r"Pass x\['a'\]"):
         ki.minimal_distortion(model, {"a": X})
     with pytest.raises(TypeError, match=r"a tuple of 2 parts of shapes .* label="):
         ki.minimal_distortion(model, (X, np.zeros(len(X))))
+    for x, what in ((None, "of type NoneType"), ("photos", "of type str"), (X.astype(object), "an array of object")):
+        with pytest.raises(TypeError, match=rf"x must be an array of floats \[B, …\]; it is {what}"):
+            ki.minimal_distortion(model, x)
+
+
+def test_class_numbers_are_no_logits() -> None:
+    logits = keras.Sequential([keras.Input((5,)), L.Dense(3)])
+    numbers = keras.Model(image, keras.ops.argmax(logits(image), axis=-1, keepdims=True))
+    for model in (
+        numbers,
+        lambda x: tf.argmax(logits(x), axis=-1),
+        lambda x: tf.cast(tf.argmax(logits(x), axis=-1), tf.float32),
+    ):
+        with pytest.raises(ValueError, match=r"gives class numbers.* leave its argmax out"):
+            ki.minimal_distortion(model, X)
+
+
+def test_the_method_predict_is_no_model() -> None:
+    model = keras.Sequential([keras.Input((5,)), L.Dense(3)])
+    for function in (ki.minimal_distortion, ki.certified_distortion):
+        with pytest.raises(TypeError, match=r"Pass the model itself, not its method predict,"):
+            function(model.predict, X)
+    with pytest.raises(ValueError, match=r"by model\(x\), not by model\.predict\(x\)"):
+        ki.minimal_distortion(lambda x: model.predict(x, verbose=0), X)
+
+
+def test_rows_of_values_are_examples_in_messages() -> None:
+    model, x = keras.Sequential([keras.Input((5,)), L.Dense(3)]), X.copy()
+    with pytest.raises(ValueError, match=r"at least one example.*\(5,\)\. For a single one pass x\[None\]"):
+        ki.minimal_distortion(model, X[0])
+    x[2, 0] = np.nan
+    with pytest.raises(ValueError, match="in 1 of 8 examples, first in example 2"):
+        ki.minimal_distortion(model, x)
 
 
 def test_a_file_with_a_class_of_ones_own_is_said_in_a_sentence(tmp_path: Path) -> None:

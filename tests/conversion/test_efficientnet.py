@@ -13,8 +13,10 @@ import weight_writers as write
 import keras_intriguing as ki
 from keras_intriguing import conversion
 from keras_intriguing.conversion import weight_files
+from keras_intriguing.data.photographs import IMAGENETTE
 from keras_intriguing.models import efficientnet
 from keras_intriguing.presets import packages
+from reproductions.measurements.imagenet import CLASSES, OSTRICH, TARGET
 
 # width, repeats, channels, expansion, stride of the published network's stages (arXiv:1905.11946, Table 1)
 STAGES = [
@@ -191,7 +193,9 @@ def test_the_preset_of_a_package_is_made_once(
 ) -> None:
     path = write.write_pth_before_zip(tmp_path / "lite0.pth", weights)
     name = "efficientnet_lite0_imagenet"
-    source = packages.SOURCES[name]._replace(sha256=ki.files.sha256(path))
+    source = packages.SOURCES[name]._replace(
+        sha256=ki.files.sha256(path), class_names=lambda: list("abcdefg")
+    )
     monkeypatch.setitem(packages.SOURCES, name, source)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
 
@@ -209,6 +213,7 @@ def test_the_preset_of_a_package_is_made_once(
     model = ki.from_preset(name)
     assert isinstance(model, ki.models.EfficientNetLite0)
     assert ki.presets.load_metrics(name)["preset"] == name
+    assert model.class_names == tuple("abcdefg")
     kept = path.read_bytes()
     path.write_bytes(b"changed")
     assert ki.presets.find(name) == tmp_path / "home" / "keras_intriguing" / name  # is not made again
@@ -220,6 +225,20 @@ def test_the_preset_of_a_package_is_made_once(
     path.write_bytes(kept)
     assert isinstance(ki.from_preset(name), ki.models.EfficientNetLite0)
     assert not list((tmp_path / "home" / "keras_intriguing").glob(".tmp-*"))
+
+
+def test_the_words_for_imagenets_classes_are_in_its_order() -> None:
+    words = packages.SOURCES["efficientnet_lite0_imagenet"].class_names()
+    assert words is not None
+    assert len(words) == 1000
+    assert [words[CLASSES[folder]] for folder in IMAGENETTE] == list(IMAGENETTE.values())
+    assert words[OSTRICH] == TARGET
+
+
+def test_other_names_than_classes_are_refused(weights, tmp_path: Path) -> None:
+    write.write_pth(tmp_path / "w.pth", weights)
+    with pytest.raises(ValueError, match="weights of 7 classes, but there are 2 names"):
+        conversion.convert(tmp_path / "w.pth", tmp_path / "preset", ["ant", "bee"])
 
 
 def test_without_the_package_the_message_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,6 +169,9 @@ def test_a_binary_classifier(tmp_path: Path) -> None:
     assert found.result.success.all()
     assert found.accuracy == 1
     assert found.norms["of_probabilities"]
+    assert "100.0% of 6 examples are correctly classified" in found.summary
+    assert "grey levels" not in found.summary
+    assert "Rows of values" in found.missing["storage"]
     assert "of its probabilities, not of logits" in (tmp_path / "report.html").read_text(encoding="utf-8")
     np.testing.assert_allclose(found.certificate.l2, found.result.l2, rtol=1e-2)
     assert tf.is_tensor(model(x))

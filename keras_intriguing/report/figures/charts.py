@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from keras_intriguing.report.figures.saving import save
 
@@ -192,13 +194,18 @@ def planes(path: Path, panels: Sequence[tuple[str, np.ndarray]], unit: str) -> N
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, (title, values) in zip(grid.flat, panels, strict=False):
-        extent = (-np.pi, np.pi, -np.pi, np.pi)
-        image = axes.imshow(values, cmap="viridis", extent=extent, origin="lower")
+        image = plane(axes, values)
         axes.set_title(title, fontsize=8)
-        axes.set_xticks([-np.pi, 0, np.pi], ["−π", "0", "π"], fontsize=8)
-        axes.set_yticks([-np.pi, 0, np.pi], ["−π", "0", "π"], fontsize=8)
+        axes.tick_params(labelsize=8)
         figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
     figure.suptitle(unit, fontsize=10)
     figure.supxlabel("frequency along the second axis", fontsize=8)
     figure.supylabel("along the first", fontsize=8)
     save(figure, path)
+
+
+def plane(axes: Axes, values: np.ndarray) -> AxesImage:
+    """Draws values [rows, columns] over the plane of frequencies, from −π to π along either axis."""
+    axes.set_xticks([-np.pi, 0, np.pi], ["−π", "0", "π"])
+    axes.set_yticks([-np.pi, 0, np.pi], ["−π", "0", "π"])
+    return axes.imshow(values, cmap="viridis", extent=(-np.pi, np.pi, -np.pi, np.pi), origin="lower")
