@@ -88,5 +88,5 @@ def test_metrics_of_no_trained_preset_are_not_registered(zoo: Path):
 
 def test_training_runs_are_those_of_one_recipe() -> None:
     runs = registry.training_runs("fc100_100_10_mnist")
-    assert runs == ["fc100_100_10_mnist", "fc100_100_10_mnist_seed1", "fc100_100_10_mnist_seed2"]
+    assert runs == ["fc100_100_10_mnist", *(f"fc100_100_10_mnist_seed{seed}" for seed in range(1, 5))]
     assert registry.training_runs("quocnet_imagenette") == ["quocnet_imagenette"]
