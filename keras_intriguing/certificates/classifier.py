@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_intriguing.certificates import propagation
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.lowering import circuit_of, gives_probabilities, is_probability
+from keras_intriguing.certificates.programs import Programs
 from keras_intriguing.certificates.region import Region
 from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.spectral.graph import Node
@@ -32,6 +33,7 @@ class Classifier:
 
     Attributes:
         circuit: steps from the image to the logits, a final softmax left out.
+        programs: compiled functions of the circuit.
         pairs: Lipschitz constants of z_i − z_j for all pairs of classes, float64 [K, K], 0 on the diagonal.
     """
 
@@ -39,6 +41,7 @@ class Classifier:
         constants = LipschitzConstants(on_stage)
         of_nodes = constants.of_outputs(graph)
         self.circuit: Circuit = circuit_of(graph, constants)
+        self.programs = Programs(self.circuit)
         self.pairs = _pairs(graph, of_nodes)
 
     def margins(self, x: np.ndarray, label: np.ndarray, bounds: Bounds) -> np.ndarray:

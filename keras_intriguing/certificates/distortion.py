@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_intriguing.certificates.classifier import Classifier, warn_if_hopeless
+from keras_intriguing.certificates.classifier import warn_if_hopeless
+from keras_intriguing.certificates.kept import classifier_of
 from keras_intriguing.certificates.optimization import Optimizer, Problem
 from keras_intriguing.certificates.search import (
     Interrupted,
@@ -25,7 +26,7 @@ from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.progress import Progress, shown
 from keras_intriguing.spectral.graph import Node, nodes
 
-_GROWTH, _LATE_GROWTH = 1.5, 1.05  # of a radius in one step, at first and when the bounds hardly improve
+_GROWTHS = 1.5, 1.05, 1.01  # of a radius in one step, in each third of them: at last the bounds hardly improve
 _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
 _TRIALS = 8
 _LARGEST = 1e3  # times the radius of the Lipschitz bound, where bounds are infinite
@@ -143,7 +144,7 @@ def _certified(
 ) -> Certificate:
     """The certificate of checked images; `made` becomes its provenance."""
     label, steps = request.label_to_leave, steps_of(effort)
-    classifier = Classifier(graph, on_stage)
+    classifier = classifier_of(graph, request.trace, on_stage)
     images = request.x.astype(np.float64)
     flat = images.reshape(len(images), -1)
     lower, upper = request.bounds.flat()
@@ -166,7 +167,7 @@ def _certified(
     if steps and not (warn_if_hopeless(network, farthest) and effort != "thorough"):
         rows = min(rows_of(margins), 10)
         size = images_at_once(classifier.circuit, rows, len(label))
-        optimizer = Optimizer(classifier.circuit, size, rows, request.bounds)
+        optimizer = Optimizer(classifier.programs, request.bounds)
         order = np.argsort(radii, axis=1)
         done = 0
         try:
@@ -214,7 +215,7 @@ def _largest_radii(
     optimizer.start(problem, radius)
     for step in range(1, steps + 1):
         bounds = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)
-        growth = _GROWTH if step <= steps / 3 else _LATE_GROWTH
+        growth = _GROWTHS[3 * (step - 1) // steps]
         radius = np.clip(_zero(radius, clean, bounds), radius / growth, np.minimum(radius * growth, most))
         tell(0.9 * step / steps)  # the rest are the proofs
     proved, places = np.zeros(len(radius)), np.zeros(len(radius), int)

@@ -48,8 +48,8 @@ def _lowered(node: Node, circuit: Circuit, sources: list[int], is_last: bool) ->
         return sources[0]
     if is_last and kind is L.Dense and is_probability(node.operation.activation, node):
         return dense.dense(node, circuit, sources, with_activation=False)
-    if kind in _RULES:
-        return _RULES[kind](node, circuit, sources)
+    if kind in RULES:
+        return RULES[kind](node, circuit, sources)
     return fallback(node, circuit, sources)
 
 
@@ -98,14 +98,14 @@ def register(kind: type, rule: Rule) -> None:
     """
     if not callable(rule):
         raise TypeError(f"rule must be a function of a node, a circuit and positions, not {rule!r}.")
-    _RULES[kind] = rule
+    RULES[kind] = rule
 
 
 def _kinds(*patterns: str) -> list[type]:
     return [kind for p in patterns for d in (1, 2, 3) if (kind := getattr(L, p.format(d), None))]
 
 
-_RULES: dict[type, Rule] = {
+RULES: dict[type, Rule] = {
     L.Dense: dense.dense,
     L.EinsumDense: dense.einsum_dense,
     **dict.fromkeys(CONVOLUTIONS, convolution),

@@ -1,5 +1,6 @@
 """What the search for a radius and the verification of one have in common."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,8 @@ from keras_intriguing.progress import Progress
 _STEPS = {"quick": 0, "standard": 60, "thorough": 300}
 _MEMORY = 2**30  # bytes
 _OF_A_VALUE = 4 * 60  # bytes of a value in one row: some sixty float32 arrays live at once
-_MOST_IMAGES = 64
+# Sizes of batches, few of them, since compiled functions are kept for each.
+_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -59,9 +61,11 @@ def rows_of(margins: np.ndarray) -> int:
 
 
 def images_at_once(circuit: Circuit, rows: int, count: int) -> int:
-    """How many images' bounds fit the working memory."""
+    """How many images a batch has: no more than their bounds fit the working memory, in batches of about equal size."""
     values = sum(circuit.size(i) for i in range(len(circuit.steps)))
-    return max(1, min(_MOST_IMAGES, count, _MEMORY // (_OF_A_VALUE * values * rows)))
+    most = max([1, *(size for size in _SIZES if size <= _MEMORY // (_OF_A_VALUE * values * rows))])
+    even = math.ceil(count / math.ceil(count / most))
+    return next(size for size in _SIZES if size >= even)
 
 
 def whole_batches(count: int, size: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_intriguing.certificates.classifier import Classifier, warn_if_hopeless
+from keras_intriguing.certificates.classifier import warn_if_hopeless
+from keras_intriguing.certificates.kept import classifier_of
 from keras_intriguing.certificates.optimization import Optimizer, Problem
 from keras_intriguing.certificates.search import (
     Interrupted,
@@ -35,7 +36,8 @@ class Verification(PerImage):
 
     Attributes:
         verified: bool [B]: no image within the bounds and the distance has another label.
-        margin: float64 [B], in logits: a proved lower bound of how far the label stays ahead of every other class.
+        margin: float64 [B], in logits: a proved lower bound of how far the label stays ahead of every other class; not the
+            best that could be proved where it is decided, since the search ends when no image is left to be.
         label: int32 [B]: the class that is certified.
         radius: float64 [B]: the distance, ‖r‖₂.
         loosest: [B]: the layer where the propagated bound lost most, "the ball" for what the layers' common ball cost;
@@ -128,7 +130,7 @@ def _verified(
 ) -> Verification:
     """The verification of checked images within checked distances [B]; `made` becomes its provenance."""
     label, steps = request.label_to_leave, steps_of(effort)
-    classifier = Classifier(graph, on_stage)
+    classifier = classifier_of(graph, request.trace, on_stage)
     images = request.x.astype(np.float64)
     margins = classifier.margins(images, label, request.bounds)
     proved = margins - classifier.pairs[label] * distances[:, None] * (1 + 1e-9)
@@ -148,7 +150,7 @@ def _verified(
     if steps and len(left) and not is_hopeless:
         rows = min(rows_of(margins), _AT_ONCE)
         size = images_at_once(classifier.circuit, rows, len(left))
-        optimizer = Optimizer(classifier.circuit, size, rows, request.bounds)
+        optimizer = Optimizer(classifier.programs, request.bounds)
         done = decided = len(label) - len(left)
         try:
             for places_left, count in whole_batches(len(left), size):
@@ -206,13 +208,21 @@ def _improved(
             break
         part = problem._replace(others=others)
         optimizer.start(part, radius)
+        halfway = before
         for step in range(1, steps + 1):
             found = optimizer.improve(part, radius, step, 1 - (step - 1) / steps)
             tell((first / rows + 0.9 * step / steps) / parts)
-            if step % _LOOK_EVERY == 0 and (np.maximum(found, before) > 0).all():
-                bounds, _ = optimizer.proved(part, radius)
-                if (np.maximum(bounds, before) > 0).all():
-                    break
+            if step % _LOOK_EVERY == _LOOK_EVERY // 2:
+                halfway = found
+            if step % _LOOK_EVERY == 0:
+                # bounds rise ever more slowly, and steps grow shorter, by half on average
+                pace = 2 * (found - halfway) / _LOOK_EVERY
+                is_proved = (np.maximum(found, before) > 0).all(axis=1)
+                is_within_reach = np.maximum(found + pace * (steps - step) / 2, before) > 0
+                if not (is_within_reach.all(axis=1) & ~is_proved).any():
+                    bounds, _ = optimizer.proved(part, radius)
+                    if (np.maximum(bounds[is_proved], before[is_proved]) > 0).all():
+                        break
         bounds, costs = optimizer.proved(part, radius)
         bounds = np.maximum(bounds, before)
         np.put_along_axis(proved, others, bounds, axis=1)

@@ -12,6 +12,7 @@ import keras_intriguing as ki
 from keras_intriguing import spectral
 from keras_intriguing.certificates.classifier import Classifier
 from keras_intriguing.certificates.optimization import Optimizer, Problem
+from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.spectral.graph import nodes
 
 L, ops = keras.layers, keras.ops
@@ -165,7 +166,7 @@ def check(seed: int) -> None:
     x = np.where(random.uniform(size=x.shape) < 0.3, np.round(x), x).astype(np.float32)
     graph = nodes(model)
     classifier = Classifier(graph, lambda name: None)
-    circuit, classes = classifier.circuit, model.output_shape[1]
+    classes = model.output_shape[1]
     kernel, bias = (np.asarray(w, np.float64) for w in model.layers[-1].weights)
     features = np.asarray(keras.Model(model.inputs[0], model.layers[-1].input)(x), np.float64)
     logits = features @ kernel + bias
@@ -177,14 +178,14 @@ def check(seed: int) -> None:
     assert (margins <= clean + 1e-4 * scale[:, None]).all()  # the model's own logits are of float32
     radii = classifier.lipschitz_radii(margins, label).min(axis=1)
     radius = np.clip(radii * random.choice([0.5, 2.0, 6.0], CASES), 0.02, 1.5)
-    optimizer = Optimizer(circuit, len(x), classes - 1, (0.0, 1.0))
+    optimizer = Optimizer(classifier.programs, Bounds(0.0, 1.0))
     problem = Problem(x.astype(np.float64), label, others)
     optimizer.start(problem, radius)
     moved = random.choice([0.0, 0.1, 1.0], CASES)
     for variables in optimizer._variables:  # every choice gives a valid bound
-        for variable in variables.values():
+        for name, variable in variables.items():
             steps = random.normal(size=variable.shape) * moved.reshape(-1, *[1] * (len(variable.shape) - 1))
-            variable.assign_add(steps)
+            variables[name] = variable + steps
     bounds, _ = optimizer.proved(problem, radius)
     by_lipschitz = np.take_along_axis(margins - classifier.pairs[label] * radius[:, None], others, 1)
     proved = np.maximum(bounds, by_lipschitz).min(axis=1)

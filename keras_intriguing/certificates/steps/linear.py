@@ -46,6 +46,7 @@ class Linear(Step):
     ) -> None:
         super().__init__([source], shape)
         self._apply, self._weights, self._bias, self.norm = apply, tuple(weights), np.asarray(bias), norm
+        self._of_type: dict[tf.DType, list[tf.Tensor]] = {}
         self._has_tangent = bool(weights) and not keeps_angles
 
     def value(self, values: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -116,7 +117,14 @@ class Linear(Step):
         return by_row(x.radius / math.sqrt(math.prod(self.source_shape)), x.centre)[:, None]
 
     def _map(self, x: tf.Tensor, of_weights: Callable = lambda weight: weight) -> tf.Tensor:
-        return self._apply(tuple(of_weights(tf.constant(w, x.dtype)) for w in self._weights), x)
+        return self._apply(tuple(of_weights(w) for w in self._constants(x.dtype)), x)
+
+    def _constants(self, dtype: tf.DType) -> list[tf.Tensor]:
+        """The weights, made once a type: compiled functions share them."""
+        if dtype not in self._of_type:
+            with tf.init_scope():
+                self._of_type[dtype] = [tf.constant(weight, dtype) for weight in self._weights]
+        return self._of_type[dtype]
 
     def _mapped(self, u: tf.Tensor, of_weights: Callable = lambda weight: weight) -> tf.Tensor:
         """W·u of u [B, m, …]."""

@@ -1,0 +1,67 @@
+"""The compiled functions of a circuit, which later calls take again."""
+
+import tensorflow as tf
+
+from keras_intriguing.certificates import propagation
+from keras_intriguing.certificates.circuit import Circuit
+from keras_intriguing.certificates.region import Region
+from keras_intriguing.certificates.steps.step import Enclosure, Variables
+
+RATES = {"slope": 0.05, "penalty": 0.2, "kept": 0.1, "tangent": 0.2}  # of a step, in units of the variables
+MOST_WORK = 2**22  # for bounding a layer's units one by one, an image
+_FIRST, _SECOND = 0.9, 0.99  # Adam's
+
+Moments = list[dict[str, tuple[tf.Tensor, tf.Tensor]]]  # Adam's two of every variable
+
+
+class Programs:
+    """What the search for slopes and penalties repeats, traced once for every number of images and rows.
+
+    Args:
+        circuit: of the network.
+
+    Attributes:
+        circuit: of the network.
+        enclosed: maps a `Region` of B images in float32 to estimates of where every step's values lie.
+        step: maps such a region, its enclosures, rows [B, m, K], variables, their moments, the number of the step, from 1,
+            and the share of the largest step to the bounds before the step [B, m] and the new variables and moments.
+    """
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
+        self.enclosed = tf.function(self._enclosed, autograph=False)
+        self.step = tf.function(self._step, autograph=False)
+
+    def _enclosed(self, region: Region) -> list[Enclosure]:
+        return propagation.enclosures(self.circuit, region, most_work=MOST_WORK)
+
+    def _step(
+        self,
+        region: Region,
+        known: list[Enclosure],
+        rows: tf.Tensor,
+        variables: list[Variables],
+        moments: Moments,
+        step: tf.Tensor,
+        rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, list[Variables], Moments]:
+        known = [region.enclosure(), *known[1:]]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            found, _ = propagation.lower_bounds(self.circuit, region, known, rows, variables)
+            objective = tf.reduce_sum(found)
+        gradients = tape.gradient(objective, variables, unconnected_gradients="zero")
+        moved: list[Variables] = []
+        new_moments: Moments = []
+        for of, of_gradients, of_moments in zip(variables, gradients, moments, strict=True):
+            moved.append({})
+            new_moments.append({})
+            for name, variable in of.items():
+                gradient, (first, second) = of_gradients[name], of_moments[name]
+                gradient = tf.where(tf.math.is_finite(gradient), gradient, tf.zeros_like(gradient))
+                first = _FIRST * first + (1 - _FIRST) * gradient
+                second = _SECOND * second + (1 - _SECOND) * gradient**2
+                move = (first / (1 - _FIRST**step)) / (tf.sqrt(second / (1 - _SECOND**step)) + 1e-20)
+                moved[-1][name] = variable + rate * RATES[name] * move
+                new_moments[-1][name] = first, second
+        return found, moved, new_moments
