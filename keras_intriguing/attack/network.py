@@ -4,7 +4,7 @@ Models with the same graph share the compiled steps of the attack, which take th
 """
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import keras
@@ -63,14 +63,36 @@ class Network:
         """
 
         def forward(weights: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-            # Nobody asks for their gradients, and a function's gradient is that of all its arguments.
-            values = [tf.stop_gradient(weight) for weight in weights]
-            mapping = list(zip(self._variables, values, strict=True))
+            mapping = list(zip(self._variables, weights, strict=True))
             with keras.StatelessScope(mapping, initialize_variables=False):
                 return self._logits(images)
 
+        def backward(weights: list[tf.Tensor], images: tf.Tensor, cotangent: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(images)
+                outputs = forward(weights, images)
+            return tape.gradient(outputs, images, cotangent)
+
         specifications = [tf.TensorSpec(variable.shape, variable.dtype) for variable in self._variables]
-        return _traced(forward, specifications, tf.TensorSpec((None, *self.shape)))
+        specifications = [specifications, tf.TensorSpec((None, *self.shape))]
+        logits = _traced(forward, *specifications)
+        # TensorFlow's own gradient of `logits` takes axes, as of a concatenation, from the outputs of `logits`. XLA must know
+        # axes when it compiles, would take all that goes into `logits` for constants, and compile anew for every other value.
+        # Here they are constants of `gradient`. That it computes the logits again costs nothing: equal operations are merged.
+        gradient = _traced(backward, *specifications, tf.TensorSpec(logits.output_shapes))
+
+        def function(weights: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+            @tf.custom_gradient
+            def of_images(images: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+                def by_images(cotangent: tf.Tensor, variables: Sequence[tf.Variable] = ()) -> Any:
+                    slope = gradient(weights, images, cotangent)
+                    return (slope, [None] * len(variables)) if variables else slope
+
+                return logits(weights, images), by_images
+
+            return of_images(images)
+
+        return function
 
     def _key(self, graph: Any, digests: Digests) -> Hashable:
         """The graph, with what it captures and where, and the weights' shapes."""

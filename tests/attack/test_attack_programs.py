@@ -272,6 +272,27 @@ def test_captured_text_counts_by_value():
     assert key(lengths(texts[0])) != key(lengths(tf.constant(["a", "bd"] * 18)))
 
 
+def test_xla_takes_no_weight_or_image_for_a_constant(net_images):
+    """Else it would compile anew for all others: the axis of a gather or a concatenation is wanted for the gradient."""
+    inputs = keras.Input(SHAPE)
+    hidden = keras.layers.Dense(5, "tanh")(keras.layers.Flatten()(inputs))
+    both = keras.ops.concatenate([hidden, keras.ops.take(hidden, [0, 3], axis=1)], axis=1)
+    network = Network(keras.Model(inputs, keras.layers.Dense(3)(both)), SHAPE)
+    function = network.function()
+
+    @tf.function(autograph=False, jit_compile=True)
+    def gradient(weights, images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            largest = tf.reduce_max(function(weights, images), axis=-1)
+        return tape.gradient(largest, images)
+
+    weights = network.weights()
+    compiled = gradient.experimental_get_compiler_ir(weights, tf.constant(net_images))(stage="hlo")
+    entry = compiled[compiled.index("ENTRY") :]
+    assert entry.count(" parameter(") == len(weights) + 1
+
+
 def test_a_network_that_xla_cannot_compile_leaves_the_programs_of_others(net_images):
     text = tf.constant(["a", "bc", "def", "g"])
 
