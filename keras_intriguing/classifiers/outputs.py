@@ -41,7 +41,10 @@ def check_outputs(outputs: Any, count: int) -> None:
             "Wrap it in a function that picks the logits: lambda x: model(x)[0]."
         )
     shape, kind = tuple(outputs.shape), tf.as_dtype(outputs.dtype)
-    if kind.is_integer and shape in ((count,), (count, 1)) or shape == (count,) and _are_whole(outputs):
+    is_number = (
+        shape in ((count,), (count, 1)) if kind.is_integer else shape == (count,) and _are_whole(outputs)
+    )
+    if is_number:
         raise ValueError(
             "The model gives class numbers, which do not change with a small change of its input. Pass a model that gives the "
             "logits or probabilities of all classes: leave its argmax out."

@@ -44,7 +44,9 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
     curve = _drawn(
         plots.robust_accuracy(result, certificate, y=y), folder / "figures" / "robust-accuracy.png"
     )
-    meaning = f"The share of {findings.word}s that are correctly classified whatever change of that length is made."
+    meaning = (
+        f"The share of {findings.word}s that are correctly classified whatever change of that length is made."
+    )
     limits = (
         " It is no larger than the curve, what the attack has not broken; nothing was certified."
         if certificate is None

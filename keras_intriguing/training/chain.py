@@ -70,8 +70,7 @@ def cut(model: keras.Model, layer: str) -> Cut:
     Raises:
         ValueError: unknown layer, one whose outputs' bounds are not known, or one that parallel paths go around.
     """
-    bounds = {candidate.name: _bounds(candidate) for candidate in model.layers}
-    known = [name for name, found in bounds.items() if found is not None]
+    known = {one.name: bounds for one in model.layers if (bounds := _bounds(one)) is not None}
     if layer not in known:
         raise ValueError(
             f"No adversarial examples can be generated at {layer!r} of {model.name}. "
@@ -79,7 +78,7 @@ def cut(model: keras.Model, layer: str) -> Cut:
         )
     h = model.get_layer(layer).output
     try:
-        return Cut(keras.Model(model.input, h), keras.Model(h, model.output), bounds[layer] or UNIT)
+        return Cut(keras.Model(model.input, h), keras.Model(h, model.output), known[layer])
     except ValueError as error:  # Keras says that the graph is disconnected
         raise ValueError(f"The logits of {model.name} do not depend on {layer!r} alone: {error}") from error
 

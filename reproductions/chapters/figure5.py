@@ -6,7 +6,7 @@ from keras_intriguing.report import Cell, Claim, Figure, Section, Table
 from reproductions.measurements import examples, one_target
 from reproductions.measurements.examples import METHODS, PENALTY
 from reproductions.measurements.one_target import IMAGES, OneTarget, Targeted
-from reproductions.measurements.survival import STORED, key
+from reproductions.measurements.survival import key
 from reproductions.presentation import cells, closeness, descriptions, photographs, survival
 from reproductions.shared import imagenette
 from reproductions.shared.chapter import Chapter
@@ -33,13 +33,6 @@ def _section(run: Run, values: Values) -> Section:
     survive = [
         row for method, one in measured.items() for row in survival.rows(method, one.target, one.wrong)
     ]
-    columns = [f"{name}: {stored}" for name in (target, "wrong") for stored in STORED]
-    note = (
-        f"Share of the examples that are still taken for {target}, and that are taken for anything wrong, after rounding to "
-        "256 levels and after a JPEG file. The smallest change ends on the decision boundary, where rounding decides; "
-        "longer ones (clipped to [0, 1]) lie further along the same line. Originals are the photographs "
-        "themselves."
-    )
     peak = max(one.peak_mib for one in measured.values())
     return Section(
         f"Figure 5: photographs that all become “{target}”",
@@ -47,12 +40,11 @@ def _section(run: Run, values: Values) -> Section:
         _text(measured[PENALTY], target),
         folded=[
             _distortions(measured, target),
-            Table(f"How many stay “{target}” after being stored", "examples", columns, survive, note),
+            survival.table(f"How many stay “{target}” after being stored", target, survive),
         ],
         method=[
-            f"{drawn[0].upper() + drawn[1:]}; the target was drawn likewise. Distortion: root mean square over pixels and "
-            "channels in [0, 1]. The paper's figure is of AlexNet on ImageNet, 64 examples. The process that made them held at "
-            f"most {peak:,} MiB."
+            f"{drawn[0].upper() + drawn[1:]}; the target was drawn likewise. {photographs.DISTORTION} The process that made them "
+            f"held at most {peak:,} MiB."
         ],
         provenance=[("measured on", drawn)],
     )

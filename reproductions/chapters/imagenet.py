@@ -14,7 +14,6 @@ from reproductions.measurements.folded import FoldedNorms
 from reproductions.measurements.imagenet import ACCURACY, ATTACKS, BUDGET, GREY_LEVELS, PRESET, TARGET
 from reproductions.measurements.norms import LayerNorms
 from reproductions.measurements.one_target import IMAGES
-from reproductions.measurements.survival import STORED
 from reproductions.presentation import cells, closeness, descriptions, survival
 from reproductions.presentation import photographs as pictures
 from reproductions.presentation.norms import NUMBERS, numbers, shape, strided
@@ -51,25 +50,20 @@ def _section(run: Run, values: Values) -> Section:
         "correctly classified among 1,000 classes"
     )
     stored = [row for one, name in _NAMES.items() for row in _stored(values, one, name)]
-    note = (
-        "Share of the examples that still have the wanted label (any wrong one, for the nearest class), and any wrong one, "
-        "after rounding to 256 levels and after a JPEG file. Longer changes lie further along the same line."
-    )
-    columns = [f"{name}: {kind}" for name in ("wanted", "wrong") for kind in STORED]
     layers = {name: values[one] for name, one in _directions().items()}
     return Section(
         "ImageNet: Figures 3 to 5 and Table 5 with a net of 1,000 classes that takes photographs for ostriches",
         [_figure(run), _distortions(values)],
         _text(values),
         folded=[
-            Table("How many survive being stored", "examples", columns, stored, note),
+            survival.table("How many survive being stored", "the wanted class", stored),
             _norms(values[NORMS]),
             tables.by_layer(layers),
         ],
         method=[
             f"The network is `{PRESET}`, EfficientNet-Lite0 with the published weights; {drawn[0].upper() + drawn[1:]}, enlarged from "
-            f"160 to 224 pixels. Method direct, at most {BUDGET} passes a photograph. Distortion: root mean square over pixels and "
-            "channels in [0, 1]. The paper's figure is of AlexNet.",
+            f"160 to 224 pixels. Method direct, at most {BUDGET} passes a photograph. {pictures.DISTORTION} Without a target any "
+            "wrong label was wanted.",
             "Batch normalization is folded into the convolution before it, as a factor of every channel. Networks so deep have "
             "no useful bound by the product of their layers.",
             "Directions: as in Figures 3 and 4, of two layers; of a convolution a photograph counts by its best position.",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from reproductions.measurements import examples, one_target
-from reproductions.measurements.examples import DIRECT, NEAREST, Attack
-from reproductions.measurements.one_target import IMAGES, Targeted
+from reproductions.measurements import one_target
+from reproductions.measurements.examples import DIRECT, NEAREST
+from reproductions.measurements.one_target import IMAGES, OfAttacks, PhotographAttack, Targeted
 from reproductions.shared import imagenette, intervals
 from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Measurement
@@ -51,12 +51,12 @@ def chosen(run: Run) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: there are fewer.
     """
-    right = np.flatnonzero(imagenette.predicted_labels(run, PRESET) == labels(run))
-    if len(right) < IMAGES:
-        raise ValueError(f"{PRESET} classifies only {len(right)} photographs correctly; {IMAGES} are needed.")
-    drawn = np.random.default_rng(run.seed).choice(right, IMAGES, replace=False)
-    photographs = imagenette.validation(run)[drawn]
-    return photographs.images(imagenette.input_size(run, PRESET)), labels(run)[drawn]
+    right = imagenette.predicted_labels(run, PRESET) == labels(run)
+    if right.sum() < IMAGES:
+        raise ValueError(
+            f"{PRESET} classifies only {right.sum()} photographs correctly; {IMAGES} are needed."
+        )
+    return one_target.drawn(run, right, labels(run), PRESET)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Accuracy(Measurement[Number]):
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageNetAttack(Attack):
+class ImageNetAttack(PhotographAttack):
     """On the chosen photographs.
 
     Attributes:
@@ -97,17 +97,13 @@ class ImageNetAttack(Attack):
         """The ostrich, or none."""
         return OSTRICH if self.targets == TARGET else None
 
-    def images(self, run: Run) -> dict[str, Any]:
-        """The photographs that were chosen from."""
-        return imagenette.images(run)
-
     def options(self) -> dict[str, Any]:
         """With fewer passes than usual."""
         return {**super().options(), "budget": BUDGET, "levels": self.levels}
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageNetTargeted(Measurement[Targeted]):
+class ImageNetTargeted(OfAttacks):
     """What the attack came to; see `ImageNetAttack`."""
 
     targets: str
@@ -117,33 +113,15 @@ class ImageNetTargeted(Measurement[Targeted]):
         """The attack."""
         return ImageNetAttack(f"examples/{self.name}", PRESET, DIRECT, self.targets, self.levels)
 
-    def presets(self, run: Run) -> list[str]:
-        """The net."""
-        return [PRESET]
-
-    def needs(self, run: Run) -> list[ImageNetAttack]:
+    def needs(self, run: Run) -> list[PhotographAttack]:
         """The attack."""
         return [self.attack()]
-
-    def images(self, run: Run) -> dict[str, Any]:
-        """The photographs that were chosen from."""
-        return imagenette.images(run)
-
-    def settings(self, run: Run) -> dict[str, Any]:
-        """The examples' file."""
-        return examples.hashes(run, self.needs(run))
 
     def measure(self, run: Run) -> Targeted:
         """See `Targeted`; without a target the wanted label is any wrong one."""
         x, y = chosen(run)
-        made = [examples.load(run, self.attack())]
-        return one_target.targeted(
-            run,
-            [PRESET],
-            x,
-            made,
-            lambda labels: labels == OSTRICH if self.targets == TARGET else labels != y,
-            y,
+        return self.targeted(
+            run, x, y, lambda labels: labels == OSTRICH if self.targets == TARGET else labels != y
         )
 
 

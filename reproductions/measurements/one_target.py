@@ -1,14 +1,15 @@
 """Photographs that are all driven to one class: Figure 5."""
 
+import abc
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from reproductions.measurements import examples
-from reproductions.measurements.examples import Attack, Examples
+from reproductions.measurements.examples import Attack
 from reproductions.measurements.survival import Survival, survival
 from reproductions.shared import imagenette, intervals
 from reproductions.shared.intervals import Number
@@ -41,14 +42,32 @@ def chosen(run: Run) -> tuple[np.ndarray, np.ndarray]:
             f"Of {len(photographs)} photographs only {right.sum()} are correctly classified and of another class than "
             f"{imagenette.words(run)[target_class(run)]}; {IMAGES} are needed."
         )
-    drawn = np.random.default_rng(run.seed).choice(np.flatnonzero(right), IMAGES, replace=False)
-    return photographs[drawn].images(imagenette.input_size(run, imagenette.ALEXNET)), photographs.labels[
-        drawn
-    ]
+    return drawn(run, right, photographs.labels, imagenette.ALEXNET)
+
+
+def drawn(run: Run, right: np.ndarray, labels: np.ndarray, preset: str) -> tuple[np.ndarray, np.ndarray]:
+    """Photographs [IMAGES, S, S, 3] of the preset's size and their labels, drawn at random by the run's seed.
+
+    Args:
+        run: the run.
+        right: which may be drawn, bool [N] of all photographs.
+        labels: int [N].
+        preset: its input decides S.
+    """
+    at = np.random.default_rng(run.seed).choice(np.flatnonzero(right), IMAGES, replace=False)
+    return imagenette.validation(run)[at].images(imagenette.input_size(run, preset)), labels[at]
+
+
+class PhotographAttack(Attack, abc.ABC):
+    """On photographs that are chosen from all."""
+
+    def images(self, run: Run) -> dict[str, Any]:
+        """The photographs that were chosen from."""
+        return imagenette.images(run)
 
 
 @dataclasses.dataclass(frozen=True)
-class TargetAttack(Attack):
+class TargetAttack(PhotographAttack):
     """On the chosen photographs, to the one class."""
 
     def attacked(self, run: Run) -> np.ndarray:
@@ -58,10 +77,6 @@ class TargetAttack(Attack):
     def target(self, run: Run) -> int:
         """The class."""
         return target_class(run)
-
-    def images(self, run: Run) -> dict[str, Any]:
-        """The photographs that were chosen from."""
-        return imagenette.images(run)
 
     def settings(self, run: Run) -> dict[str, Any]:
         """The class too."""
@@ -96,19 +111,16 @@ class Targeted:
     peak_mib: int
 
 
-@dataclasses.dataclass(frozen=True)
-class OneTarget(Measurement[Targeted]):
-    """By one method, over the training runs of the AlexNet-style net."""
+class OfAttacks(Measurement[Targeted], abc.ABC):
+    """What attacks on photographs came to."""
 
-    method: str
+    @abc.abstractmethod
+    def needs(self, run: Run) -> list[PhotographAttack]:
+        """The attacks."""
 
     def presets(self, run: Run) -> list[str]:
-        """The training runs."""
-        return run.trained(imagenette.ALEXNET)
-
-    def needs(self, run: Run) -> list[TargetAttack]:
-        """The attack on every one."""
-        return [attack(preset, self.method) for preset in self.presets(run)]
+        """The attacked models."""
+        return [attack.preset for attack in self.needs(run)]
 
     def images(self, run: Run) -> dict[str, Any]:
         """The photographs that were chosen from."""
@@ -118,31 +130,43 @@ class OneTarget(Measurement[Targeted]):
         """The examples' files."""
         return examples.hashes(run, self.needs(run))
 
+    def targeted(
+        self, run: Run, x: np.ndarray, y: np.ndarray, wanted: Callable[[np.ndarray], np.ndarray]
+    ) -> Targeted:
+        """See `Targeted`.
+
+        Args:
+            run: the run.
+            x: the attacked photographs [N, S, S, 3].
+            y: their labels, int [N].
+            wanted: which labels [N] the attack was after, bool [N].
+        """
+        presets, made = self.presets(run), [examples.load(run, one) for one in self.needs(run)]
+        success = np.stack([e.arrays["success"] for e in made])
+        sizes = np.stack([e.arrays["distortion"] for e in made])
+        found = np.where(success, sizes, np.nan)
+        return Targeted(
+            intervals.mean(found),
+            intervals.share_of(success.astype(float)),
+            float(np.mean([e.arrays["backward_passes"] for e in made])),
+            found.astype(np.float16),
+            survival(run, presets, x, made, wanted),
+            survival(run, presets, x, made, lambda labels: labels != y),
+            max(e.file.peak_mib for e in made),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class OneTarget(OfAttacks):
+    """By one method, over the training runs of the AlexNet-style net."""
+
+    method: str
+
+    def needs(self, run: Run) -> list[PhotographAttack]:
+        """The attack on every training run."""
+        return [attack(preset, self.method) for preset in run.trained(imagenette.ALEXNET)]
+
     def measure(self, run: Run) -> Targeted:
         """See `Targeted`."""
         x, y = chosen(run)
-        made = [examples.load(run, one) for one in self.needs(run)]
-        return targeted(run, self.presets(run), x, made, lambda labels: labels == target_class(run), y)
-
-
-def targeted(
-    run: Run,
-    presets: Sequence[str],
-    x: np.ndarray,
-    made: Sequence[Examples],
-    wanted: Callable[[np.ndarray], np.ndarray],
-    y: np.ndarray,
-) -> Targeted:
-    """What attacks on photographs came to; see `survival` for the arguments. y: their labels, int [N]."""
-    success = np.stack([e.arrays["success"] for e in made])
-    sizes = np.stack([e.arrays["distortion"] for e in made])
-    found = np.where(success, sizes, np.nan)
-    return Targeted(
-        intervals.mean(found),
-        intervals.share_of(success.astype(float)),
-        float(np.mean([e.arrays["backward_passes"] for e in made])),
-        found.astype(np.float16),
-        survival(run, presets, x, made, wanted),
-        survival(run, presets, x, made, lambda labels: labels != y),
-        max(e.file.peak_mib for e in made),
-    )
+        return self.targeted(run, x, y, lambda labels: labels == target_class(run))

@@ -10,6 +10,7 @@ from keras_intriguing.report import figures
 from reproductions.shared import imagenette
 
 NOTE = "original; difference around grey, scaled as written above; adversarial image"
+DISTORTION = "Distortion: root mean square over pixels and channels in [0, 1]. The paper's figure is of AlexNet on ImageNet, 64 examples."
 
 
 def pairs(

@@ -243,7 +243,7 @@ def test_what_is_advised_for_a_certificate_of_several_inputs_works(form: type) -
     model = keras.Model(inputs if form is dict else list(inputs.values()), ends)
     ages = np.random.default_rng(0).uniform(size=(len(X), 2, 1)).astype(np.float32)
     x = {"image": X, "age": ages} if form is dict else [X, ages]
-    with pytest.raises(ValueError, match="2 inputs .* can be certified") as raised:
+    with pytest.raises(ValueError, match=r"2 inputs .* can be certified") as raised:
         ki.verify(model, X, 0.1)
     names: dict[str, Any] = {"model": model, "x": x, "keras": keras, "ki": ki}
     exec(textwrap.dedent("".join(str(raised.value).splitlines(keepends=True)[1:])), names)
@@ -263,7 +263,11 @@ def test_what_is_no_array_is_said() -> None:
         ki.minimal_distortion(model, {"a": X})
     with pytest.raises(TypeError, match=r"a tuple of 2 parts of shapes .* label="):
         ki.minimal_distortion(model, (X, np.zeros(len(X))))
-    for x, what in ((None, "of type NoneType"), ("photos", "of type str"), (X.astype(object), "an array of object")):
+    for x, what in (
+        (None, "of type NoneType"),
+        ("photos", "of type str"),
+        (X.astype(object), "an array of object"),
+    ):
         with pytest.raises(TypeError, match=rf"x must be an array of floats \[B, …\]; it is {what}"):
             ki.minimal_distortion(model, x)
 

@@ -290,7 +290,9 @@ def test_bounds_of_every_value_lie_in_the_file(tmp_path: Path, capsys: pytest.Ca
     assert "grey level" not in capsys.readouterr().out
     np.savez(tmp_path / "rows.npz", **{**stored, "upper": np.ones(2)})
     assert cli.main(["attack", *arguments, str(tmp_path / "result.npz")]) == cli.FAILED
-    assert "broadcast to an example of shape (3,), not arrays of shapes () and (2,)" in capsys.readouterr().err
+    assert (
+        "broadcast to an example of shape (3,), not arrays of shapes () and (2,)" in capsys.readouterr().err
+    )
 
 
 def test_an_interrupted_attack_keeps_its_finished_batches(
