@@ -26,7 +26,8 @@ from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.progress import Progress, shown
 from keras_intriguing.spectral.graph import Node, nodes
 
-_GROWTHS = 1.5, 1.05, 1.01  # of a radius in one step, in each third of them: at last the bounds hardly improve
+# Of a radius in one step, in each third of them: at last the bounds hardly improve.
+_GROWTHS = 1.5, 1.05, 1.01
 _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
 _TRIALS = 8
 _LARGEST = 1e3  # times the radius of the Lipschitz bound, where bounds are infinite
