@@ -63,7 +63,9 @@ class Network:
         """
 
         def forward(weights: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-            mapping = list(zip(self._variables, weights, strict=True))
+            # Nobody asks for their gradients, and a function's gradient is that of all its arguments.
+            values = [tf.stop_gradient(weight) for weight in weights]
+            mapping = list(zip(self._variables, values, strict=True))
             with keras.StatelessScope(mapping, initialize_variables=False):
                 return self._logits(images)
 
@@ -76,9 +78,12 @@ class Network:
         specifications = [tf.TensorSpec(variable.shape, variable.dtype) for variable in self._variables]
         specifications = [specifications, tf.TensorSpec((None, *self.shape))]
         logits = _traced(forward, *specifications)
+        if any(operation.op_def.is_stateful for operation in logits.graph.get_operations()):
+            return logits
         # TensorFlow's own gradient of `logits` takes axes, as of a concatenation, from the outputs of `logits`. XLA must know
         # axes when it compiles, would take all that goes into `logits` for constants, and compile anew for every other value.
-        # Here they are constants of `gradient`. That it computes the logits again costs nothing: equal operations are merged.
+        # Here they are constants of `gradient`. That it computes the logits again costs nothing: equal operations are merged,
+        # but for those with a state, as of a variable that is read or counts.
         gradient = _traced(backward, *specifications, tf.TensorSpec(logits.output_shapes))
 
         def function(weights: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
