@@ -7,12 +7,15 @@ import numpy as np
 
 from keras_intriguing.spectral.recognition import named
 
+_LARGEST = 1e100  # of weights, whose squares and products of a few layers' are still numbers
+
 
 def weight(layer: Any, name: str) -> np.ndarray:
     """A layer's weight in float64, exactly.
 
     Raises:
-        ValueError: it is neither float32 nor float64, or not finite.
+        ValueError: it is neither float32 nor float64, or not finite, or so large or a kernel so small that norms, their squares
+            and products leave the range of float64.
     """
     variable = getattr(layer, name)
     dtype = str(getattr(variable, "dtype", ""))
@@ -23,6 +26,12 @@ def weight(layer: Any, name: str) -> np.ndarray:
     values = np.asarray(variable, np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"The {name} of the layer {layer.name!r} is not finite.")
+    largest = float(np.abs(values).max(initial=0))
+    if largest > _LARGEST or ("kernel" in name and 0 < largest < 1 / _LARGEST):
+        raise ValueError(
+            f"The {name} of the layer {layer.name!r} has values up to {largest:.2g}; squares and products of norms of that size "
+            "leave the range of float64. Scale the layer's weights, for example all by one factor."
+        )
     return values
 
 

@@ -297,3 +297,14 @@ def test_a_twisted_sheared_periodic_convolution_has_its_singular_values_on_the_g
 def test_what_users_mistake_is_told(call: Callable, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("factor", [1e170, 1e-170])
+@pytest.mark.parametrize("kind", ["dense", "convolutional"])
+def test_weights_whose_squares_are_no_numbers_are_refused(kind: str, factor: float) -> None:
+    layer = L.Dense(2, dtype="float64") if kind == "dense" else L.Conv2D(2, 2, dtype="float64")
+    shape = (3,) if kind == "dense" else (4, 4, 1)
+    model = keras.Sequential([keras.Input(shape, dtype="float64"), layer])
+    layer.kernel.assign(factor * layer.kernel)
+    with pytest.raises(ValueError, match="leave the range of float64"):
+        spectral.analyze(model)
