@@ -26,8 +26,7 @@ from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.progress import Progress, shown
 from keras_intriguing.spectral.graph import Node, nodes
 
-# Of a radius in one step, in each third of them: at last the bounds hardly improve.
-_GROWTHS = 1.5, 1.05, 1.01
+_GROWTH, _LATE_GROWTH = 1.5, 1.05  # of a radius in one step, at first and when the bounds hardly improve
 _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
 _TRIALS = 8
 _LARGEST = 1e3  # times the radius of the Lipschitz bound, where bounds are infinite
@@ -216,7 +215,7 @@ def _largest_radii(
     optimizer.start(problem, radius)
     for step in range(1, steps + 1):
         bounds = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)
-        growth = _GROWTHS[3 * (step - 1) // steps]
+        growth = _GROWTH if step <= steps / 3 else _LATE_GROWTH
         radius = np.clip(_zero(radius, clean, bounds), radius / growth, np.minimum(radius * growth, most))
         tell(0.9 * step / steps)  # the rest are the proofs
     proved, places = np.zeros(len(radius)), np.zeros(len(radius), int)

@@ -164,7 +164,14 @@ def test_a_shipped_preset_gives_logits_and_has_its_metrics(name: str, digits):
 
 @pytest.mark.mnist
 @pytest.mark.parametrize("split", ["train", "test"])
-@pytest.mark.parametrize("name", [name for name in ki.list_presets() if "mnist" in name])
+@pytest.mark.parametrize(
+    "name",
+    [  # repetitions of a recipe are many
+        pytest.param(name, marks=pytest.mark.slow) if "_seed" in name else name
+        for name in ki.list_presets()
+        if "mnist" in name
+    ],
+)
 def test_the_errors_of_a_preset_are_those_it_records(name: str, split: str, mnist):
     metrics = presets.load_metrics(name)
     x, y = mnist(metrics["recipe"]["split"] if split == "train" else split)
