@@ -26,7 +26,9 @@ from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.progress import Progress, shown
 from keras_intriguing.spectral.graph import Node, nodes
 
-_GROWTH, _LATE_GROWTH = 1.5, 1.05  # of a radius in one step, at first and when the bounds hardly improve
+# Of a radius in one step: at first, when the bounds hardly improve, and after many steps, when the radius only swings.
+_GROWTHS = 1.5, 1.05, 1.01
+_MANY = 60  # steps
 _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
 _TRIALS = 8
 _LARGEST = 1e3  # times the radius of the Lipschitz bound, where bounds are infinite
@@ -215,7 +217,8 @@ def _largest_radii(
     optimizer.start(problem, radius)
     for step in range(1, steps + 1):
         bounds = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)
-        growth = _GROWTH if step <= steps / 3 else _LATE_GROWTH
+        phase = 3 * (step - 1) // steps
+        growth = _GROWTHS[phase if step > _MANY else min(phase, 1)]
         radius = np.clip(_zero(radius, clean, bounds), radius / growth, np.minimum(radius * growth, most))
         tell(0.9 * step / steps)  # the rest are the proofs
     proved, places = np.zeros(len(radius)), np.zeros(len(radius), int)
