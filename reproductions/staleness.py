@@ -1,5 +1,6 @@
 """Which records of a folder this tree would measure anew."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from reproductions.shared.run import Run
 def stale(folder: Path, run_of: Callable[[str], Run]) -> dict[str, list[str]]:
     """What has changed since a record was measured, by the record's name; empty where all are of this tree.
 
-    Presets, fields, seed and code are compared, not images and versions: those need not be at hand.
+    Presets, fields, seed and code are compared, not images and versions: those need not be at hand. A record of a
+    preset that is not at hand is passed over, with a warning.
 
     Args:
         folder: a run's, with `records` in it.
@@ -29,8 +31,14 @@ def stale(folder: Path, run_of: Callable[[str], Run]) -> dict[str, list[str]]:
             planned[command] = {one.name: one for one in _measurements(run)}
         if name not in planned[command]:
             found[name] = ["no chapter measures it"]
-        elif changed := _changed(record["key"], planned[command][name].of_tree(run)):
-            found[name] = changed
+        else:
+            try:
+                current = planned[command][name].of_tree(run)
+            except FileNotFoundError as error:
+                warnings.warn(f"{name} is not compared. {error}", stacklevel=2)
+                continue
+            if changed := _changed(record["key"], current):
+                found[name] = changed
     return found
 
 

@@ -32,7 +32,7 @@ from reproductions.presentation import verdicts
 from reproductions.presentation.averages import average
 from reproductions.shared import code, intervals, records
 from reproductions.shared.intervals import Number
-from reproductions.shared.measurement import Values, measured
+from reproductions.shared.measurement import Measurement, Values, measured
 from reproductions.shared.paper import PAPER
 from reproductions.shared.run import Run
 
@@ -355,6 +355,25 @@ def test_records_of_other_code_are_named(out: Path, capsys: pytest.CaptureFixtur
     assert reproductions.main(["--stale", "--out", str(out)]) == 1
     assert "table3/fc100_100_10_mnist_p1-errors: code\n1 records of" in capsys.readouterr().out
     path.write_text(kept, encoding="utf-8")
+
+
+def test_records_of_presets_that_are_not_at_hand_are_passed_over(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine without the package whose weights some committed records rest on."""
+
+    def without_one(self: Measurement[Any], run: Run) -> dict[str, Any]:
+        if "fc100_100_10_mnist_p1" in self.presets(run):
+            raise FileNotFoundError("There is no such preset here.")
+        return of_all(self, run)
+
+    of_all = Measurement.of_tree
+    monkeypatch.setattr(Measurement, "of_tree", without_one)
+    with pytest.warns(UserWarning, match="is not compared") as told:
+        assert reproductions.main(["--stale", "--out", str(out)]) == 0
+    passed_over = {str(one.message).partition(" ")[0] for one in told}
+    assert "table3/fc100_100_10_mnist_p1-errors" in passed_over
+    assert len(passed_over) < len(list((out / "records").rglob("*.json")))
 
 
 @pytest.mark.slow
