@@ -77,6 +77,13 @@ def test_the_papers_own_figures_hold() -> None:
     assert verdicts(planted(PAPER)) == ["holds"] * 10
 
 
+def test_claims_about_examples_from_pools_are_the_papers() -> None:
+    run: Any = None
+    papers = [claim.statement for claim in adversarial.claims(run, planted(PAPER)) if claim.of_paper]
+    assert len(papers) == 3
+    assert all("from pools" in statement for statement in papers)
+
+
 @pytest.mark.parametrize(
     ("errors", "expected"),
     [
