@@ -11,9 +11,8 @@ from reproductions.coherence.measure import Layer
 from reproductions.coherence.photographs import PhotographCoherence
 from reproductions.measurements import examples, imagenet
 from reproductions.measurements.folded import FoldedNorms
-from reproductions.measurements.imagenet import ACCURACY, ATTACKS, BUDGET, GREY_LEVELS, PRESET, TARGET
+from reproductions.measurements.imagenet import ACCURACY, ATTACKS, BUDGET, GREY_LEVELS, IMAGES, PRESET, TARGET
 from reproductions.measurements.norms import LayerNorms
-from reproductions.measurements.one_target import IMAGES
 from reproductions.presentation import cells, closeness, descriptions, survival
 from reproductions.presentation import photographs as pictures
 from reproductions.presentation.norms import NUMBERS, numbers, shape, strided

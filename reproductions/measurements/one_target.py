@@ -42,19 +42,22 @@ def chosen(run: Run) -> tuple[np.ndarray, np.ndarray]:
             f"Of {len(photographs)} photographs only {right.sum()} are correctly classified and of another class than "
             f"{imagenette.words(run)[target_class(run)]}; {IMAGES} are needed."
         )
-    return drawn(run, right, photographs.labels, imagenette.ALEXNET)
+    return drawn(run, right, photographs.labels, imagenette.ALEXNET, IMAGES)
 
 
-def drawn(run: Run, right: np.ndarray, labels: np.ndarray, preset: str) -> tuple[np.ndarray, np.ndarray]:
-    """Photographs [IMAGES, S, S, 3] of the preset's size and their labels, drawn at random by the run's seed.
+def drawn(
+    run: Run, right: np.ndarray, labels: np.ndarray, preset: str, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Photographs [count, S, S, 3] of the preset's size and their labels, drawn at random by the run's seed.
 
     Args:
         run: the run.
         right: which may be drawn, bool [N] of all photographs.
         labels: int [N].
         preset: its input decides S.
+        count: how many.
     """
-    at = np.random.default_rng(run.seed).choice(np.flatnonzero(right), IMAGES, replace=False)
+    at = np.random.default_rng(run.seed).choice(np.flatnonzero(right), count, replace=False)
     return imagenette.validation(run)[at].images(imagenette.input_size(run, preset)), labels[at]
 
 
