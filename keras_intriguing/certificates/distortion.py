@@ -31,6 +31,9 @@ _GROWTHS = 1.5, 1.05, 1.01
 _MANY = 60  # steps
 _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
 _TRIALS = 8
+_OF_INTERVALS = (
+    3  # about the power of the radius by which bounds fall where intervals are narrowed at every radius
+)
 _LARGEST = 1e3  # times the radius of the Lipschitz bound, where bounds are infinite
 
 
@@ -169,7 +172,7 @@ def _certified(
     if steps and not (warn_if_hopeless(network, farthest) and effort != "thorough"):
         rows = min(rows_of(margins), 10)
         size = images_at_once(classifier.circuit, rows, len(label))
-        optimizer = Optimizer(classifier.programs, request.bounds)
+        optimizer = Optimizer(classifier.programs, request.bounds, narrows=True)
         order = np.argsort(radii, axis=1)
         done = 0
         try:
@@ -206,7 +209,7 @@ def _largest_radii(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Proved radii [B] in L2, infinite where that of `farthest` is proved, and where the bounds lose most [B].
 
-    The radius is moved towards where the line through the clean margin and the present one is zero, while the bounds are
+    The radius is moved towards where a curve through the clean margin and the present one is zero, while the bounds are
     improved; what comes out is proved in float64 at that radius, or a little before it.
     """
     # without bounds there is no longest change, and a radius is sought up to a multiple of where the search starts
@@ -215,11 +218,14 @@ def _largest_radii(
     least = np.where(start > 0, np.minimum(1e-4 * most, multiple), 1e-4 * most)
     radius = np.clip(2 * start, least, most)
     optimizer.start(problem, radius)
+    power = _OF_INTERVALS if optimizer.narrows else 1
     for step in range(1, steps + 1):
         bounds = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)
         phase = 3 * (step - 1) // steps
         growth = _GROWTHS[phase if step > _MANY else min(phase, 1)]
-        radius = np.clip(_zero(radius, clean, bounds), radius / growth, np.minimum(radius * growth, most))
+        radius = np.clip(
+            _zero(radius, clean, bounds, power), radius / growth, np.minimum(radius * growth, most)
+        )
         tell(0.9 * step / steps)  # the rest are the proofs
     proved, places = np.zeros(len(radius)), np.zeros(len(radius), int)
     radius = np.where(radius < most, _HAIR * radius, most)
@@ -230,12 +236,12 @@ def _largest_radii(
         proved = np.where(holds, np.where(radius >= farthest, np.inf, radius), proved)
         if (proved > 0).all():
             break
-        radius = np.where(proved > 0, 0.0, _HAIR * np.minimum(_zero(radius, clean, bounds), radius))
+        radius = np.where(proved > 0, 0.0, _HAIR * np.minimum(_zero(radius, clean, bounds, power), radius))
     return proved, places
 
 
-def _zero(radius: np.ndarray, clean: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Where the lines from the clean margins [B, m] through the bounds [B, m] at the radius [B] are first zero."""
+def _zero(radius: np.ndarray, clean: np.ndarray, bounds: np.ndarray, power: int) -> np.ndarray:
+    """Where bounds are first zero that fall from the clean margins [B, m] by a power of the radius [B], as the bounds [B, m] do."""
     bounds = np.where(np.isfinite(bounds), bounds, -np.inf)
     lost = np.maximum(clean - bounds, 1e-30)
-    return np.min(radius[:, None] * np.maximum(clean, 0) / lost, axis=1)
+    return np.min(radius[:, None] * (np.maximum(clean, 0) / lost) ** (1 / power), axis=1)

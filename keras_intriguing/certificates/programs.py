@@ -25,15 +25,36 @@ class Programs:
         enclosed: maps a `Region` of B images in float32 to estimates of where every step's values lie.
         step: maps such a region, its enclosures, rows [B, m, K], variables, their moments, the number of the step, from 1,
             and the share of the largest step to the bounds before the step [B, m] and the new variables and moments.
+        bounded: maps a region, enclosures up to some step, its steps' lines, places [B, m] among that step's values, a sign and
+            `rounding` to lower bounds of sign·value at these places.
     """
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         self.enclosed = tf.function(self._enclosed, autograph=False)
         self.step = tf.function(self._step, autograph=False)
+        self.bounded = tf.function(self._bounded, autograph=False)
 
     def _enclosed(self, region: Region) -> list[Enclosure]:
         return propagation.enclosures(self.circuit, region, most_work=MOST_WORK)
+
+    def _bounded(
+        self,
+        region: Region,
+        known: list[Enclosure],
+        lines: list[Variables],
+        places: tf.Tensor,
+        sign: tf.Tensor,
+        rounding: float,
+    ) -> tf.Tensor:
+        centre = known[-1].centre
+        rows = sign * tf.one_hot(places, self.circuit.size(len(known) - 1), dtype=centre.dtype)
+        rows = tf.reshape(rows, (*places.shape, *centre.shape[1:]))
+        others = propagation.start(self.circuit, known, places.shape[1])
+        variables = [
+            of or propagation.without_tangents(other) for of, other in zip(lines, others, strict=True)
+        ]
+        return propagation.lower_bounds(self.circuit, region, known, rows, variables, rounding)[0]
 
     def _step(
         self,

@@ -10,6 +10,7 @@ penalty costs ½·t·radius². So the ball is kept as a whole through all layers
 slopes and penalties may be chosen freely: any of them gives a proof, and they are improved by gradients.
 """
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -28,22 +29,29 @@ def rounding_of(circuit: Circuit) -> float:
     return gamma(1000 + 8 * max(circuit.size(i) for i in range(len(circuit.steps))))
 
 
+def work(circuit: Circuit) -> dict[int, int]:
+    """Of bounding what activations are applied to one by one: units times all values before them, by position."""
+    activated = sorted({step.sources[0] for step in circuit.steps if isinstance(step, Activation)} - {0})
+    return {
+        position: circuit.size(position) * sum(map(circuit.size, range(position))) for position in activated
+    }
+
+
 def enclosures(
     circuit: Circuit, region: Region, rounding: float = 0.0, most_work: int = 0
 ) -> list[Enclosure]:
     """Where the values of every step lie for the images of a region; valid where `rounding` is not 0.
 
     By each step's own means; and what activations are applied to by bounds that are propagated to the image too, where
-    that is no more than `most_work`: units times all values before them.
+    their `work` is no more than `most_work`.
     """
     found = [region.enclosure()]
-    activated = {step.sources[0] for step in circuit.steps if isinstance(step, Activation)}
+    of_units = work(circuit)
     for position in range(1, len(circuit.steps)):
         step = circuit.step(position)
         known = step.enclose([found[source] for source in step.sources], rounding)
         found.append(known)
-        values = sum(circuit.size(i) for i in range(position))
-        if position in activated and circuit.size(position) * values <= most_work:
+        if of_units.get(position, math.inf) <= most_work:
             found[position] = _tightened(circuit, region, found, rounding)
     return found
 
@@ -61,7 +69,7 @@ def _tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], rou
             unit = sign * tf.eye(size, dtype=loose.centre.dtype)[first : first + at_once]
             rows = tf.reshape(unit, (1, unit.shape[0], *loose.centre.shape[1:]))
             rows = tf.repeat(rows, images, axis=0)
-            variables = [_without_tangents(of) for of in start(circuit, known, unit.shape[0])]
+            variables = [without_tangents(of) for of in start(circuit, known, unit.shape[0])]
             parts.append(lower_bounds(circuit, region, known, rows, variables, rounding)[0])
         bounds.append(tf.reshape(tf.concat(parts, axis=1), loose.centre.shape))
     lower = tf.clip_by_value(bounds[0], loose.lower, loose.centre)
@@ -69,7 +77,8 @@ def _tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], rou
     return loose._replace(lower=lower, upper=upper)
 
 
-def _without_tangents(variables: Variables) -> Variables:
+def without_tangents(variables: Variables) -> Variables:
+    """For many rows, whose tangents would be large arrays."""
     return {name: values for name, values in variables.items() if name != "tangent"}
 
 

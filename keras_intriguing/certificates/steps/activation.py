@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_intriguing.certificates.steps.curves import Curve
+from keras_intriguing.certificates.steps.lines import lines, passed
 from keras_intriguing.certificates.steps.step import (
     Enclosure,
     Passed,
@@ -36,34 +37,62 @@ class Activation(Step):
 
     def __init__(self, source: int, shape: Sequence[int], curve: Curve) -> None:
         super().__init__([source], shape)
-        self._curve = curve
+        self.curve = curve
 
     def value(self, values: Sequence[tf.Tensor]) -> tf.Tensor:
         """The function of every value."""
-        return self._curve.value(values[0])
+        return self.curve.value(values[0])
 
     def enclose(self, sources: Sequence[Enclosure], rounding: float) -> Enclosure:
         """The curve's range on every interval, and the ball times its slope."""
         z = sources[0]
-        centre = self._curve.value(z.centre)
-        lower, upper = self._curve.enclose(z.lower, z.upper)
+        centre = self.curve.value(z.centre)
+        lower, upper = self.curve.enclose(z.lower, z.upper)
         wide = rounding * (1 + tf.maximum(tf.abs(lower), tf.abs(upper)))
         lower, upper = tf.minimum(lower - wide, centre), tf.maximum(upper + wide, centre)
         in_box = length(tf.maximum(upper - centre, centre - lower))
-        radius = tf.minimum(self._curve.slope * z.radius + length(wide), in_box) * (1 + 1e-9)
+        radius = tf.minimum(self.curve.slope * z.radius + length(wide), in_box) * (1 + 1e-9)
         return Enclosure(centre, lower, upper, radius)
 
     def start(self, sources: Sequence[Enclosure], rows: int) -> Variables:
         """Slopes as shares of c: those of the chords."""
-        z = sources[0]
-        rise = self._curve.value(z.upper) - self._curve.value(z.lower)
-        chord = tf.math.divide_no_nan(rise, z.upper - z.lower)
+        chord = self._chord(sources[0])
         shape = (chord.shape[0], rows)
         return {
             "slope": tf.repeat(chord[:, None], rows, axis=1),
             "penalty": tf.fill(shape, tf.constant(_NO_PENALTY, chord.dtype)),
             "kept": tf.zeros(shape, chord.dtype),
         }
+
+    def lines(self, sources: Sequence[Enclosure], result: Enclosure, rounding: float) -> Variables:
+        """On either side with the slope of the chord or that at the middle, whichever line is nearer there."""
+        z = sources[0]
+        middle = (z.lower + z.upper) / 2
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(middle)
+            at_middle = self.curve.value(middle)
+        tangent, chord = tape.gradient(at_middle, middle), self._chord(z)
+        sides = []
+        for sign in (1.0, -1.0):
+            of_chord, of_tangent = (self._least_of_line(sign, slope, z) for slope in (chord, tangent))
+            nearer = of_tangent + sign * tangent * (middle - z.centre) > of_chord + sign * chord * (
+                middle - z.centre
+            )
+            sides.append((tf.where(nearer, tangent, chord), tf.where(nearer, of_tangent, of_chord)))
+        (below, least_below), (above, least_above) = sides
+        size = result.span + tf.abs(result.centre) + _ABSOLUTE
+        steepest = tf.maximum(tf.abs(below), tf.abs(above))
+        lost = rounding * (size + steepest * (z.span + tf.abs(z.centre)))
+        return lines(below, above, least_below, least_above, lost)
+
+    def _least_of_line(self, sign: float, slope: tf.Tensor, z: Enclosure) -> tf.Tensor:
+        """A lower bound, but for rounding, of sign·(Δf − slope·Δs) on every interval."""
+        zero = tf.zeros_like(slope)
+        return self.curve.proved_least(zero + sign, zero, sign * slope, zero, *z[:3])
+
+    def _chord(self, z: Enclosure) -> tf.Tensor:
+        rise = self.curve.value(z.upper) - self.curve.value(z.lower)
+        return tf.math.divide_no_nan(rise, z.upper - z.lower)
 
     def pass_on(
         self,
@@ -73,22 +102,24 @@ class Activation(Step):
         variables: Variables,
         rounding: float,
     ) -> Passed:
-        """See the class."""
+        """See the class; by `lines` where these are what is chosen."""
+        if "below" in variables:
+            return passed(bound, variables, self.curve.slope)
         z, c = sources[0], bound.c
         g = c * variables["slope"]
         tiny = tf.constant(1e-30, c.dtype)
-        best = tf.stop_gradient(tf.sqrt(total(c**2)) * self._curve.slope / (z.radius + tiny)[:, None])
+        best = tf.stop_gradient(tf.sqrt(total(c**2)) * self.curve.slope / (z.radius + tiny)[:, None])
         p = best * tf.exp(variables["penalty"])
-        p += bound.t * (self._curve.slope**2 * tf.exp(variables["kept"]))
+        p += bound.t * (self.curve.slope**2 * tf.exp(variables["kept"]))
         of_units = c, by_row(bound.t, c), g, by_row(p, c), *(v[:, None] for v in (z.centre, z.lower, z.upper))
         if rounding:
-            least = self._curve.proved_least(*of_units)
+            least = self.curve.proved_least(*of_units)
             rise, run = result.span[:, None], z.span[:, None]
             size = tf.abs(c) * (rise + tf.abs(result.centre[:, None]) + _ABSOLUTE) + tf.abs(g) * (
                 run + tf.abs(z.centre[:, None])
             )
             squares = of_units[1] * (rise + rounding) ** 2 + of_units[3] * run**2
             return Passed(total(least), [Penalized(g, p)], rounding * total(size + squares))
-        at = tf.stop_gradient(self._curve.candidates(*of_units))
-        least = self._curve.objective(*of_units[:5])(at)
+        at = tf.stop_gradient(self.curve.candidates(*of_units))
+        least = self.curve.objective(*of_units[:5])(at)
         return Passed(total(least), [Penalized(g, p)], tf.zeros_like(bound.t))

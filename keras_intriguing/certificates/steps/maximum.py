@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from keras_intriguing.certificates.steps.lines import lines, passed
 from keras_intriguing.certificates.steps.step import (
     Enclosure,
     Passed,
@@ -54,6 +55,27 @@ class Maximum(Step):
             "kept": tf.zeros(shape, first.dtype),
         }
 
+    def lines(self, sources: Sequence[Enclosure], result: Enclosure, rounding: float) -> Variables:
+        """Below, the value that is largest at the image; above, values by how far they can surpass what the largest is at least."""
+        x = sources[0]
+        first = tf.one_hot(tf.argmax(x.centre, axis=-1), self._count, dtype=x.centre.dtype)
+        room = tf.maximum(x.upper - tf.reduce_max(x.lower, axis=-1, keepdims=True), 0)
+        whole = tf.reduce_sum(room, axis=-1, keepdims=True)
+        above = tf.where(whole > 0, tf.math.divide_no_nan(room, whole), first)
+        one = tf.ones_like(result.centre)[:, None]
+        zero = tf.zeros_like(one[..., None])
+        least_below, least_above = (
+            self._least_of_windows(
+                sign * one[..., None], zero, sign * slope[:, None], zero, x, result.centre
+            )[:, 0]
+            for sign, slope in ((1.0, first), (-1.0, above))
+        )
+        sizes = [
+            self._sizes(one[..., None], zero, slope[:, None], zero, x, result.centre)[:, 0]
+            for slope in (first, above)
+        ]
+        return lines(first, above, least_below, least_above, rounding * tf.maximum(*sizes))
+
     def pass_on(
         self,
         bound: Penalized,
@@ -62,17 +84,28 @@ class Maximum(Step):
         variables: Variables,
         rounding: float,
     ) -> Passed:
-        """See the class."""
+        """See the class; by `lines` where these are what is chosen."""
+        if "below" in variables:
+            return passed(bound, variables, 1.0)
         x, c = sources[0], bound.c[..., None]
         g = c * variables["slope"]
         tiny = tf.constant(1e-30, c.dtype)
         best = tf.stop_gradient(tf.sqrt(total(bound.c**2)) / (x.radius + tiny)[:, None])
         p = best * tf.exp(variables["penalty"]) + bound.t * tf.exp(variables["kept"])
-        by_value, t = by_row(p, c), by_row(bound.t, c)
+        of_windows = c, by_row(bound.t, c), g, by_row(p, c), x, result.centre
+        lost = tf.zeros_like(bound.t)
+        if rounding:
+            lost = rounding * total(self._sizes(*of_windows))
+        return Passed(total(self._least_of_windows(*of_windows)), [Penalized(g, p)], lost)
+
+    def _least_of_windows(
+        self, c: tf.Tensor, t: tf.Tensor, g: tf.Tensor, p: tf.Tensor, x: Enclosure, result: tf.Tensor
+    ) -> tf.Tensor:
+        """The least of every window: [B, m, *shape]; c, t, g, p [B, m, *shape, values of a window], or broadcast to that."""
         multiplier = tf.where(c > 0, tf.maximum(g, 0), tf.zeros_like(g))
         centre, low, high = (v[:, None] for v in x[:3])
-        away = centre - result.centre[:, None, ..., None]
-        others = _least(multiplier - g, by_value + tf.zeros_like(g), low - centre, high - centre)
+        away = centre - result[:, None, ..., None]
+        others = _least(multiplier - g, p + tf.zeros_like(g), low - centre, high - centre)
         others += multiplier * centre
         all_others = tf.reduce_sum(others, axis=-1, keepdims=True)
         all_multipliers = tf.reduce_sum(multiplier, axis=-1, keepdims=True)
@@ -82,21 +115,23 @@ class Maximum(Step):
         rest = all_multipliers - multiplier
         winner = _least(
             c - t * away - g - rest,
-            by_value - t + tf.zeros_like(g),
+            p - t + tf.zeros_like(g),
             tf.minimum(first, high) - centre,
             high - centre,
         )
         found = winner + away * (c - 0.5 * t * away) - rest * centre + all_others - others
         found = tf.where(high < first, tf.constant(math.inf, c.dtype), found)
-        lost = tf.zeros_like(bound.t)
-        if rounding:
-            span, size = x.span[:, None], tf.abs(centre)
-            slopes = tf.abs(c) + tf.reduce_sum(tf.abs(g), axis=-1, keepdims=True)
-            lost = 4 * total(
-                slopes * (span + size + tf.abs(away)) + (t + by_value) * (span + tf.abs(away)) ** 2
-            )
-            lost = rounding * self._count * lost
-        return Passed(total(tf.reduce_min(found, axis=-1)), [Penalized(g, p)], lost)
+        return tf.reduce_min(found, axis=-1)
+
+    def _sizes(
+        self, c: tf.Tensor, t: tf.Tensor, g: tf.Tensor, p: tf.Tensor, x: Enclosure, result: tf.Tensor
+    ) -> tf.Tensor:
+        """What `_least_of_windows` is rounded in relation to, of every window."""
+        span, size = x.span[:, None], tf.abs(x.centre[:, None])
+        away = tf.abs(x.centre - result[..., None])[:, None]
+        slopes = tf.abs(c) + tf.reduce_sum(tf.abs(g), axis=-1, keepdims=True)
+        sizes = slopes * (span + size + away) + (t + p) * (span + away) ** 2
+        return 4 * self._count * tf.reduce_sum(sizes, axis=-1)
 
 
 def _least(slope: tf.Tensor, bend: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor) -> tf.Tensor:

@@ -78,6 +78,10 @@ class Step(abc.ABC):
         """First values of what can be chosen freely in a bound; every value gives a valid one."""
         return {}
 
+    def lines(self, sources: Sequence[Enclosure], result: Enclosure, rounding: float) -> Variables:
+        """A choice that depends on the enclosures only, for `pass_on`: see `steps.lines`; empty where `start` is as good."""
+        return {}
+
     @abc.abstractmethod
     def pass_on(
         self,
