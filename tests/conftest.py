@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import gc
 import os
 import shutil
 import tempfile
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Two processes run side by side; NumPy's threads in each would wait for those of the other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Most programs run once, so that compiling them well takes longer than it saves. Those that tests start do the same.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import keras_intriguing as ki
 
@@ -44,6 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    """Tracing makes many objects that live on, which the collector by default looks through again and again."""
+    gc.collect()
+    gc.freeze()  # TensorFlow and the tests themselves
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

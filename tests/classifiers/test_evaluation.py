@@ -43,13 +43,11 @@ def test_labels_follow_new_weights(digits):
 
 
 def test_an_evaluated_model_can_be_forgotten(digits):
-    gc.freeze()  # what other tests have left takes long to collect
     model = make()
     evaluation.labels(model, digits[0][:5])
     reference = weakref.ref(model)
     del model
     gc.collect()
-    gc.unfreeze()
     assert reference() is None
 
 

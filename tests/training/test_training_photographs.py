@@ -59,8 +59,14 @@ def train(folder: Path, **settings: object) -> tuple[keras.Model, photograph_tra
     return model, progress
 
 
-def test_it_learns_in_half_precision_and_leaves_a_model_in_single(folder: Path) -> None:
-    model, progress = train(folder)
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> tuple[keras.Model, photograph_training.Progress]:
+    """A run that was not interrupted."""
+    return train(folder)
+
+
+def test_it_learns_in_half_precision_and_leaves_a_model_in_single(folder: Path, whole) -> None:
+    model, progress = whole
     assert photograph_training.error(model, photographs.load(folder, "val")) == 0
     assert model.layers[1].compute_dtype == "float32"
     assert keras.config.dtype_policy().name == "float32"
@@ -72,8 +78,8 @@ def test_it_learns_in_half_precision_and_leaves_a_model_in_single(folder: Path) 
     assert [value is not None for value in validation] == [False, False, False, True, False, True]
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(folder: Path, tmp_path: Path) -> None:
-    whole, progress = train(folder)
+def test_an_interrupted_run_goes_on_to_the_same_weights(folder: Path, whole, tmp_path: Path) -> None:
+    model, progress = whole
     checkpoint = tmp_path / "checkpoint.npz"
 
     def interrupt(progress: photograph_training.Progress, steps: int) -> None:
@@ -84,7 +90,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(folder: Path, tmp_path: 
         train(folder, checkpoint=checkpoint, on_epoch=interrupt)
     resumed, again = train(folder, checkpoint=checkpoint)
     assert again.epochs == 6
-    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+    for a, b in zip(model.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
     np.testing.assert_allclose(again.objective, progress.objective, rtol=1e-3)
 
