@@ -285,7 +285,7 @@ def test_the_page_starts_with_what_was_measured_and_the_papers_claims(out: Path)
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     strip = text[places[2] : places[3]]
-    assert strip.count('class="statement"') == 14
+    assert strip.count('class="statement"') == 11
     assert "The paper's distortions are those to random target classes" not in strip  # our question
     assert "The paper&#39;s distortions are those to random target classes" in text[places[3] :]
     assert len(re.findall(r'alt="[^"]{40,}"', text)) == text.count("<img") == 4
