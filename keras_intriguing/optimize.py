@@ -149,6 +149,6 @@ def minimize_batch(
         max_iterations=max_iterations,
         tolerance=tolerance,
         f_relative_tolerance=relative_tolerance,
-        max_line_search_iterations=10,
+        max_line_search_iterations=5,  # the whole batch waits for the longest
     )
     return BatchMinimum(result.position, result.num_objective_evaluations)

@@ -16,7 +16,7 @@ from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem
 
 WALK_STEPS = 40
 PROJECTIONS = 4
-INNER_ITERATIONS = 20
+INNER_ITERATIONS = 14  # that a round of `minimize` takes at most: the next one goes on from there
 BOX_PENALTY = 50.0
 _EXTENSIONS, _BISECTIONS = 10, 20
 _REMAINING = 0.5  # of the descents, below which the rows of the others are wanted for new ones
@@ -49,6 +49,7 @@ class Program:
         if jit:
             self.ways.append(compiled(self._logits))
         self.is_adversarial = compiled(self._is_adversarial)
+        self.entropy_gradient = compiled(self._entropy_gradient, jit=False)  # once a batch
         self._advance_compiled = compiled(self._advance)
         self.evaluate = tf.function(self._evaluate, autograph=False, reduce_retracing=True)
         self._update_compiled = compiled(descent.update, jit=True)  # fused algebra, whatever the model
@@ -209,6 +210,14 @@ class Program:
         scale = tf.where(scale > 0, scale, 1.0)
         strongest = tf.one_hot(tf.argmax(g, axis=-1), g.shape[-1])
         return u, Multipliers((lam * scale)[:, None] * strongest, w - u, scale[:, None])
+
+    def _entropy_gradient(self, problem: Problem, v: tf.Tensor) -> tf.Tensor:
+        """The gradient of the target's cross-entropy at v [B, n]."""
+        with tf.GradientTape() as tape:
+            tape.watch(v)
+            z = self._logits(problem.weights, v)
+            entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(problem.target, z)
+        return tape.gradient(entropy, v)
 
     def _minimize(
         self,

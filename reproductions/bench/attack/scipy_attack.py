@@ -12,7 +12,7 @@ from reproductions.bench.attack.evaluation import Attacked
 
 
 def penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Attacked:
-    """The paper's penalty to reach `targets` [B], image by image, with the package's search for c."""
+    """The paper's penalty to reach `targets` [B], image by image, by the package's search for c from x."""
     evaluations = 0
 
     @tf.function
