@@ -144,8 +144,9 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
     axes = axes or _axes(6.4, 3.2)
     axes.hist(values, bins="auto" if len(values) > 1 else 1, color=_FOUND, alpha=0.85)
     if len(values):
-        axes.axvline(float(np.median(values)), color="k", linewidth=1, linestyle="--")
-        axes.set_title(f"median {np.median(values):.3g}", fontsize=9, loc="right")
+        median = float(np.quantile(values, 0.5, method="lower"))
+        axes.axvline(median, color="k", linewidth=1, linestyle="--")
+        axes.set_title(f"median {median:.3g}", fontsize=9, loc="right")
     axes.set(xlabel=label, ylabel=f"{word(result.adversarial.shape)}s")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", alpha=0.3)
@@ -230,7 +231,8 @@ def _as_pictures(images: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
         images = images[..., 0]
     if images.ndim != 3 and not (images.ndim == 4 and images.shape[-1] == 3):
         raise ValueError(
-            f"Images [B, H, W] of one or three colours are needed; their shape is {images.shape}."
+            f"Images [B, H, W] of one or three colours are needed; their shape is {images.shape}. "
+            "Other data have ki.plots.distortions and ki.plots.robust_accuracy."
         )
     lower, upper = bounds
     return (images - lower) / (upper - lower)

@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
     examine.add_argument(
         "images",
         metavar="IMAGES",
-        help="an .npz file with float images x [N, …] and, if you like, int labels y [N]; a folder of photographs, one "
+        help="an .npz file with float images x [N, …] and, if you like, int labels y (or label) [N]; a folder of photographs, one "
         "folder a class; mnist5k or mnist",
     )
     examine.add_argument(
@@ -94,13 +94,14 @@ def _examine(options: argparse.Namespace) -> None:
         )
         for task in tasks.values():
             bar.update(task, completed=bar.tasks[task].total)
-    for stage, reason in found.findings.missing.items():
-        print(f"{stage} not measured: {reason}")
     print(found)
 
 
 def _of_arrays(stored: dict[str, Any]) -> _Images:
-    return _Images(stored["x"], stored.get("y", stored.get("label")), None)
+    x, y = stored["x"], stored.get("y", stored.get("label"))
+    if y is not None and len(y) != len(x):
+        raise ValueError(f"There are {len(x)} images x, but {len(y)} labels; one each is needed.")
+    return _Images(x, y, None)
 
 
 def _loaded(options: argparse.Namespace, model: Any) -> _Images:
@@ -111,8 +112,10 @@ def _loaded(options: argparse.Namespace, model: Any) -> _Images:
         x, y = data.load(options.images, "train" if options.images == "mnist5k" else "test")
         return _Images(x, y, None)
     if not Path(options.images).is_dir():
+        exists = Path(options.images).exists()
+        found = f"{options.images} is none of these" if exists else f"there is no {options.images}"
         raise FileNotFoundError(
-            f"IMAGES must be an .npz file, a folder of photographs, mnist5k or mnist; there is no {options.images}."
+            f"IMAGES must be an .npz file with images x, a folder of photographs, mnist5k or mnist; {found}."
         )
     found = photographs.load(options.images, "val")
     chosen = _chosen(_Images(found, found.labels, None), options.count).x

@@ -75,11 +75,13 @@ class Findings:
         sentences = []
         if self.has_labels:
             sentences.append(f"{self.accuracy:.1%} of {len(self.x)} {self.word}s are correctly classified.")
-        if self.result is not None:
-            changed, right = self.changed, self.predicted == self.label
+        changed, right = self.changed, self.predicted == self.label
+        if not right.any():
+            sentences.append("Are the labels in the order of the model's classes?")
+        elif self.result is not None:
             sentences.append(f"The attack changed the label of {changed.sum()} of {right.sum()}.")
             if changed.any():
-                l2, rms, *grey = (float(np.median(v)) for v in self.distances(self.result).values())
+                l2, rms, *grey = (quantile(v, 0.5) for v in self.distances(self.result).values())
                 levels = f" ({grey[0]:.2g} grey levels)" if grey else ""
                 sentences.append(
                     f"Half of these need a change of at most {l2:.3g} in L2, {rms:.3g} root mean square a value{levels}."
@@ -87,7 +89,7 @@ class Findings:
         if self.certificate is not None and self.result is not None and self.changed.any():
             share = self.certificate.distortion[self.changed] / self.result.distortion[self.changed]
             sentences.append(
-                f"Certified distances are {np.median(share):.2g} of the found ones in the median."
+                f"Certified distances are {quantile(share, 0.5):.2g} of the found ones in the median."
             )
         return " ".join(sentences) or "Nothing was measured."
 
@@ -110,8 +112,13 @@ class Findings:
         }
 
 
+def quantile(values: np.ndarray, share: float) -> float:
+    """The value of an image that this share of the images does not exceed."""
+    return float(np.quantile(values, share, method="lower"))
+
+
 def _quantiles(values: np.ndarray) -> dict[str, float | None]:
     points = {"smallest": 0.0, "lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75, "largest": 1.0}
-    found = {name: float(np.quantile(values, q, method="lower")) for name, q in points.items()}
+    found = {name: quantile(values, q) for name, q in points.items()}
     found["mean"] = float(np.mean(values))
     return {name: value if np.isfinite(value) else None for name, value in found.items()}

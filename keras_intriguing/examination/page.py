@@ -1,5 +1,6 @@
 """The page of an examination."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,21 +10,21 @@ from matplotlib.figure import Figure as Drawing
 
 from keras_intriguing import plots, report
 from keras_intriguing.classifiers.pixels import Bounds
-from keras_intriguing.examination.findings import Findings
+from keras_intriguing.examination.findings import Findings, quantile
 from keras_intriguing.report import Cell, Figure, Section, Table
 from keras_intriguing.report.figures.saving import save
 
 _EFFORTS = {
-    "quick": "by the network's Lipschitz bound alone, which takes no time and is loose; effort standard proves more, in seconds each",
+    "quick": "by the network's Lipschitz bound alone, which is quick and loose; effort standard proves more, in seconds each",
     "standard": "with effort standard, which takes up to seconds each; thorough proves somewhat more",
     "thorough": "with effort thorough",
 }
 _EXAMPLES = 4  # images nearest to the boundary, and as many typical ones
 _QUANTITIES = {
     "smallest": np.min,
-    "lower quartile": lambda v: np.quantile(v, 0.25, method="lower"),
-    "median": lambda v: np.quantile(v, 0.5, method="lower"),
-    "upper quartile": lambda v: np.quantile(v, 0.75, method="lower"),
+    "lower quartile": lambda v: quantile(v, 0.25),
+    "median": lambda v: quantile(v, 0.5),
+    "upper quartile": lambda v: quantile(v, 0.75),
     "largest": np.max,
     "mean": np.mean,
 }
@@ -33,6 +34,7 @@ def write(title: str, findings: Findings, made: dict[str, Any], bounds: Bounds, 
     """Writes pictures and page; returns the page's path."""
     parts = (_distances, _examples, _storage, _norms, _missing)
     sections = [section for part in parts if (section := part(findings, made, bounds, folder)) is not None]
+    sections[-1] = dataclasses.replace(sections[-1], **_method(findings, made))
     return report.write(report.Report(title, findings.summary, "", sections, of_paper=False), folder)
 
 
@@ -44,9 +46,8 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
     curve = _drawn(
         plots.robust_accuracy(result, certificate, y=y), folder / "figures" / "robust-accuracy.png"
     )
-    meaning = (
-        f"The share of {findings.word}s that are correctly classified whatever change of that length is made."
-    )
+    kept = "are correctly classified" if findings.has_labels else "keep the model's label"
+    meaning = f"The share of {findings.word}s that {kept} whatever change of that length is made."
     limits = (
         " It is no larger than the curve, what the attack has not broken; nothing was certified."
         if certificate is None
@@ -58,8 +59,9 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
         return Section(
             "Distances: how large a change has to be",
             [shown],
-            f"No {findings.word} could be changed.",
-            **_method(made),
+            f"No {findings.word} could be changed."
+            if (findings.predicted == findings.label).any()
+            else f"No {findings.word} is correctly classified, so that none was changed.",
         )
     drawing = plots.Picture(figsize=(7.2, 2.9), layout="constrained")
     units = ("l2", "rms" if findings.grey_level is None else "grey levels")
@@ -84,9 +86,7 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
     if certificate is not None:
         text += f"; what is certified is a lower one, {_EFFORTS[made['effort']]}"
     text += "."
-    return Section(
-        "Distances: how large a change has to be", [shown], text, folded=[histogram, table], **_method(made)
-    )
+    return Section("Distances: how large a change has to be", [shown], text, folded=[histogram, table])
 
 
 def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
@@ -114,7 +114,7 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
             f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, "
             f"{len(typical)} others from the middle of all that were changed (about {l2[typical[len(typical) // 2]]:.3g})."
         )
-    return Section("Examples: what the changes look like", [shown], text, **_method(made))
+    return Section("Examples: what the changes look like", [shown], text)
 
 
 def _storage(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
@@ -126,12 +126,9 @@ def _storage(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: P
     ]
     columns = ["adversarial examples that still mislead", "originals that keep their label"]
     note = f"Of {findings.changed.sum()} images that the attack changed."
-    text = (
-        "Adversarial examples lie just behind the decision boundary, so that rounding can bring them back. A change half as large "
-        "again along the same line usually survives."
-    )
+    text = "Adversarial examples lie just behind the decision boundary, so that rounding can bring them back."
     table = Table("Stored and loaded again", "form", columns, rows, note)
-    return Section("Storage: what 8 bits and JPEG leave", [table], text, **_method(made))
+    return Section("Storage: what 8 bits and JPEG leave", [table], text)
 
 
 def _norms(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
@@ -158,7 +155,7 @@ def _norms(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Pat
     if found["of_probabilities"]:
         text += " The model ends in a softmax or sigmoid, so that the whole's constant is of its probabilities, not of logits."
     table = Table("Norms", "layer", ["kind", "at least", "at most", "activation"], rows, note)
-    return Section("Norms: how much every layer can stretch", [table], text, **_method(made))
+    return Section("Norms: how much every layer can stretch", [table], text)
 
 
 def _missing(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
@@ -166,17 +163,27 @@ def _missing(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: P
         return None
     rows = [(name, [Cell(reason)]) for name, reason in findings.missing.items()]
     table = Table("Stages without a result", "stage", ["why"], rows, "")
-    return Section("Not measured: what this page does not tell", [table], "", **_method(made))
+    return Section("Not measured: what this page does not tell", [table], "")
 
 
-def _method(made: dict[str, Any]) -> dict[str, Sequence]:
-    texts = (
-        "Minimal distortions by `ki.minimal_distortion`, method direct: a local minimum, confirmed by calling the model. Certified "
-        "distortions by `ki.certified_distortion`, norms by `ki.spectral.analyze`.",
-    )
-    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    kept = [(name, str(value)) for name, value in made.items() if name != "versions"]
-    return {"method": texts, "provenance": [*kept, ("versions", versions)]}
+def _method(findings: Findings, made: dict[str, Any]) -> dict[str, Sequence]:
+    measured = {
+        "Minimal distortions by `ki.minimal_distortion`, method direct: a local minimum, confirmed by calling the model.": findings.result,
+        "Certified distortions by `ki.certified_distortion`.": findings.certificate,
+        "Norms by `ki.spectral.analyze`.": findings.norms,
+    }
+    texts = [text for text, of in measured.items() if of is not None]
+    of_others = () if findings.certificate is not None else ("effort",)
+    return {"method": texts, "provenance": [(k, _words(v)) for k, v in made.items() if k not in of_others]}
+
+
+def _words(value: Any) -> str:
+    """Of a value of JSON's types."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(one)}" for name, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_words, value))
+    return str(value)
 
 
 def _drawn(drawing: Drawing, path: Path) -> Path:

@@ -27,7 +27,7 @@ Kind = TypeVar("Kind", bound=PerImage)
 RESULT, CERTIFICATE, RECORD = "result.npz", "certificate.npz", "examination.json"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Examination:
     """What was found of a model.
 
@@ -42,7 +42,11 @@ class Examination:
     record: Path
 
     def __str__(self) -> str:
-        return f"{self.findings.summary}\nPage: {self.page}"
+        missing = [f"{stage} not measured: {reason}" for stage, reason in self.findings.missing.items()]
+        return "\n".join([*missing, self.findings.summary, f"Page: {self.page}"])
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def examine(
@@ -54,7 +58,7 @@ def examine(
     title: str | None = None,
     names: Sequence[str] | None = None,
     bounds: tuple[Any, Any] = (0.0, 1.0),
-    leave_out: Collection[str] = (),
+    leave_out: str | Collection[str] = (),
     effort: str | None = None,
     batch_size: int | None = None,
     from_probabilities: bool = False,
@@ -75,7 +79,7 @@ def examine(
         title: of the page; by default it names the file of a model that is given by its path, or the model.
         names: of the classes, for people; by default the model's `class_names`, if it has any.
         bounds: as of `minimal_distortion`.
-        leave_out: of `STAGES`, what is not to be measured.
+        leave_out: of `STAGES`, what is not to be measured; one of them or several.
         effort: of the certificates, as of `certified_distortion`; by default "standard", but "quick" for nets with
             convolutions, where "standard" takes seconds an image.
         batch_size: images at once, as of `minimal_distortion`.
@@ -87,14 +91,17 @@ def examine(
         ValueError, TypeError: bad input; the message says what was wrong and what was expected.
         OSError: the folder cannot be written.
     """
-    out = Path(out)
+    out, leave_out = Path(out), [leave_out] if isinstance(leave_out, str) else leave_out
     if unknown := sorted(set(leave_out) - set(STAGES)):
         raise ValueError(f"leave_out holds {', '.join(unknown)}; the stages are {', '.join(STAGES)}.")
     files.require_writable(out / RECORD)
     file = Path(model).name if isinstance(model, (str, Path)) else None
     model = as_model(model)
     request = checked(model, x, None, y, bounds, batch_size, from_probabilities)
-    names = class_names(model) if names is None else checked_names(names, request.classes, "names")
+    source = "names"
+    if names is None:
+        names, source = class_names(model), "model.class_names"
+    names = None if names is None else checked_names(names, request.classes, source)
     with shown(progress, "examining") as show:
 
         def tell(stage: str, done: float, total: float) -> None:
@@ -174,12 +181,12 @@ def _attack(call: _Call, findings: Findings) -> None:
 def _storage(call: _Call, findings: Findings) -> None:
     if findings.result is None:
         raise ValueError("There are no adversarial examples without the attack.")
+    if findings.word != "image":
+        raise ValueError("Rows of values are not stored as pictures are.")
     if np.ndim(call.request.bounds.lower) or tuple(call.request.bounds) != (0.0, 1.0):
         raise ValueError(
             f"Bounds are {shown_bounds(call.request.bounds)}, and not those of pixels in [0, 1]."
         )
-    if findings.word != "image":
-        raise ValueError("Rows of values are not stored as pictures are.")
     call.tell("storage", 0, 1)
     request = call.request
     findings.storage = stages.storage(request.model, request.x, request.label_to_leave, findings.result)

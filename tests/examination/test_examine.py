@@ -43,6 +43,8 @@ def test_the_page_has_every_stage_and_the_class_names(examined, folder: Path) ->
     assert "claims" not in (folder / "REPORT.md").read_text(encoding="utf-8")
     assert examined.findings.names == ["ant", "bee", "cat", "dog"]
     assert "The attack changed the label of 7 of 7." in str(examined)
+    assert repr(examined) == str(examined)
+    assert page.count("How this was measured") == 1
 
 
 def test_the_record_has_the_numbers(examined, net, net_images, labels, folder: Path) -> None:
@@ -96,6 +98,12 @@ def test_what_cannot_be_measured_is_named(net, net_images, tmp_path: Path) -> No
     )  # a heading, and its place in the contents
 
 
+def test_images_of_another_range_are_not_stored(net, net_images, tmp_path: Path) -> None:
+    left_out = ["certificates", "norms"]
+    found = ki.examine(net, 2 * net_images - 1, out=tmp_path, bounds=(-1, 1), leave_out=left_out)
+    assert "Bounds are (-1, 1), and not those of pixels in [0, 1]." in found.findings.missing["storage"]
+
+
 def test_bad_input_is_said_before_work_starts(net, net_images, tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match="leave_out holds norm; the stages are attack, storage, certificates, norms"
@@ -127,6 +135,24 @@ def test_the_command(net, net_images, labels, tmp_path: Path, capsys: pytest.Cap
     assert "typical" not in page
     assert cli.main(["examine", str(model), "nowhere", "--out", str(tmp_path / "page")]) == cli.FAILED
     assert "there is no nowhere" in capsys.readouterr().err
+    assert cli.main(["examine", str(model), str(model), "--out", str(tmp_path / "page")]) == cli.FAILED
+    assert "own.keras is none of these" in capsys.readouterr().err
+    np.savez(images, x=net_images, y=labels[:3])
+    assert cli.main(arguments) == cli.FAILED
+    assert f"There are {len(net_images)} images x, but 3 labels" in capsys.readouterr().err
+
+
+def test_labels_in_another_order_are_asked_about(net, net_images, labels, tmp_path: Path) -> None:
+    y = (ki.evaluation.labels(net, net_images) + 1) % 4
+    examined = ki.examine(net, net_images, y, out=tmp_path, leave_out=["certificates", "norms"])
+    assert "Are the labels in the order of the model's classes?" in str(examined)
+    assert "No image is correctly classified" in examined.page.read_text(encoding="utf-8")
+
+
+def test_class_names_of_the_model_are_checked(net, net_images, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(net, "class_names", ["ant", "bee"], raising=False)
+    with pytest.raises(ValueError, match=r"model\.class_names holds 2 names, but there are 4 classes"):
+        ki.examine(net, net_images, out=tmp_path, leave_out="attack")
 
 
 def test_certificates_of_convolutions_are_quick_by_default(net) -> None:
@@ -148,7 +174,7 @@ def test_tabular_data_has_bounds_of_its_own_and_no_grey_levels(tmp_path: Path) -
     assert found.result.success.all()
     assert (found.result.adversarial <= upper).all()
     assert (found.certificate.l2 <= found.result.l2 * (1 + 1e-6)).all()
-    assert "not those of pixels in [0, 1]" in found.missing["storage"]
+    assert "not stored as pictures are" in found.missing["storage"]
     record = json.loads(examined.record.read_text(encoding="utf-8"))
     assert list(record["distances"]["found"]) == ["‖r‖₂", "‖r‖₂/√n"]
     assert list(record["provenance"]["bounds"]) == ["sha256"]
