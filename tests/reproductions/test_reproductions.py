@@ -377,9 +377,6 @@ def test_records_of_presets_that_are_not_at_hand_are_passed_over(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="They await the last measurement, which is made when the code they rest on is final."
-)
 def test_the_committed_records_are_of_this_tree() -> None:
     folder = Path(reproductions.__file__).parent / "results"
     assert reproductions.main(["--stale", "--out", str(folder)]) == 0
