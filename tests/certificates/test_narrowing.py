@@ -141,6 +141,7 @@ def test_no_certificate_of_a_pooled_convolution_is_above_a_fine_grid() -> None:
     assert (found.distortion <= attacked.distortion * (1 + 1e-6))[attacked.success].all()
 
 
+@pytest.mark.slow
 def test_narrow_intervals_certify_more(monkeypatch: Any) -> None:
     model, x = convnet(), np.random.default_rng(5).uniform(size=(3, 8, 8, 1)).astype(np.float32)
     before = ki.certified_distortion(model, x).l2

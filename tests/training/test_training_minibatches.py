@@ -152,7 +152,7 @@ def interrupted_after(
         minibatches.fit(model or fresh(), *digits, options, seed=7, checkpoint=path, on_epoch=interrupt)
 
 
-@pytest.mark.parametrize("epoch", [1, 5])
+@pytest.mark.parametrize("epoch", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_an_interrupted_run_goes_on_to_the_same_weights(epoch: int, uncut, digits, tmp_path: Path):
     options, weights, end = uncut
     path = tmp_path / "checkpoint.npz"
