@@ -108,8 +108,9 @@ def certified_distortion(
         label: int [B] or one int, the class to certify; by default the model's own prediction. Where the model
             gives another, the certified distortion is 0.
         bounds: as of `minimal_distortion`.
-        effort: "quick" for the Lipschitz bound alone, nearly free; "standard" for 60 steps of optimization, about the
-            cost of as many passes forward and back for every pair of classes; "thorough" for 300.
+        effort: "quick" for the Lipschitz bound alone, whose norms are measured once a model; "standard" for 60 steps of
+            optimization, about the cost of as many passes forward and back for every pair of classes, and where layers
+            are wide some twenty seconds an image more; "thorough" for 300.
         on_batch: called after every batch with the number of images done and of all.
         on_stage: told the name of every layer before it is measured.
         progress: show a bar in a terminal or a notebook; or a function that is told how many images of how many are done,
