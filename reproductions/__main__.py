@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras_intriguing as ki
+from keras_intriguing.cli import quiet
 from reproductions import chapters
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
             )
         if "tensorflow" not in sys.modules:
             ki.keep_compiled()
-        print("Loading TensorFlow …")
+        print("Loading TensorFlow …", flush=True)
+        quiet.import_tensorflow()
         if options.stale:
             return _say_stale(options.out)
         from reproductions import job

@@ -20,9 +20,30 @@ def add_bounds(parser: Any) -> None:
     )
 
 
-def bounds(stored: dict[str, Any], given: Sequence[float]) -> tuple[Any, Any]:
-    """The bounds in the file, arrays `lower` and `upper`, or else those that are given."""
-    return stored.get("lower", given[0]), stored.get("upper", given[1])
+def images_within_bounds(stored: dict[str, Any], given: Sequence[float]) -> tuple[Any, Any]:
+    """Float32 images [N, …] and their bounds: the file's arrays `lower` and `upper`, or else those that are given.
+
+    Integers are taken as they are where the bounds say that pixels go beyond 1. Imports no TensorFlow, so that what is wrong
+    is said at once.
+
+    Raises:
+        TypeError, ValueError: they are no images, or not within the bounds.
+    """
+    import numpy as np
+
+    from keras_intriguing.classifiers import pixels
+
+    x, lower, upper = stored["x"], stored.get("lower", given[0]), stored.get("upper", given[1])
+    if x.dtype.kind in "iu":
+        if not np.max(upper) > 1:
+            raise TypeError(
+                f"x holds {x.dtype}, and the bounds are those of floats. If the model takes such values as they are, pass their range: "
+                "--bounds 0 255. Else save what it takes: np.savez(path, x=x.astype('float32') / 255), say."
+            )
+        x = x.astype(np.float32)
+    x = pixels.as_floats(x)
+    bounds = pixels.checked_bounds((lower, upper), x.shape[1:])
+    return pixels.within(x, bounds), bounds
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -69,11 +69,7 @@ def _attack(options: argparse.Namespace) -> None:
     arrays.require_replaceable(options.out, ("Result",))
     if not options.out.parent.exists():
         print(f"The folder {options.out.parent} is not there; it will be made.")
-    from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported
-
-    x = pixels.as_floats(stored["x"])
-    bounds = pixels.checked_bounds(arrays.bounds(stored, options.bounds), x.shape[1:])
-    x = pixels.within(x, bounds)
+    x, bounds = arrays.images_within_bounds(stored, options.bounds)
     if options.png:
         png.require_pictures(x.shape, options.levels)
         files.require_writable(options.png / "00000.png")

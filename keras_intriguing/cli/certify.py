@@ -47,11 +47,7 @@ def _certify(options: argparse.Namespace) -> None:
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
     arrays.require_replaceable(options.out, ("Certificate" if options.radius is None else "Verification",))
-    from keras_intriguing.classifiers import pixels  # what is wrong is said before TensorFlow is imported
-
-    x = pixels.as_floats(stored["x"])
-    bounds = pixels.checked_bounds(arrays.bounds(stored, options.bounds), x.shape[1:])
-    x = pixels.within(x, bounds)
+    x, bounds = arrays.images_within_bounds(stored, options.bounds)
     model = cli_model.load(options.model)
     from keras_intriguing.certificates import Interrupted, certified_distortion, verify
     from keras_intriguing.progress import Bar

@@ -1,6 +1,7 @@
 """The command `keras-intriguing examine`."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,9 +63,13 @@ def _examine(options: argparse.Namespace) -> None:
     if options.count < 0:
         raise ValueError(f"--count must be 0 or more, not {options.count}.")
     files.require_writable(options.out / "examination.json")
-    stored = arrays.load(Path(options.images)) if options.images.endswith(".npz") else None
-    model = cli_model.load(options.model)
-    images = _chosen(_of_arrays(stored) if stored else _loaded(options, model), options.count)
+    if options.images.endswith(".npz"):  # what is wrong with a file is said before TensorFlow is imported
+        images, bounds = _of_arrays(arrays.load(Path(options.images)), options.bounds)
+        model = cli_model.load(options.model)
+    else:
+        model = cli_model.load(options.model)
+        images, bounds = _loaded(options, model), options.bounds
+    images = _chosen(images, options.count)
     from keras_intriguing.examination import examine
     from keras_intriguing.progress import Bar
 
@@ -85,7 +90,7 @@ def _examine(options: argparse.Namespace) -> None:
             out=options.out,
             title=f"How fragile {Path(options.model).name} is on {Path(options.images).name}",
             names=images.names,
-            bounds=arrays.bounds(stored or {}, options.bounds),
+            bounds=bounds,
             leave_out=options.leave_out,
             effort=options.effort,
             batch_size=options.batch_size,
@@ -97,11 +102,14 @@ def _examine(options: argparse.Namespace) -> None:
     print(found)
 
 
-def _of_arrays(stored: dict[str, Any]) -> _Images:
-    x, y = stored["x"], stored.get("y", stored.get("label"))
-    if y is not None and len(y) != len(x):
-        raise ValueError(f"There are {len(x)} images x, but {len(y)} labels; one each is needed.")
-    return _Images(x, y, None)
+def _of_arrays(stored: dict[str, Any], given: Sequence[float]) -> tuple[_Images, tuple[Any, Any]]:
+    x, bounds = arrays.images_within_bounds(stored, given)
+    y = stored.get("y", stored.get("label"))
+    if y is not None and y.shape != x.shape[:1]:
+        raise ValueError(
+            f"There are {len(x)} images x, but labels of shape {y.shape}; one each is needed, int [{len(x)}]."
+        )
+    return _Images(x, y, None), bounds
 
 
 def _loaded(options: argparse.Namespace, model: Any) -> _Images:

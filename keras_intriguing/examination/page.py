@@ -20,6 +20,7 @@ _EFFORTS = {
     "thorough": "with effort thorough",
 }
 _EXAMPLES = 4  # images nearest to the boundary, and as many typical ones
+_FEATURES = 4  # of a row of values, that are shown
 _QUANTITIES = {
     "smallest": np.min,
     "lower quartile": lambda v: quantile(v, 0.25),
@@ -32,7 +33,7 @@ _QUANTITIES = {
 
 def write(title: str, findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Path:
     """Writes pictures and page; returns the page's path."""
-    parts = (_distances, _examples, _storage, _norms, _missing)
+    parts = (_distances, _examples, _features, _storage, _norms, _missing)
     sections = [section for part in parts if (section := part(findings, made, bounds, folder)) is not None]
     sections[-1] = dataclasses.replace(sections[-1], **_method(findings, made))
     return report.write(report.Report(title, findings.summary, "", sections, of_paper=False), folder)
@@ -115,6 +116,33 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
             f"{len(typical)} others from the middle of all that were changed (about {l2[typical[len(typical) // 2]]:.3g})."
         )
     return Section("Examples: what the changes look like", [shown], text)
+
+
+def _features(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
+    """Of rows of values, which have no picture: what changes most in those nearest to the boundary."""
+    result = findings.result
+    if result is None or not findings.changed.any() or findings.word == "image":
+        return None
+    changed = np.flatnonzero(findings.changed)
+    nearest = changed[np.argsort(result.distortion[changed], kind="stable")][: 2 * _EXAMPLES]
+    rows = []
+    for row in nearest:
+        before, after = findings.x[row].reshape(-1), result.adversarial[row].reshape(-1)
+        most = np.argsort(-np.abs(after - before), kind="stable")[:_FEATURES]
+        labels = [
+            _label(int(label[row]), findings.names) for label in (result.label_before, result.label_after)
+        ]
+        changes = ", ".join(f"{feature}: {before[feature]:.3g} → {after[feature]:.3g}" for feature in most)
+        cells = [Cell(f"{labels[0]} → {labels[1]}"), Cell(f"{result.l2[row]:.3g}"), Cell(changes)]
+        rows.append((str(row), cells))
+    columns = ["label", "‖r‖₂", f"the {_FEATURES} values that change most"]
+    note = "A value is named by its place in the row, from 0; so is an example in x."
+    table = Table("Nearest to the boundary", "example", columns, rows, note)
+    return Section("Examples: which values change", [table], "The examples with the smallest changes.")
+
+
+def _label(label: int, names: Sequence[str] | None) -> str:
+    return str(label) if names is None else names[label]
 
 
 def _storage(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:

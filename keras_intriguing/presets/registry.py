@@ -42,7 +42,10 @@ def get(preset: str) -> dict[str, Any]:
     """
     known = load()
     if preset not in known:
-        near = difflib.get_close_matches(preset, known, n=2)
+        near = (
+            difflib.get_close_matches(preset, known, n=2)
+            or [name for name in known if preset and preset in name][:2]
+        )
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         shown = preset if len(preset) <= _LONGEST else f"{preset[:_LONGEST]}…"
         first = [name for name in known if not re.search(r"_seed\d+$", name)]

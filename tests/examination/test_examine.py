@@ -137,9 +137,36 @@ def test_the_command(net, net_images, labels, tmp_path: Path, capsys: pytest.Cap
     assert "there is no nowhere" in capsys.readouterr().err
     assert cli.main(["examine", str(model), str(model), "--out", str(tmp_path / "page")]) == cli.FAILED
     assert "own.keras is none of these" in capsys.readouterr().err
-    np.savez(images, x=net_images, y=labels[:3])
-    assert cli.main(arguments) == cli.FAILED
-    assert f"There are {len(net_images)} images x, but 3 labels" in capsys.readouterr().err
+    arguments[1] = "no-model.keras"  # what is wrong with the images is said before a model is looked for
+    for wrong, message in (
+        ({"y": labels[:3]}, f"There are {len(net_images)} images x, but labels of shape (3,)"),
+        ({"x": 2 * net_images}, "outside the bounds (0, 1)"),
+        ({"x": (255 * net_images).astype(np.uint8)}, "x holds uint8"),
+    ):
+        np.savez(images, **{"x": net_images, "y": labels, **wrong})
+        assert cli.main(arguments) == cli.FAILED
+        assert message in capsys.readouterr().err
+
+
+def test_the_command_takes_integers_by_their_bounds(net, net_images, tmp_path: Path) -> None:
+    keras.Sequential([keras.Input(net_images.shape[1:]), keras.layers.Rescaling(1 / 255), net]).save(
+        tmp_path / "bytes.keras"
+    )
+    pixels = np.round(255 * net_images).astype(np.uint8)
+    np.savez(tmp_path / "images.npz", x=pixels)
+    arguments = [
+        "examine",
+        str(tmp_path / "bytes.keras"),
+        str(tmp_path / "images.npz"),
+        "--bounds",
+        "0",
+        "255",
+    ]
+    left_out = ["--leave-out", "certificates", "norms"]
+    assert cli.main([*arguments, *left_out, "--out", str(tmp_path / "page")]) == 0
+    result = ki.Result.load(tmp_path / "page" / "result.npz")
+    assert result.adversarial.max() > 1
+    np.testing.assert_array_equal(result.label_before, ki.evaluation.labels(net, pixels / np.float32(255)))
 
 
 def test_labels_in_another_order_are_asked_about(net, net_images, labels, tmp_path: Path) -> None:
@@ -178,7 +205,13 @@ def test_tabular_data_has_bounds_of_its_own_and_no_grey_levels(tmp_path: Path) -
     record = json.loads(examined.record.read_text(encoding="utf-8"))
     assert list(record["distances"]["found"]) == ["‖r‖₂", "‖r‖₂/√n"]
     assert list(record["provenance"]["bounds"]) == ["sha256"]
-    assert "grey level" not in examined.page.read_text(encoding="utf-8")
+    page = examined.page.read_text(encoding="utf-8")
+    assert "grey level" not in page
+    nearest = int(np.argmin(found.result.distortion))
+    moved = int(np.argmax(np.abs(found.result.adversarial[nearest] - x[nearest])))
+    change = f"{moved}: {x[nearest, moved]:.3g} → {found.result.adversarial[nearest, moved]:.3g}, "
+    assert "Examples: which values change" in page
+    assert change in page
     assert "grey levels" not in str(found.result)
     free = ki.examine(model, x, out=tmp_path, bounds=(-np.inf, np.inf), effort="quick")
     assert json.loads(free.record.read_text(encoding="utf-8"))["provenance"]["bounds"] == ["-inf", "inf"]

@@ -202,5 +202,7 @@ def test_what_is_no_name_is_said(name: object) -> None:
 def test_a_name_that_is_nearly_one_gets_a_hint() -> None:
     with pytest.raises(ValueError, match=r"Did you mean 'convnet_mnist'\? Known"):
         presets.find("convnet_mnits")
+    with pytest.raises(ValueError, match=r"Did you mean 'alexnet_small_imagenette'"):
+        presets.find("alexnet")
     with pytest.raises(ValueError, match=r"Unknown preset 'a{60}…'\. Known"):
         presets.find(300 * "a")
