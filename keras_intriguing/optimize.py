@@ -126,7 +126,8 @@ def minimize_batch(
     value_and_gradient: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
     start: tf.Tensor,
     *,
-    max_iterations: int,
+    max_iterations: int | tf.Tensor,
+    max_line_search_iterations: int | tf.Tensor,
     tolerance: float,
     relative_tolerance: float,
 ) -> BatchMinimum:
@@ -139,6 +140,7 @@ def minimize_batch(
         value_and_gradient: positions [B, n] to values [B] and gradients [B, n].
         start: [B, n].
         max_iterations: of L-BFGS.
+        max_line_search_iterations: of every line search; the whole batch waits for the longest.
         tolerance: a member is done when no component of its gradient is larger.
         relative_tolerance: a member is done when a step changes its value by less than this share.
     """
@@ -149,6 +151,6 @@ def minimize_batch(
         max_iterations=max_iterations,
         tolerance=tolerance,
         f_relative_tolerance=relative_tolerance,
-        max_line_search_iterations=5,  # the whole batch waits for the longest
+        max_line_search_iterations=max_line_search_iterations,
     )
     return BatchMinimum(result.position, result.num_objective_evaluations)

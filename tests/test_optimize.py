@@ -22,7 +22,12 @@ def minima(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(v * (0.5 * product - b), axis=-1), product - b
 
     return optimize.minimize_batch(
-        objective, tf.zeros_like(b), max_iterations=100, tolerance=1e-6, relative_tolerance=0.0
+        objective,
+        tf.zeros_like(b),
+        max_iterations=100,
+        max_line_search_iterations=10,
+        tolerance=1e-6,
+        relative_tolerance=0.0,
     ).position
 
 

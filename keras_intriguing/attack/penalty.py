@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_intriguing.attack.confirmation import filled
 from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem, length_scale
-from keras_intriguing.attack.program import Program
+from keras_intriguing.attack.program import Limits, Program
 from keras_intriguing.attack.solution import Solution
 from keras_intriguing.attack.starts import start_towards, start_towards_nearest
 from keras_intriguing.classifiers.request import Request
@@ -17,6 +17,9 @@ _STEPS = 10  # values of c, where the first is estimated
 _FACTOR = 1.1  # the first, where c is estimated
 # of an estimate, in units of 1/(u − l)²: the weight of the cross-entropy, 1/2c, must be a float32
 _SMALLEST = 1e-12
+_TOO_FAR = 1.1  # times the distance of the first point; soft nets, whose minima are farther by themselves, stay below
+# The whole batch waits for its slowest image; what a minimization leaves undone, the next one goes on with.
+_SHORT, _LONG = (14, 5), (20, 10)  # iterations, and evaluations of a line search
 
 
 class WeightSearch:
@@ -60,9 +63,12 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
     A larger c gives a smaller r, so the largest c that still succeeds is sought. The search begins at a point of the
     boundary near x, with the c for which it would be a minimum (see `_beginning`): for most images that c is within a fifth
     of the one sought. Ten values of c are tried, the first a tenth apart (`WeightSearch`). Every minimization starts
-    from the last success, or from the first point before there is one. Images that never succeed so are searched again
-    from x, by 16 values that begin at 1/(u − l)² for pixels in [l, u] (see `Box.reach`), factors of 8 apart. The box is
-    kept by multipliers.
+    from the last success, or from the first point before there is one. The box is kept by multipliers.
+
+    Images that never succeed so, or come out clearly farther than that first point, are searched again from x, and then from
+    the point, by longer minimizations for 16 values of c that begin at 1/(u − l)² for pixels in [l, u] (see `Box.reach`),
+    factors of 8 apart; the nearest result counts. Where none succeeds, the point of the boundary is the result. It
+    minimizes no such sum, so its c is NaN.
 
     Args:
         program: of the model.
@@ -84,23 +90,26 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
     else:
         start = start_towards(program, weights, x, fill(request.target), box)
     problem, best = start.problem, start.candidate
-    unit = length_scale(problem, best)
-    first = _search(program, problem, unit, _beginning(program, problem, best), _STEPS)
-    succeeded = np.isfinite(first.distance)
-    v, distance, c = first.v, first.distance, first.c
+    unit, of_start = length_scale(problem, best), best.distance.numpy()
+    found = _search(program, problem, unit, _beginning(program, problem, best), _STEPS, _SHORT)
+    v, distance, c = found.v, found.distance, found.c
     # and one gradient for the beginning
-    gradients, tests = np.full(len(x), 1 + first.gradients), np.full(len(x), first.tests)
-    again = np.flatnonzero(~succeeded)
-    if len(again):
-        rows = np.arange(len(x)) if program.jit else again
-        again_from_x = _rows_of(problem, rows)
-        second = _search(
-            program, again_from_x, tf.gather(unit, rows), _at_images(again_from_x), WeightSearch.STEPS
-        )
-        places = np.searchsorted(rows, again)
-        v[again], distance[again], c[again] = second.v[places], second.distance[places], second.c[places]
-        gradients[rows] += second.gradients
-        tests[rows] += second.tests
+    gradients, tests = np.full(len(x), 1 + found.gradients), np.full(len(x), found.tests)
+    for points in (x, best.v):
+        again = np.flatnonzero(~np.isfinite(distance) | (distance > _TOO_FAR * of_start))
+        if not len(again):
+            break
+        rows = np.resize(again, len(x)) if program.jit else again
+        part = _rows_of(problem, rows)
+        beginning = _without_estimate(part, tf.gather(points, rows))
+        found = _search(program, part, tf.gather(unit, rows), beginning, WeightSearch.STEPS, _LONG)
+        nearer = np.flatnonzero(found.distance[: len(again)] < distance[again])
+        chosen = again[nearer]
+        v[chosen], distance[chosen], c[chosen] = found.v[nearer], found.distance[nearer], found.c[nearer]
+        gradients[again] += found.gradients
+        tests[again] += found.tests
+    lost = ~np.isfinite(distance)  # also where the walks found nothing
+    v[lost], distance[lost], c[lost] = best.v.numpy()[lost], of_start[lost], np.nan
     return Solution(
         v=v[:count],
         distance=distance[:count],
@@ -126,11 +135,11 @@ class _Beginning(NamedTuple):
     factor: np.ndarray
 
 
-def _at_images(problem: Problem) -> _Beginning:
-    """At the images themselves, where nothing is known of c."""
-    count = problem.x.shape[0]
+def _without_estimate(problem: Problem, v: tf.Tensor) -> _Beginning:
+    """At points v [B, n] of which no c is known."""
+    count = v.shape[0]
     c = np.full(count, 1 / float(problem.box.reach) ** 2)
-    return _Beginning(problem.x, tf.zeros_like(problem.x), c, np.full(count, WeightSearch.LARGEST_FACTOR))
+    return _Beginning(v, tf.zeros_like(v), c, np.full(count, WeightSearch.LARGEST_FACTOR))
 
 
 def _beginning(program: Program, problem: Problem, best: Candidate) -> _Beginning:
@@ -146,7 +155,7 @@ def _beginning(program: Program, problem: Problem, best: Candidate) -> _Beginnin
     estimate = -tf.math.divide_no_nan(
         tf.reduce_sum(inside * slope, axis=-1), 2 * tf.reduce_sum(inside * r, axis=-1)
     )
-    unknown = _at_images(problem)
+    unknown = _without_estimate(problem, v)
     c = estimate.numpy().astype(np.float64)
     known = np.isfinite(best.distance) & np.isfinite(c) & (c > _SMALLEST * unknown.c)
     c = np.where(known, c, unknown.c)
@@ -165,10 +174,27 @@ class _Found(NamedTuple):
     tests: int
 
 
-def _search(program: Program, problem: Problem, unit: tf.Tensor, beginning: _Beginning, steps: int) -> _Found:
+def _search(
+    program: Program,
+    problem: Problem,
+    unit: tf.Tensor,
+    beginning: _Beginning,
+    steps: int,
+    limits: tuple[int, int],
+) -> _Found:
+    """Searches the largest c that succeeds, by so many values of it.
+
+    Args:
+        program: of the model.
+        problem: of the images.
+        unit: of length, for every image [B, 1].
+        beginning: where the search begins.
+        steps: values of c.
+        limits: of every minimization, as `Limits`.
+    """
     x, box = problem.x, problem.box
     count = x.shape[0]
-    rho = tf.ones((count, 1))
+    rho, allowed = tf.ones((count, 1)), Limits(*map(tf.constant, limits))
     unconstrained = problem._replace(rivals=tf.zeros_like(problem.rivals))
     no_classes = tf.zeros(problem.rivals.shape, tf.float32)
     v, nu = beginning.v, beginning.nu
@@ -181,7 +207,7 @@ def _search(program: Program, problem: Problem, unit: tf.Tensor, beginning: _Beg
         moved = v
         for _ in range(_ROUNDS):
             moved, multipliers, computed = program.minimize(
-                unconstrained, moved, unit, multipliers, rho, weight
+                unconstrained, moved, unit, multipliers, rho, weight, allowed
             )
             gradients += int(computed)
         moved = box.clip(moved)

@@ -4,6 +4,7 @@ Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals [B,
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,11 +17,20 @@ from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem
 
 WALK_STEPS = 40
 PROJECTIONS = 4
-INNER_ITERATIONS = 14  # that a round of `minimize` takes at most: the next one goes on from there
 BOX_PENALTY = 50.0
 _EXTENSIONS, _BISECTIONS = 10, 20
 _REMAINING = 0.5  # of the descents, below which the rows of the others are wanted for new ones
 SHORTENING = _EXTENSIONS + _BISECTIONS + 1  # forward passes of `Program.shorten`, at most
+
+
+class Limits(NamedTuple):
+    """Of a round of `Program.minimize`: iterations of L-BFGS, and evaluations of each of its line searches.
+
+    Tensors int32 [], so that other limits compile nothing anew.
+    """
+
+    iterations: tf.Tensor
+    of_line_search: tf.Tensor
 
 
 class Program:
@@ -227,6 +237,7 @@ class Program:
         multipliers: Multipliers,
         class_penalty: tf.Tensor,
         entropy_weight: tf.Tensor,
+        limits: Limits,
     ) -> tuple[tf.Tensor, Multipliers, tf.Tensor]:
         """One round of the augmented Lagrangian: L-BFGS, then new multipliers (Nocedal & Wright, §17.3–4).
 
@@ -259,7 +270,8 @@ class Program:
         result = optimize.minimize_batch(
             objective,
             (v - x) / unit,
-            max_iterations=INNER_ITERATIONS,
+            max_iterations=limits.iterations,
+            max_line_search_iterations=limits.of_line_search,
             # A gradient this small moves the distance, in second order, by less than its float32 rounding.
             tolerance=1e-2 / x.shape[-1] ** 0.5,
             relative_tolerance=1e-5,

@@ -23,7 +23,8 @@ class Result(PerImage):
         target: int32 [B]: the class to reach; where none was given, the nearest other class found.
         label_before: int32 [B]: the model's label of the image.
         label_after: int32 [B]: its label of `adversarial`.
-        c: float64 [B]: the largest weight of ‖r‖² that succeeded; NaN for the method "direct".
+        c: float64 [B]: the largest weight of ‖r‖² that succeeded; NaN for the method "direct", and where none
+            did but the walks before found a point (see `penalty`).
         survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels between the bounds is still adversarial;
             never where a bound is infinite.
         forward_passes: int32 [B]: of the model, for that image, everything counted: starts, line searches, and the passes

@@ -18,6 +18,66 @@ def convolutional() -> keras.Model:
     )
 
 
+@pytest.fixture(scope="module")
+def far_away() -> tuple[keras.Model, np.ndarray]:
+    """A small ReLU net and images of which two are lost by a search from the boundary point alone."""
+    random = np.random.default_rng(5)
+    layers = [keras.layers.Dense(16, "relu"), keras.layers.Dense(16, "relu"), keras.layers.Dense(5)]
+    model = keras.Sequential([keras.Input((20,)), *layers])
+    model.set_weights(
+        [
+            random.normal(size=w.shape) * (np.sqrt(2 / w.shape[0]) if len(w.shape) == 2 else 0.3)
+            for w in model.weights
+        ]
+    )
+    return model, np.random.default_rng(1).uniform(size=(16, 20)).astype(np.float32)
+
+
+def test_no_image_is_lost_by_beginning_at_the_boundary(far_away):
+    model, images = far_away
+    result = ki.minimal_distortion(model, images, method="penalty")
+    assert list(np.flatnonzero(~result.success)) == [11]  # which nothing was found for before, either
+    # of 16 values of c upward from x, by long minimizations
+    earlier = [0.2072, 0.6438, 0.2048, 0.4437, 0.5287, 0.3397, 0.5402, 0.1559]
+    earlier += [0.6082, 0.2304, 0.1707, np.inf, 0.1777, 0.1399, 0.3297, 0.6192]
+    assert (result.distortion < 1.05 * np.array(earlier))[result.success].all()
+    assert np.isfinite(result.c[result.success]).all()
+
+
+def test_the_point_of_the_walks_is_the_result_where_no_c_succeeds(convolutional, net_images, monkeypatch):
+    images, search = net_images[:5], penalty._search
+    monkeypatch.setattr(
+        penalty, "_search", lambda *a: (f := search(*a))._replace(distance=np.full_like(f.distance, np.inf))
+    )
+    result = ki.minimal_distortion(convolutional, images, method="penalty")
+    assert result.success.all()
+    assert np.isnan(result.c).all()
+    shortest = ki.minimal_distortion(convolutional, images)
+    assert (result.distortion < 1.3 * shortest.distortion).all()
+    np.testing.assert_array_equal(
+        convolutional(result.adversarial).numpy().argmax(axis=1), result.label_after
+    )
+
+
+def test_images_farther_than_the_point_of_the_walks_are_searched_again(
+    convolutional, net_images, monkeypatch
+):
+    images, search, beginnings = net_images[:5], penalty._search, []
+    expected = ki.minimal_distortion(convolutional, images, method="penalty")
+
+    def far_at_first(*arguments):
+        found = search(*arguments)
+        beginnings.append(arguments[3].v.numpy())
+        if len(beginnings) == 1:
+            found.distance[2] *= 1.5
+        return found
+
+    monkeypatch.setattr(penalty, "_search", far_at_first)
+    result = ki.minimal_distortion(convolutional, images, method="penalty")
+    np.testing.assert_array_equal(beginnings[1], images[2].reshape(1, -1))  # from x
+    np.testing.assert_allclose(result.distortion, expected.distortion, rtol=0.02)
+
+
 def test_images_that_failed_are_searched_again_alone(convolutional, net_images, monkeypatch):
     images = net_images[:5]
     expected = ki.minimal_distortion(convolutional, images, method="penalty")
