@@ -42,6 +42,11 @@ class Kept:
             return None
         return result if result.provenance == self._key else None
 
+    def count(self) -> int:
+        """How many images there are of the same attack."""
+        result = self.load()
+        return 0 if result is None else len(result)
+
     def save(self, result: Result) -> None:
         """Keeps the result so far."""
         dataclasses.replace(result, provenance=self._key).save(self._path)

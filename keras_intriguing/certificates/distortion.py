@@ -127,7 +127,7 @@ def certified_distortion(
             then the propagated bounds are tried with "thorough" only.
     """
     model = as_model(model)
-    check_model(model, "certified_distortion")
+    check_model(model, "certified_distortion", x)
     graph = nodes(model)
     steps_of(effort)  # before work starts
     request = checked(model, x, None, label, bounds, None)

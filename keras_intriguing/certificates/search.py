@@ -30,8 +30,13 @@ class Interrupted(KeyboardInterrupt):
         self.result = result
 
 
-def check_model(model: Any, function: str) -> None:
+def check_model(model: Any, function: str, x: Any) -> None:
     """Checks that a model has layers, one input and one output.
+
+    Args:
+        model: what is given.
+        function: that was called.
+        x: its images.
 
     Raises:
         TypeError: it is no Keras model.
@@ -41,7 +46,7 @@ def check_model(model: Any, function: str) -> None:
         raise TypeError(
             f"{function} needs the model's layers: a Keras model of one input, not {type(model).__name__}."
         )
-    check_one_output(model, needs_layers=True)
+    check_one_output(model, x, needs_layers=True)
 
 
 def steps_of(effort: str) -> int:

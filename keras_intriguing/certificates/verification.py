@@ -104,7 +104,7 @@ def verify(
         UserWarning: as of `certified_distortion`; then only "thorough" tries more than the Lipschitz bound.
     """
     model = as_model(model)
-    check_model(model, "verify")
+    check_model(model, "verify", x)
     graph = nodes(model)
     steps_of(effort)  # before work starts
     request = checked(model, x, None, label, bounds, None)

@@ -1,7 +1,7 @@
 """Images as users have them."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -23,11 +23,12 @@ def as_images(x: Any, model: Any = None) -> np.ndarray:
     if isinstance(x, Photographs):
         raise TypeError("x must be the photographs' pixels: pass photographs.images(size).")
     if isinstance(x, dict):
-        if len(x) == 1:
-            raise TypeError(f"x must be an array of images, not a dict. Pass x[{next(iter(x))!r}].")
-        raise TypeError(
-            f"x must be an array of images, not a dict ({', '.join(map(str, x))}). {with_the_others_fixed(x, in_a_list=False)}"
-        )
+        if len(x) == 1 or _input_shape(model):
+            raise TypeError(
+                f"x must be an array of images, not a dict{_listed(x)}. Pass x[{next(iter(x))!r}]{' alone' if len(x) > 1 else ''}."
+            )
+        advice = with_the_others_fixed(Inputs(tuple(x), tuple(x)))
+        raise TypeError(f"x must be an array of images, not a dict{_listed(x)}. {advice}")
     if isinstance(x, (list, tuple)) and len({np.shape(part) for part in x}) > 1:
         shapes = ", ".join(str(np.shape(part)) for part in x[:3])
         raise TypeError(
@@ -37,55 +38,88 @@ def as_images(x: Any, model: Any = None) -> np.ndarray:
     return as_floats(_of_dataset(x, _input_shape(model)) if isinstance(x, tf.data.Dataset) else x)
 
 
-def with_the_others_fixed(names: Iterable[Any], in_a_list: bool) -> str:
-    """How an example of a model of several inputs is attacked by the first of them: advice with the code for it.
+def _listed(x: dict) -> str:
+    return f" ({', '.join(map(str, x))})" if len(x) > 1 else ""
+
+
+class Inputs(NamedTuple):
+    """How the inputs of a model of several are named.
+
+    Attributes:
+        of_model: the names of those of a model that takes a dictionary, else None.
+        of_x: the keys, or the positions in a list, under which x holds them, in the same order.
+    """
+
+    of_model: tuple[Any, ...] | None
+    of_x: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, model: keras.Model, x: Any) -> "Inputs":
+        """Those of a model with a graph; where x is neither a dictionary nor a list, it is taken to be as the model wants it."""
+        names, takes_dict = tuple(named_inputs(model)), isinstance(model.input, dict)
+        has_names = takes_dict if not isinstance(x, (dict, list, tuple)) else isinstance(x, dict)
+        keys: tuple[Any, ...] = names if has_names else tuple(range(len(names)))
+        if isinstance(x, dict) and len(x) == len(names) and set(x) != set(names):
+            keys = tuple(x)  # other names, in the same order, it may be hoped
+        return cls(names if takes_dict else None, keys)
+
+    def given(self, attacked: str, others: str) -> str:
+        """The code of what is passed to the model.
+
+        Args:
+            attacked: the code of the first input.
+            others: the name of a dictionary of the others.
+        """
+        values = [attacked, *(f"{others}[{key!r}]" for key in self.of_x[1:])]
+        if self.of_model is None:
+            return f"[{', '.join(values)}]"
+        return f"{{{', '.join(f'{name!r}: {value}' for name, value in zip(self.of_model, values, strict=True))}}}"
+
+
+def named_inputs(model: keras.Model) -> dict[str, Any]:
+    """The symbolic inputs of a model with a graph by their names."""
+    return model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in model.inputs}
+
+
+def with_the_others_fixed(inputs: Inputs) -> str:
+    """How examples of a model of several inputs are attacked by the first of them: advice with the code for it.
 
     The others are variables, so that all examples share a compiled program.
-
-    Args:
-        names: of the inputs.
-        in_a_list: the model takes a list of them, not a dictionary.
     """
-    attacked, *others = range(len(list(names))) if in_a_list else names
-    fixed = ", ".join(f"{name!r}: tf.Variable(x[{name!r}][:1])" for name in others)
-    repeated = "tf.repeat(f, tf.shape(v)[0], 0)"
-    given = (
-        f"[v, *({repeated} for f in fixed.values())]"
-        if in_a_list
-        else f"{{{attacked!r}: v, **{{k: {repeated} for k, f in fixed.items()}}}}"
-    )
+    attacked, *others = inputs.of_x
+    fixed = ", ".join(f"{key!r}: tf.Variable(x[{key!r}][:1])" for key in others)
     return (
         f"One example at a time can be attacked, with the others fixed; by its input {attacked!r}:\n"
+        "    import keras_intriguing as ki\n"
+        "    import tensorflow as tf\n"
         f"    fixed = {{{fixed}}}\n"
-        f"    one = lambda v: model({given})\n"
-        f"    result = ki.minimal_distortion(one, x[{attacked!r}][:1])\n"
-        "and so on for the next, after fixed[name].assign(x[name][1:2])."
+        "    def one(v):\n"
+        "        others = {key: tf.repeat(value, tf.shape(v)[0], 0) for key, value in fixed.items()}\n"
+        f"        return model({inputs.given('v', 'others')})\n"
+        "    results = []\n"
+        f"    for i in range(len(x[{attacked!r}])):\n"
+        "        for key in fixed:\n"
+        "            fixed[key].assign(x[key][i : i + 1])\n"
+        f"        results.append(ki.minimal_distortion(one, x[{attacked!r}][i : i + 1]))\n"
+        "    result = ki.Result.concatenate(results)"
     )
 
 
-def with_the_others_as_constants(names: Iterable[Any], in_a_list: bool) -> str:
-    """The same for a certificate, which needs layers: the other inputs are what dense layers of zero weights give.
-
-    Args:
-        names: of the inputs.
-        in_a_list: the model takes a list of them, not a dictionary.
-    """
-    certified, *others = range(len(list(names))) if in_a_list else names
-    fixed = ", ".join(f"{name!r}: x[{name!r}][:1]" for name in others)
-    given = (
-        "[v, *map(constant, fixed.values())]"
-        if in_a_list
-        else f"{{{certified!r}: v, **{{k: constant(f) for k, f in fixed.items()}}}}"
-    )
+def with_the_others_as_constants(inputs: Inputs) -> str:
+    """The same for a certificate, which needs layers: the other inputs are what dense layers of zero weights give."""
+    certified, *others = inputs.of_x
+    fixed = ", ".join(f"{key!r}: constant(x[{key!r}][:1])" for key in others)
     return (
         f"One example at a time can be certified, with the others fixed; by its input {certified!r}:\n"
-        f"    fixed = {{{fixed}}}\n"
+        "    import keras\n"
+        "    import keras_intriguing as ki\n"
         f"    v = keras.Input(x[{certified!r}].shape[1:])\n"
         "    def constant(f):\n"
         "        value = keras.initializers.Constant(f.ravel())\n"
         '        rows = keras.layers.Dense(f.size, kernel_initializer="zeros", bias_initializer=value)(keras.layers.Flatten()(v))\n'
         "        return keras.layers.Reshape(f.shape[1:])(rows)\n"
-        f"    one = keras.Model(v, model({given}))\n"
+        f"    fixed = {{{fixed}}}\n"
+        f"    one = keras.Model(v, model({inputs.given('v', 'fixed')}))\n"
         f"    certified = ki.certified_distortion(one, x[{certified!r}][:1])"
     )
 

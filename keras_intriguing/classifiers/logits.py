@@ -8,7 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.classifiers.ending import Ending, Kind, ending
-from keras_intriguing.classifiers.images import with_the_others_as_constants, with_the_others_fixed
+from keras_intriguing.classifiers.images import (
+    Inputs,
+    named_inputs,
+    with_the_others_as_constants,
+    with_the_others_fixed,
+)
 from keras_intriguing.classifiers.outputs import call, check_outputs
 
 _LEAST = np.finfo(np.float32).tiny
@@ -179,11 +184,12 @@ def _logits(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, Kind | None]
     return tf.cast(traced.before if traced.kind == "softmax" else outputs, tf.float32), traced.kind
 
 
-def check_one_output(model: Any, needs_layers: bool = False) -> None:
+def check_one_output(model: Any, x: Any = None, needs_layers: bool = False) -> None:
     """Checks that a Keras model has one output and one input, as far as it knows.
 
     Args:
         model: any function.
+        x: what is given as its images; advice on several inputs is for it.
         needs_layers: it is to be certified, so that a function in its place will not do.
 
     Raises:
@@ -200,12 +206,10 @@ def check_one_output(model: Any, needs_layers: bool = False) -> None:
             f"keras.Model(model.input, model.output[{chosen}])."
         )
     if len(inputs) > 1:
-        named = model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in inputs}
-        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in named.items())
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in named_inputs(model).items())
         advice = with_the_others_as_constants if needs_layers else with_the_others_fixed
         raise ValueError(
-            f"{model.name} has {len(inputs)} inputs ({shapes}); one is needed. "
-            + advice(named, in_a_list=not isinstance(model.input, dict))
+            f"{model.name} has {len(inputs)} inputs ({shapes}); one is needed. " + advice(Inputs.of(model, x))
         )
 
 
@@ -248,8 +252,9 @@ def _check_probabilities(values: np.ndarray, outputs: Any, is_single: bool) -> N
 
 
 def _refuse_many_labels(model: Any, count: int) -> None:
-    last = getattr((getattr(model, "layers", None) or [None])[-1], "name", None)
-    where = f" (layer {last!r})" if last else ""
+    # only a graph tells which layer is the last; a subclassed model lists its layers as they were assigned
+    outputs = getattr(model, "outputs", None) if isinstance(model, keras.Model) else None
+    where = f" (layer {outputs[0]._keras_history.operation.name!r})" if outputs else ""
     raise ValueError(
         f"{getattr(model, 'name', 'The model')} ends in a sigmoid{where} of {count} outputs: its classes do not exclude each other, so "
         "that an image has any number of labels. Either pass a function of one output, such as "

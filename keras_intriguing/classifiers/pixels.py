@@ -70,6 +70,10 @@ def _described(bounds: Any) -> str:
     """What was given instead of bounds, in a few words."""
     if isinstance(bounds, (tuple, list)) and len(bounds) == 2 and any(np.ndim(b) for b in bounds):
         return f"arrays of shapes {' and '.join(str(np.shape(b)) for b in bounds)}"
+    if isinstance(bounds, (tuple, list)):
+        numbers = (isinstance(b, (np.number, np.ndarray)) and np.ndim(b) == 0 for b in bounds)
+        plain = (str(b) if is_number else repr(b) for b, is_number in zip(bounds, numbers, strict=True))
+        return f"({', '.join(plain)})"
     return repr(bounds)
 
 

@@ -77,7 +77,7 @@ def checked(
         )
     if batch_size is not None and (not isinstance(batch_size, numbers.Integral) or batch_size < 1):
         raise ValueError(f"batch_size must be a positive whole number or None, not {batch_size!r}.")
-    check_one_output(model)
+    check_one_output(model, x)
     _check_input_type(model)
     images = as_images(x, model)
     check_shape(model, images)

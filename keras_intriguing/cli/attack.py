@@ -57,9 +57,7 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="the model gives probabilities, and its softmax or sigmoid cannot be seen",
     )
-    attack.set_defaults(
-        run=_attack, interrupted="Finished batches are kept; the same command goes on from there."
-    )
+    attack.set_defaults(run=_attack, interrupted="No image was attacked.")
 
 
 def _attack(options: argparse.Namespace) -> None:
@@ -83,23 +81,34 @@ def _attack(options: argparse.Namespace) -> None:
     from keras_intriguing.attack import parts
     from keras_intriguing.progress import Bar
 
-    with Bar() as progress:
-        task = progress.add_task(f"attacking {options.model}", total=len(x))
-        result = parts.attack(
-            model,
-            x,
-            parts.Kept(options.out, {**read, **settings}),
-            on_images=lambda done: progress.update(task, completed=done),
-            target=target,
-            label=label,
-            bounds=bounds,
-            method=options.method,
-            levels=options.levels,
-            batch_size=options.batch_size,
-            from_probabilities=options.from_probabilities,
-        )
+    kept = parts.Kept(options.out, {**read, **settings})
+    before = kept.count()
+    if before:
+        print(f"{before} of {len(x)} images are kept from a run that was interrupted; the others follow.")
+    try:
+        with Bar() as progress:
+            task = progress.add_task(f"attacking {options.model}", total=len(x))
+            result = parts.attack(
+                model,
+                x,
+                kept,
+                on_images=lambda done: progress.update(task, completed=done),
+                target=target,
+                label=label,
+                bounds=bounds,
+                method=options.method,
+                levels=options.levels,
+                batch_size=options.batch_size,
+                from_probabilities=options.from_probabilities,
+            )
+    except KeyboardInterrupt:
+        if count := kept.count():
+            options.interrupted = f"{count} of {len(x)} images are kept; the same command goes on from there."
+        else:
+            options.interrupted = "No batch of images was finished: the same command begins anew."
+        raise
     dataclasses.replace(result, provenance={**result.provenance, **read}).save(options.out)
-    parts.Kept(options.out, {}).remove()
+    kept.remove()
     if options.png:
         png.write(options.png, result.adversarial, result.success, bounds)
     print(result)

@@ -67,7 +67,8 @@ def check_model(model: keras.Model) -> None:
         hint = " Load it first: keras_intriguing.from_preset(name)." if isinstance(model, str) else ""
         if isinstance(model, keras.Model):
             hint = (
-                " Of a subclassed model whose layers are Keras' own: keras.Model(inputs, model.call(inputs))."
+                " Of a subclassed model whose layers are Keras' own, with images x:\n    inputs = keras.Input(x.shape[1:])\n"
+                "    model = keras.Model(inputs, model.call(inputs))"
             )
         raise ValueError(
             f"A functional or sequential Keras model that is built is needed, not {type(model).__name__}: the layers are "

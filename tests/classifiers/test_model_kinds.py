@@ -189,6 +189,8 @@ def test_several_inputs_and_outputs_are_named() -> None:
     ):
         ki.minimal_distortion(both, X)
     with pytest.raises(TypeError, match=r"not a dict \(image, age\). One example at a time can be attacked"):
+        ki.minimal_distortion(lambda x: BINARY["logit"](x["image"]), {"image": X, "age": X})
+    with pytest.raises(TypeError, match=r"not a dict \(image, age\)\. Pass x\['image'\] alone\.$"):
         ki.minimal_distortion(BINARY["logit"], {"image": X, "age": X})
     heads = keras.Model(image, {"species": L.Dense(3)(image), "age": L.Dense(2)(image)}, name="heads")
     with pytest.raises(
@@ -205,49 +207,68 @@ def test_several_inputs_and_outputs_are_named() -> None:
         ki.minimal_distortion(lambda x: heads(x), X)
 
 
-@pytest.mark.parametrize("form", [dict, list])
-def test_what_is_advised_for_several_inputs_works(form: type) -> None:
-    """The code of the message, and that the next example compiles nothing; a list's inputs need no names."""
-    shapes = {"image": (5,), "age": (2,)}
-    inputs = {n: keras.Input(s, name=n if form is dict else None) for n, s in shapes.items()}
-    ends = seeded(3)(L.Concatenate()(list(inputs.values())))
-    model = keras.Model(inputs if form is dict else list(inputs.values()), ends)
-    ages = np.random.default_rng(0).uniform(size=(len(X), 2)).astype(np.float32)
-    x, image, age = ({"image": X, "age": ages}, "image", "age") if form is dict else ([X, ages], 0, 1)
-
-    def label(values: np.ndarray, i: int) -> int:
-        given = values, ages[i : i + 1]
-        return int(np.argmax(model(dict(zip(inputs, given, strict=True)) if form is dict else list(given))))
-
-    with pytest.raises(ValueError, match="2 inputs") as raised:
-        ki.minimal_distortion(model, X)
-    names: dict[str, Any] = {"model": model, "x": x, "tf": tf, "ki": ki}
-    exec(textwrap.dedent("".join(str(raised.value).splitlines(keepends=True)[1:4])), names)
-    assert x[image] is X
-    kept = list(programs._KEPT)
-    for i in range(2):
-        names["fixed"][age].assign(x[age][i : i + 1])
-        result = ki.minimal_distortion(names["one"], X[i : i + 1])
-        assert result.success.all()
-        assert label(result.adversarial, i) == result.label_after != label(X[i : i + 1], i)
-    assert list(programs._KEPT) == kept
+SHAPES = {"image": (5,), "age": (2, 1), "dose": (1,)}
+# as the model takes its inputs, and as the user has them
+FORMS = [(dict, dict), (list, list), (list, dict), (dict, list)]
 
 
-@pytest.mark.parametrize("form", [dict, list])
-def test_what_is_advised_for_a_certificate_of_several_inputs_works(form: type) -> None:
-    """The code of the message: of a linear model the certificate is the distance to the boundary."""
-    shapes = {"image": (5,), "age": (2, 1)}
-    inputs = {n: keras.Input(s, name=n if form is dict else None) for n, s in shapes.items()}
+def of_several_inputs(of_model: type, of_x: type) -> tuple[keras.Model, Any, keras.layers.Layer]:
+    """A model, x, and the model's last layer; a list's inputs need no names, but where x is a dictionary by names."""
+    has_names = of_model is dict or of_x is dict
+    inputs = {name: keras.Input(s, name=name if has_names else None) for name, s in SHAPES.items()}
     last = seeded(3)
-    ends = last(L.Concatenate()([inputs["image"], L.Flatten()(inputs["age"])]))
-    model = keras.Model(inputs if form is dict else list(inputs.values()), ends)
-    ages = np.random.default_rng(0).uniform(size=(len(X), 2, 1)).astype(np.float32)
-    x = {"image": X, "age": ages} if form is dict else [X, ages]
-    with pytest.raises(ValueError, match=r"2 inputs .* can be certified") as raised:
-        ki.verify(model, X, 0.1)
-    names: dict[str, Any] = {"model": model, "x": x, "keras": keras, "ki": ki}
-    exec(textwrap.dedent("".join(str(raised.value).splitlines(keepends=True)[1:])), names)
-    z = np.asarray(model({n: v[:1] for n, v in x.items()} if form is dict else [v[:1] for v in x]))[0]
+    ends = last(L.Concatenate()([L.Flatten()(tensor) for tensor in inputs.values()]))
+    model = keras.Model(inputs if of_model is dict else list(inputs.values()), ends)
+    random = np.random.default_rng(0)
+    others = {n: 0.2 * random.uniform(size=(8, *SHAPES[n])).astype(np.float32) for n in ("age", "dose")}
+    values = {"image": X, **others}
+    return model, values if of_x is dict else list(values.values()), last
+
+
+def labels_of(model: keras.Model, images: np.ndarray, x: Any) -> np.ndarray:
+    """The labels of images with the other inputs of x."""
+    values = [images, *(list(x.values()) if isinstance(x, dict) else x)[1:]]
+    given = dict(zip(SHAPES, values, strict=True)) if isinstance(model.input, dict) else values
+    return np.asarray(model(given)).argmax(axis=1)
+
+
+def advice(raised: pytest.ExceptionInfo) -> str:
+    """The code of a message."""
+    return textwrap.dedent(str(raised.value).partition("\n")[2])
+
+
+@pytest.mark.parametrize(("of_model", "of_x"), FORMS)
+def test_what_is_advised_for_several_inputs_works(of_model: type, of_x: type) -> None:
+    """The code of the message as it stands, and that the next examples compile nothing."""
+    model, x, _ = of_several_inputs(of_model, of_x)
+    with pytest.raises(ValueError, match="3 inputs") as raised:
+        ki.minimal_distortion(model, x)
+    attacks, names = [], {"model": model, "x": x}
+    with pytest.MonkeyPatch.context() as patch:
+        attack = ki.attack.minimal_distortion
+        patch.setattr(
+            ki.attack, "minimal_distortion", lambda *a: (attacks.append(list(programs._KEPT)), attack(*a))[1]
+        )
+        exec(advice(raised), names)
+    result = names["result"]
+    assert x["image" if of_x is dict else 0] is X
+    assert result.success.all()
+    np.testing.assert_array_equal(result.label_before, labels_of(model, X, x))
+    np.testing.assert_array_equal(result.label_after, labels_of(model, result.adversarial, x))
+    assert (result.label_after != result.label_before).all()
+    assert attacks[1] == attacks[-1] == list(programs._KEPT)
+
+
+@pytest.mark.parametrize(("of_model", "of_x"), FORMS)
+def test_what_is_advised_for_a_certificate_of_several_inputs_works(of_model: type, of_x: type) -> None:
+    """The code of the message: of a linear model the certificate is the distance to the boundary."""
+    model, x, last = of_several_inputs(of_model, of_x)
+    with pytest.raises(ValueError, match=r"3 inputs .* can be certified") as raised:
+        ki.verify(model, x, 0.1)
+    names: dict[str, Any] = {"model": model, "x": x}
+    exec(advice(raised), names)
+    firsts = {name: v[:1] for name, v in zip(SHAPES, x.values() if of_x is dict else x, strict=True)}
+    z = np.asarray(model(firsts if of_model is dict else list(firsts.values())))[0]
     kernel = np.asarray(last.kernel)[:5].T
     label, distances = z.argmax(), []
     for other in {0, 1, 2} - {label}:
@@ -255,6 +276,65 @@ def test_what_is_advised_for_a_certificate_of_several_inputs_works(form: type) -
     within_bounds = ki.minimal_distortion(names["one"], X[:1])
     assert names["certified"].l2[0] <= within_bounds.l2[0]
     assert names["certified"].l2[0] >= (1 - 1e-3) * min(distances)
+
+
+def test_what_is_advised_for_a_dictionary_and_a_function_works() -> None:
+    model, x, _ = of_several_inputs(dict, dict)
+    function = lambda values: model(values)  # noqa: E731
+    with pytest.raises(TypeError, match=r"not a dict \(image, age, dose\)\. One example at a time") as raised:
+        ki.minimal_distortion(function, x)
+    names: dict[str, Any] = {"model": function, "x": x}
+    exec(advice(raised), names)
+    np.testing.assert_array_equal(
+        names["result"].label_after, labels_of(model, names["result"].adversarial, x)
+    )
+    assert names["result"].success.all()
+
+
+def test_what_is_advised_for_a_subclassed_model_works() -> None:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last, self.first = seeded(3), L.Dense(4, "relu")
+
+        def call(self, x: tf.Tensor) -> tf.Tensor:
+            return self.last(self.first(x))
+
+    model = Own()
+    expected = np.asarray(model(X))
+    with pytest.raises(ValueError, match="whose layers are Keras' own, with images x") as raised:
+        ki.certified_distortion(model, X)
+    names: dict[str, Any] = {"model": model, "x": X, "keras": keras}
+    exec(advice(raised), names)
+    np.testing.assert_allclose(names["model"](X), expected, rtol=1e-6)
+    assert len(ki.certified_distortion(names["model"], X, effort="quick")) == len(X)
+
+
+def test_the_layer_of_many_labels_is_the_last_one() -> None:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last, self.first = L.Dense(3, "sigmoid", name="last"), L.Dense(4, name="first")
+
+        def call(self, x: tf.Tensor) -> tf.Tensor:
+            return self.last(self.first(x))
+
+    inputs = keras.Input((5,))
+    with pytest.raises(ValueError, match=r"ends in a sigmoid of 3 outputs"):
+        adapted(Own(), X)
+    with pytest.raises(ValueError, match=r"ends in a sigmoid \(layer 'last'\) of 3 outputs"):
+        adapted(keras.Model(inputs, Own().call(inputs)), X)
+
+
+def test_numbers_are_said_plainly() -> None:
+    one = np.float32(1)
+    for bounds, said in (
+        ((np.float32(0.1), one, one), r"not \(0\.1, 1\.0, 1\.0\)"),
+        ((np.array(0.5, np.float32), "one"), r"not \(0\.5, 'one'\)"),
+        ((one, 0.25), "not 1 to 0.25"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ki.minimal_distortion(BINARY["logit"], X, bounds=bounds)
 
 
 def test_what_is_no_array_is_said() -> None:

@@ -302,17 +302,23 @@ def test_an_interrupted_attack_keeps_its_finished_batches(
 
     out, attack = tmp_path / "result.npz", parts.minimal_distortion
     arguments = ["attack", PRESET, str(images), "--out", str(out), "--batch-size", "4", "--label", "3"]
-    attacked = []
+    attacked: list[int] = []
+    enough = 0
 
     def interrupted(model: keras.Model, x: np.ndarray, **settings: object) -> ki.Result:
-        if attacked:
+        if len(attacked) >= enough:
             raise KeyboardInterrupt
         attacked.append(len(x))
         return attack(model, x, **settings)
 
     monkeypatch.setattr(parts, "minimal_distortion", interrupted)
     assert cli.main(arguments) == cli.INTERRUPTED
-    assert "Finished batches are kept" in capsys.readouterr().err
+    assert "No batch of images was finished: the same command begins anew." in capsys.readouterr().err
+    enough = 1
+    assert cli.main(arguments) == cli.INTERRUPTED
+    said = capsys.readouterr()
+    assert "4 of 10 images are kept; the same command goes on from there." in said.err
+    assert "kept from" not in said.out
     assert not out.exists()
 
     def counted(model: keras.Model, x: np.ndarray, **settings: object) -> ki.Result:
@@ -321,6 +327,7 @@ def test_an_interrupted_attack_keeps_its_finished_batches(
 
     monkeypatch.setattr(parts, "minimal_distortion", counted)
     assert cli.main(arguments) == 0
+    assert "4 of 10 images are kept from a run that was interrupted" in capsys.readouterr().out
     assert attacked == [4, 4, 2]
     result = ki.Result.load(out)
     assert result.success.all()
