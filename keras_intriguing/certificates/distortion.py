@@ -214,7 +214,7 @@ def _largest_radii(
     improved; what comes out is proved in float64 at that radius, or a little before it.
     """
     # without bounds there is no longest change, and a radius is sought up to a multiple of where the search starts
-    multiple = np.where(np.isfinite(start), _LARGEST * start, 1.0)
+    multiple = np.where(np.isfinite(start) & (start > 0), _LARGEST * start, 1.0)
     most = np.where(np.isfinite(farthest), farthest, multiple)
     least = np.where(start > 0, np.minimum(1e-4 * most, multiple), 1e-4 * most)
     radius = np.clip(2 * start, least, most)

@@ -25,11 +25,12 @@ def is_affordable(circuit: Circuit) -> bool:
 def narrow_enclosures(programs: Programs, region: Region, rounding: float = 0.0) -> list[Enclosure]:
     """Where the values of every step lie for the images of a region; valid where `rounding` is not 0.
 
-    As `propagation.enclosures`; and every unit on whose interval its activation is not constant by bounds that are carried
+    As `propagation.enclosures`; and every unit on whose interval its activation is not constant by lines that are carried
     to the image.
     """
     circuit = programs.circuit
     curves = {step.sources[0]: step.curve for step in circuit.steps if isinstance(step, Activation)}
+    of_units = propagation.work(circuit)
     found: list[Enclosure] = [region.enclosure()]
     lines: list[Variables] = [{}]
     for position in range(1, len(circuit.steps)):
@@ -38,6 +39,8 @@ def narrow_enclosures(programs: Programs, region: Region, rounding: float = 0.0)
         found.append(step.enclose(sources, rounding))
         lines.append({})
         if position in curves:
+            if of_units[position] <= MOST_WORK:
+                found[-1] = propagation.tightened(circuit, region, found, rounding)
             for sign in (-1.0, 1.0):
                 low, high = curves[position].enclose(found[-1].lower, found[-1].upper)
                 found[-1] = _narrowed(programs, region, found, lines, (low < high).numpy(), sign, rounding)
@@ -50,6 +53,11 @@ def spreading(of: Enclosure, factor: tf.Tensor) -> Enclosure:
     each = by_row(factor, of.centre)
     lower, upper = (of.centre + each * (end - of.centre) for end in (of.lower, of.upper))
     return Enclosure(of.centre, lower, upper, factor * of.radius)
+
+
+def _next_power(count: int) -> int:
+    """Of 2, that is no less: few shapes, since a function is compiled for each."""
+    return 1 << max(0, count - 1).bit_length()
 
 
 def _narrowed(
@@ -67,7 +75,7 @@ def _narrowed(
     wanted = wanted.reshape(images, -1)
     count = int(wanted.sum(axis=1).max())
     widest = max(int(np.prod(of.centre.shape[1:])) for of in known)
-    at_once = max(1, _VALUES // (images * widest))
+    at_once = max(1, min(_VALUES // (images * widest), _next_power(count)))
     places = np.argsort(~wanted, axis=1, kind="stable")
     least = np.full(wanted.shape, -np.inf)
     for first in range(0, count, at_once):

@@ -52,11 +52,11 @@ def enclosures(
         known = step.enclose([found[source] for source in step.sources], rounding)
         found.append(known)
         if of_units.get(position, math.inf) <= most_work:
-            found[position] = _tightened(circuit, region, found, rounding)
+            found[position] = tightened(circuit, region, found, rounding)
     return found
 
 
-def _tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], rounding: float) -> Enclosure:
+def tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], rounding: float) -> Enclosure:
     """The last enclosure, narrowed by bounds of all its values from below and above."""
     loose = known[-1]
     size, images = circuit.size(len(known) - 1), loose.centre.shape[0]

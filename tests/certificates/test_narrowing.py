@@ -148,3 +148,51 @@ def test_narrow_intervals_certify_more(monkeypatch: Any) -> None:
     monkeypatch.setattr(narrowing, "MOST_WORK", -1)
     after = ki.certified_distortion(model, x).l2
     assert (after >= 0.97 * before).all()
+
+
+def test_cheap_layers_are_bounded_by_their_own_penalties_too(monkeypatch: Any) -> None:
+    classifier = Classifier(nodes(convnet()), lambda name: None)
+    x = np.random.default_rng(7).uniform(size=(2, 8, 8, 1))
+    region = Region(*(tf.constant(v, tf.float64) for v in (x, np.array([0.2, 0.5]), 0.0, 1.0)))
+    rounding = propagation.rounding_of(classifier.circuit)
+    cheap = sorted(propagation.work(classifier.circuit).values())[-2]
+    monkeypatch.setattr(narrowing, "MOST_WORK", cheap)
+    both = narrowing.narrow_enclosures(classifier.programs, region, rounding)
+    monkeypatch.setattr(narrowing, "MOST_WORK", -1)
+    by_lines = narrowing.narrow_enclosures(classifier.programs, region, rounding)
+    by_penalties = propagation.enclosures(classifier.circuit, region, rounding, most_work=cheap)
+    for found in (by_lines, by_penalties):
+        for a, b in zip(both, found, strict=True):
+            # penalties start from the ball's radius, so that narrower intervals can give a hair more
+            assert (a.lower >= b.lower - 1e-4).numpy().all()
+            assert (a.upper <= b.upper + 1e-4).numpy().all()
+        assert (both[9].upper < found[9].upper - 0.05).numpy().any()  # of the hidden layer
+
+
+def test_no_more_rows_are_carried_than_twice_the_units(monkeypatch: Any) -> None:
+    classifier, counts = Classifier(nodes(convnet()), lambda name: None), []
+    bounded = classifier.programs.bounded
+
+    def recorded(
+        region: Region, known: list[Enclosure], lines: Any, places: tf.Tensor, *rest: Any
+    ) -> tf.Tensor:
+        counts.append((int(places.shape[1]), int(np.prod(known[-1].centre.shape[1:]))))
+        return bounded(region, known, lines, places, *rest)
+
+    monkeypatch.setattr(classifier.programs, "bounded", recorded)
+    x = np.random.default_rng(8).uniform(size=(1, 8, 8, 1))
+    region = Region(*(tf.constant(v, tf.float32) for v in (x, np.array([0.3]), 0.0, 1.0)))
+    narrowing.narrow_enclosures(classifier.programs, region)
+    assert counts
+    assert all(rows < 2 * units for rows, units in counts)
+
+
+@pytest.mark.usefixtures("narrowing_everywhere")
+def test_an_image_of_another_label_without_bounds_is_no_division_by_zero() -> None:
+    model, x = convnet(), np.random.default_rng(9).uniform(size=(2, 8, 8, 1)).astype(np.float32)
+    label = np.array(model.predict(x, verbose=0).argmax(axis=1))
+    label[0] = (label[0] + 1) % 3
+    with np.errstate(all="raise", under="ignore"):
+        found = ki.certified_distortion(model, x, label=label, bounds=(-np.inf, np.inf))
+    assert found.distortion[0] == 0
+    assert found.distortion[1] > 0
