@@ -32,7 +32,8 @@ def triples(path: Path, rows: Sequence[tuple[str, Sequence[Triple]]]) -> None:
         rows: a name, or "", and equally many triples each.
     """
     count = max(len(row) for _, row in rows)
-    size, font = (1.15, 8) if rows[0][1][0].before.shape[0] > 64 else (0.8, 9)  # inches an image; points
+    photographs = rows[0][1][0].before.ndim == 3  # their labels are words
+    size, font = (1.15, 8) if photographs else (0.8, 9)  # inches an image; points
     named = 1.3 if any(name for name, _ in rows) else 0.1
     labels = [label for _, row in rows for triple in row for label in triple[2:]]
     titled = size + 0.05 + font / 52 * max(label.count("\n") + 1 for label in labels)
