@@ -66,7 +66,7 @@ def project_onto_all(
     def at(lam: tf.Tensor) -> tf.Tensor:
         return p - tf.einsum("bm,bmn->bn", lam, a)
 
-    def newton(i, lam):
+    def newton(i, lam, _):
         w = at(lam)
         u = box.clip(w)
         inside = tf.where((w >= box.lower) & (w <= box.upper), 1.0, 0.0)
@@ -81,7 +81,10 @@ def project_onto_all(
                 lam = tf.where(tf.range(a.shape[1]) == k, better[:, None], lam)
             return i + 1, lam
 
-        return i + 1, tf.while_loop(lambda i, _: i < _SWEEPS, sweep, (0, lam))[1]
+        _, better = tf.while_loop(lambda i, _: i < _SWEEPS, sweep, (0, lam))
+        largest = tf.reduce_max(better, axis=-1, keepdims=True)
+        return i + 1, better, tf.reduce_any(tf.abs(better - lam) > 1e-4 * largest)
 
-    _, lam = tf.while_loop(lambda i, _: i < _NEWTON_STEPS, newton, (0, tf.nn.relu(lam)))
+    state = (0, tf.nn.relu(lam), tf.constant(True))
+    _, lam, _ = tf.while_loop(lambda i, _, moving: (i < _NEWTON_STEPS) & moving, newton, state)
     return box.clip(at(lam)), tf.where(there, lam, -1.0)
