@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras_intriguing as ki
-from keras_intriguing.cli import quiet
+from keras_intriguing import quiet
 from reproductions import chapters
 
 if TYPE_CHECKING:

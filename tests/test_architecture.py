@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 # A room imports only from itself and from the lines above its own. The package itself (`__init__`) loads its names when
 # they are used: a room that imported it could reach any other unseen.
 PACKAGE = """
-files  optimize  progress
+files  optimize  progress  quiet
 data
 presets
 models  compiled
@@ -44,8 +44,13 @@ job  staleness
 __main__  __init__
 """
 
-# Beside the names of the package itself; the bar is that of its commands.
-PUBLIC_ROOMS = ("keras_intriguing.attack", "keras_intriguing.report", "keras_intriguing.progress")
+# Beside the names of the package itself; bar and silence are those of its commands.
+PUBLIC_ROOMS = (
+    "keras_intriguing.attack",
+    "keras_intriguing.report",
+    "keras_intriguing.progress",
+    "keras_intriguing.quiet",
+)
 
 
 def _modules(package: str) -> dict[str, ast.Module]:

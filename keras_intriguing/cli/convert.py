@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import presets
-from keras_intriguing.cli import quiet
+from keras_intriguing import presets, quiet
 
 
 def add_to(commands: Any) -> None:

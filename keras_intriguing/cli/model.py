@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import files, presets
-from keras_intriguing.cli import quiet
+from keras_intriguing import files, presets, quiet
 
 HELP = "a preset, its folder, or a saved Keras model (.keras, .h5)"
 

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import files, presets
-from keras_intriguing.cli import quiet
+from keras_intriguing import files, presets, quiet
 from keras_intriguing.training import recipes
 from keras_intriguing.training.progress import Progress
 
