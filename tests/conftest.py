@@ -4,9 +4,10 @@ import atexit
 import functools
 import gc
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,18 +27,34 @@ if "TF_XLA_FLAGS" not in os.environ:
 
 import numpy as np
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # The process that only hands out tests needs no TensorFlow, and those that run them start when it is ready.
 if TYPE_CHECKING:
     import keras
 
 DIGITS = 400
+ATTACKING_NET = re.compile("/attack/|/examination/|test_per_image")
+
+
+class Scheduling(LoadScopeScheduling):
+    """A file's tests stay together, since they share models that are compiled once; so do those that attack `net`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "net" if ATTACKING_NET.search(file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # short files last, so that the two processes end together; those of the folders and the README's are long
     here = Path(__file__).parent
     items.sort(key=lambda item: item.path.parent == here and item.path.name != "test_readme.py")
+    # it drives the programs of `net` out
+    items.sort(key=lambda item: item.path.name == "test_attack_programs.py")
     prepared = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser() / "mnist"
     missing = {
         "mnist": "" if prepared.is_dir() else "needs the whole of MNIST in TFDS_DATA_DIR",
@@ -56,6 +73,14 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
+@pytest.fixture(scope="module")
+def small_figures() -> Iterator[None]:
+    """Reports with figures of a quarter of the pixels, which take a third of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras_intriguing.report.figures.saving.DPI", 96)
+        yield
+
+
 @pytest.fixture(scope="session")
 def mnist5k() -> tuple[np.ndarray, np.ndarray]:
     return ki.data.load("mnist5k", "train")
@@ -70,8 +95,12 @@ def mnist() -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
         if name not in ("p1", "p2"):
             return ki.data.load("mnist", name)
         x, y = split("train")
-        chosen = ki.data.half(x) == int(name[1])
+        chosen = halves() == int(name[1])
         return x[chosen], y[chosen]
+
+    @functools.cache
+    def halves() -> np.ndarray:
+        return ki.data.half(split("train")[0])
 
     return split
 

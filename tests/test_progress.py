@@ -2,7 +2,6 @@ import io
 
 from rich.console import Console
 
-import keras_intriguing as ki
 from keras_intriguing.progress import Bar
 
 
@@ -31,16 +30,3 @@ def test_a_log_has_a_line_a_minute_with_an_estimate() -> None:
 def test_a_terminal_has_no_such_lines() -> None:
     minutes = [65.0, 130.0, 195.0]
     assert len(shown(minutes, force_terminal=True)) == len(shown([1.0, 2.0, 3.0], force_terminal=True))
-
-
-def test_a_call_tells_how_far_it_is_within_a_batch(net, net_images):
-    told = []
-    ki.minimal_distortion(
-        net, net_images, batch_size=4, progress=lambda done, total: told.append((done, total))
-    )
-    done = [count for count, _ in told]
-    assert {total for _, total in told} == {8}
-    assert done[0] == 0
-    assert done == sorted(done)
-    assert done[-1] == 8
-    assert any(count % 1 for count in done)

@@ -120,6 +120,9 @@ def test_the_code_prints_what_is_said(document: str, tmp_path: Path, monkeypatch
         np.testing.assert_allclose(*numbers, rtol=0.1)
     if document == "README.md":
         assert (namespace["towards_3"].label_after == 3).all()
+        certified, found = (namespace[name].distortion for name in ("certified", "result"))
+        assert (certified <= found).all()
+        assert certified.mean() > 0.5 * found.mean()
         picture, shown = (
             matplotlib.image.imread(folder / "digits.png") for folder in (tmp_path, ROOT / "docs")
         )

@@ -1,6 +1,6 @@
 """Attacks under strategies, in processes of their own: devices are set up before TensorFlow starts.
 
-`python run_distributed.py mirrored|worker INPUTS OUTPUTS`, both .npz files; of a worker, with TF_CONFIG.
+`python run_distributed.py mirrored|penalty|worker INPUTS OUTPUTS`, both .npz files; of a worker, with TF_CONFIG.
 """
 
 import os
@@ -56,10 +56,25 @@ def error_of(model: keras.Model, x: np.ndarray, **options) -> str:
     return ""
 
 
-def mirrored(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
+def two_devices() -> tf.distribute.Strategy:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def penalty(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
+    strategy = two_devices()
+    with strategy.scope():
+        model = build_convolution(a)
+    options = {"batch_size": 1, "target": target, "method": "penalty"}
+    return {
+        **fields("two penalty", ki.minimal_distortion(model, x, strategy=strategy, **options)),
+        **fields("one penalty", ki.minimal_distortion(build_convolution(a), x, **options)),
+    }
+
+
+def mirrored(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
+    strategy = two_devices()
     other = tf.distribute.MirroredStrategy(["CPU:0"])
     with strategy.scope():
         model, convolution = build(a), build_convolution(a)
@@ -75,14 +90,13 @@ def mirrored(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.n
         raise OSError("full disk")
 
     one, two = {"batch_size": 1}, {"batch_size": 1, "strategy": strategy}
-    penalty = {"target": target, "method": "penalty"}
     found = {
         **fields("two direct", ki.minimal_distortion(model, x, **two, on_batch=on_batch)),
         "devices": np.array(sorted(seen)),
         "progress": np.array(progress),
-        **fields("two penalty", ki.minimal_distortion(convolution, x, **two, **penalty)),
+        **fields("two convolution", ki.minimal_distortion(convolution, x, **two, target=target)),
         **fields("one direct", ki.minimal_distortion(plain, x, **one)),
-        **fields("one penalty", ki.minimal_distortion(plain_convolution, x, **one, **penalty)),
+        **fields("one convolution", ki.minimal_distortion(plain_convolution, x, **one, target=target)),
         # one image a replica, as the default has it
         **fields("two images", ki.minimal_distortion(model, x[:2], strategy=strategy)),
         **fields("one image", ki.minimal_distortion(model, x[:1], strategy=strategy)),
@@ -132,5 +146,5 @@ def worker(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.nda
 if __name__ == "__main__":
     kind, inputs, outputs = sys.argv[1:]
     with np.load(inputs) as given:
-        found = {"mirrored": mirrored, "worker": worker}[kind](**given)
+        found = {"mirrored": mirrored, "penalty": penalty, "worker": worker}[kind](**given)
     np.savez(outputs, **found)

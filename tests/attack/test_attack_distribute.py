@@ -72,6 +72,11 @@ def mirrored(inputs) -> Outcome:
 
 
 @pytest.fixture(scope="module")
+def by_penalty(inputs) -> Outcome:
+    return outcomes("penalty", inputs, [{}])[0]
+
+
+@pytest.fixture(scope="module")
 def workers(inputs) -> list[Outcome]:
     with socket.socket() as first, socket.socket() as second:
         addresses = []
@@ -97,16 +102,26 @@ def test_two_devices_find_the_optimum(mirrored, linear, x):
     np.testing.assert_array_equal(mirrored["two direct.label_before"], linear.logits(x).argmax(axis=1))
 
 
-def test_the_penalty_on_two_devices_reaches_its_targets(mirrored, linear, x, target):
-    ratio = mirrored["two penalty.distortion"] / optimum(linear, x, (0, 1), target)
+@pytest.mark.parametrize(
+    ("found_by", "name", "most"),
+    [
+        ("mirrored", "convolution", 1.0005),
+        pytest.param("by_penalty", "penalty", 1.1, marks=pytest.mark.slow),
+    ],
+)
+def test_what_xla_does_not_compile_reaches_its_targets_on_two_devices(
+    found_by: str, name: str, most: float, linear, x, target, request
+):
+    found = request.getfixturevalue(found_by)
+    ratio = found[f"two {name}.distortion"] / optimum(linear, x, (0, 1), target)
     assert ratio.min() > 1 - 1e-5
-    assert ratio.mean() < 1.1
-    np.testing.assert_array_equal(mirrored["two penalty.label_after"], target)
+    assert ratio.mean() < most
+    np.testing.assert_array_equal(found[f"two {name}.label_after"], target)
+    check_same(found, f"two {name}", found, f"one {name}")
 
 
-@pytest.mark.parametrize("method", ["direct", "penalty"])
-def test_two_devices_give_the_results_of_one(mirrored, method: str):
-    check_same(mirrored, f"two {method}", mirrored, f"one {method}")
+def test_two_devices_give_the_results_of_one(mirrored):
+    check_same(mirrored, "two direct", mirrored, "one direct")
 
 
 @pytest.mark.parametrize(("name", "count"), [("two images", 2), ("one image", 1)])

@@ -112,12 +112,20 @@ def linear_flat() -> tuple[Linear, Callable]:
     return linear, linear
 
 
-@pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 @pytest.mark.parametrize("bounds", BOUNDS, ids=str)
-@pytest.mark.parametrize(("form", "on_bound"), [("linear_nhwc", 0.6), ("linear_flat", 0.1)])
-def test_direct_finds_the_optimum_of_a_linear_model(request, form, on_bound, bounds, targeted: bool):
+@pytest.mark.parametrize(
+    ("form", "targeted"),
+    [
+        ("linear_nhwc", False),
+        pytest.param("linear_nhwc", True, marks=pytest.mark.slow),
+        ("linear_flat", False),
+        ("linear_flat", True),
+    ],
+)
+def test_direct_finds_the_optimum_of_a_linear_model(request, form, bounds, targeted: bool):
     linear, model = request.getfixturevalue(form)
-    x = images((8, 8, 3) if form == "linear_nhwc" else (150,), bounds, on_bound)
+    shape, on_bound = ((8, 8, 3), 0.6) if form == "linear_nhwc" else ((150,), 0.1)
+    x = images(shape, bounds, on_bound)
     target = (linear.logits(x).argmax(axis=1) + 1 + np.arange(COUNT) % 9) % 10 if targeted else None
     result = ki.minimal_distortion(model, x, target=target, bounds=bounds)
     exact = optimum(linear, x, bounds, target)
@@ -137,8 +145,15 @@ OF_FEATURES = {
 }
 
 
-@pytest.mark.parametrize("method", ["direct", "penalty"])
-@pytest.mark.parametrize("kind", OF_FEATURES)
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        *((kind, "direct") for kind in OF_FEATURES),
+        ("each its own", "penalty"),
+        ("from below", "penalty"),
+        pytest.param("none", "penalty", marks=pytest.mark.slow),
+    ],
+)
 def test_bounds_of_every_value_and_none(kind: str, method: str) -> None:
     """Tabular data: the optimum of a linear model in the box, or the distance of a plane, margin/‖a‖."""
     linear, bounds = Linear(SIZE, seed=1), OF_FEATURES[kind]
@@ -236,6 +251,7 @@ def check_penalty(model: Callable, x: np.ndarray, target: np.ndarray, logits: Ca
     np.testing.assert_allclose(np.median(result.c / c), 1, rtol=0.05)
 
 
+@pytest.mark.slow  # compiles once more
 def test_penalty_agrees_with_scipy_on_a_linear_model(linear_flat):
     linear, model = linear_flat
     x = images((150,), (0, 1), 0.1)
@@ -254,6 +270,7 @@ def test_penalty_agrees_with_scipy_on_a_tanh_net(net, net_images):
     check_penalty(net, net_images, target, logits)
 
 
+@pytest.mark.slow  # compiles once more
 def test_penalty_is_never_nearer_than_the_optimum(linear_flat):
     linear, model = linear_flat
     x = images((150,), (0, 1), 0.1)

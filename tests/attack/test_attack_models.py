@@ -156,6 +156,19 @@ def test_batches_of_one_equal_a_batch_of_many_and_are_counted(net, net_images, n
     assert counts == [(1, 3), (2, 3), (3, 3)]
 
 
+def test_a_call_tells_how_far_it_is_within_a_batch(net, net_images):
+    told = []
+    ki.minimal_distortion(
+        net, net_images[:3], batch_size=1, progress=lambda done, total: told.append((done, total))
+    )
+    done = [count for count, _ in told]
+    assert {total for _, total in told} == {3}
+    assert done[0] == 0
+    assert done == sorted(done)
+    assert done[-1] == 3
+    assert any(count % 1 for count in done)
+
+
 def test_tensors_and_doubles_are_taken_as_images(net, net_images, nearest):
     for x in (tf.constant(net_images), net_images.astype(np.float64), net_images.tolist()):
         assert np.array_equal(ki.minimal_distortion(net, x).adversarial, nearest.adversarial)
@@ -263,8 +276,9 @@ def test_a_model_that_xla_cannot_compile_is_attacked_without_it(net, net_images,
     np.testing.assert_allclose(result.distortion, nearest.distortion, rtol=1e-3)
 
 
-def test_a_layer_added_after_an_attack_is_seen(net_images):
-    model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(4)])
+def test_a_layer_added_after_an_attack_is_seen(net, net_images):
+    model = keras.models.clone_model(net)
+    model.set_weights(net.get_weights())
     assert ki.minimal_distortion(model, net_images).success.all()
     model.add(keras.layers.Dense(4, use_bias=False))
     model.layers[-1].set_weights([np.eye(4)[::-1]])

@@ -75,9 +75,14 @@ class Counting:
         return self._head(self._convolution(x))
 
 
-def test_passes_are_those_that_a_model_counts():
+@pytest.fixture(scope="module")
+def counting() -> Counting:
+    return Counting()
+
+
+def test_passes_are_those_that_a_model_counts(counting):
     """Called without compilation, as for convolutions, the network sees as many rows as the results say."""
-    model, x = Counting(), np.random.default_rng(3).uniform(size=(5, 8, 8, 1)).astype(np.float32)
+    model, x = counting, np.random.default_rng(3).uniform(size=(5, 8, 8, 1)).astype(np.float32)
     ki.minimal_distortion(model, x)
     model.rows.assign(0)
     result = ki.minimal_distortion(model, x)
@@ -88,8 +93,8 @@ def test_passes_are_those_that_a_model_counts():
 
 
 @pytest.mark.parametrize("budget", [100, 300])
-def test_a_model_never_sees_an_image_more_often_than_the_budget_allows(budget: int):
-    model, x = Counting(), np.random.default_rng(3).uniform(size=(1, 8, 8, 1)).astype(np.float32)
+def test_a_model_never_sees_an_image_more_often_than_the_budget_allows(budget: int, counting):
+    model, x = counting, np.random.default_rng(3).uniform(size=(1, 8, 8, 1)).astype(np.float32)
     ki.minimal_distortion(model, x)
     model.rows.assign(0)
     result = ki.minimal_distortion(model, x, budget=budget)

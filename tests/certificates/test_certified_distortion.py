@@ -87,14 +87,14 @@ def test_the_least_on_ball_and_box_is_scipys(seed: int) -> None:
         ([], "linear"),
         ([8], "linear"),
         ([9, 7], "tanh"),
-        ([6, 5, 6], "sigmoid"),
         ([6, 5, 6], "relu"),
         *(
             pytest.param(*net, marks=pytest.mark.slow)
             for net in (
                 *itertools.product([[8]], ["sigmoid", "tanh", "relu"]),
                 *itertools.product([[9, 7]], ["sigmoid", "relu"]),
-                *(([6, 5, 6], "tanh"), ([9, 7], "linear"), ([6, 5, 6], "linear")),
+                *itertools.product([[6, 5, 6]], ["sigmoid", "tanh", "linear"]),
+                ([9, 7], "linear"),
             )
         ),
     ],
@@ -118,8 +118,9 @@ def test_no_image_within_the_certified_distortion_has_another_label(
 
 def test_of_a_linear_model_the_certificate_is_the_exact_minimum() -> None:
     model = dense_net([40, 6], "linear", seed=5)
-    x = images(12, 40)
-    found = ki.certified_distortion(model, x)
+    x, seen = images(12, 40), []
+    found = ki.certified_distortion(model, x, on_batch=lambda *done: seen.append(done))
+    assert seen[-1] == (len(x), len(x))
     exact = ki.minimal_distortion(model, x).distortion  # which has its own exact tests
     assert (found.relaxation <= exact * (1 + 1e-6)).all()
     assert (found.relaxation >= exact * (1 - 2e-3)).all()
@@ -272,17 +273,7 @@ def test_another_label_than_the_models_has_no_certificate_and_a_constant_model_a
     assert np.isinf(ki.certified_distortion(constant, x).distortion).all()
 
 
-def test_no_more_is_certified_than_found_on_digits(digits) -> None:
-    x, seen = digits[0][::100], []
-    model = ki.from_preset("fc100_100_10_mnist")
-    certified = ki.certified_distortion(model, x, on_batch=lambda *done: seen.append(done))
-    found = ki.minimal_distortion(model, x).distortion
-    assert (certified.distortion <= found).all()
-    assert certified.distortion.mean() > 0.5 * found.mean()
-    assert seen[-1] == (len(x), len(x))
-
-
-@pytest.mark.slow
+@pytest.mark.slow  # of one preset, so that half of what is found is certified, by README.md's code and its test
 @pytest.mark.parametrize("preset", [p for p in ki.list_presets() if "mnist" in p and "seed" not in p])
 def test_no_more_is_certified_than_found_of_any_preset(preset: str, mnist5k) -> None:
     x = mnist5k[0][::25]
@@ -315,16 +306,16 @@ def test_steep_and_tiny_weights_are_evaluated_in_float64() -> None:
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize("at", [0.3, 0.45, 0.6])
-def test_units_that_hardly_vary_keep_their_lines(activation: str, at: float) -> None:
-    tiny = 1e-12
+def test_units_that_hardly_vary_keep_their_lines(activation: str) -> None:
+    tiny, at = 1e-12, np.array([[0.3], [0.45], [0.6]], np.float32)
     inputs = keras.Input((1,))
     first, second = L.Dense(1, activation), L.Dense(2)
     model = keras.Model(inputs, second(first(inputs)))
     first.set_weights([np.array([[tiny]]), np.array([-0.5 * tiny])])
     second.set_weights([np.array([[0, 1 / tiny]]), np.array([0.2, 0.0])])
-    found = ki.certified_distortion(model, np.array([[at]], np.float32)).distortion[0]
-    assert found <= abs(0.7 - at) + 1e-3  # relu(x − ½) and, to the last digit, tanh are 0.2 there
+    found = ki.certified_distortion(model, at).distortion
+    # relu(x − ½) and, to the last digit, tanh are 0.2 there
+    assert (found <= np.abs(0.7 - at[:, 0]) + 1e-3).all()
 
 
 def test_what_only_has_a_known_name_is_not_known() -> None:

@@ -181,6 +181,7 @@ def test_no_certificate_is_below_the_lipschitz_bound_by_pairs_of_classes(kind: s
     assert (certified >= (1 - 1e-4) * plain).all()
 
 
+@pytest.mark.slow
 def test_no_certificate_of_convnet_mnist_is_below_the_lipschitz_bound_by_pairs_of_classes(digits) -> None:
     model, x = ki.from_preset("convnet_mnist"), digits[0][:2]
     norms = [

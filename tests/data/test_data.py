@@ -101,7 +101,9 @@ def test_a_damaged_folder_is_named(tmp_path: Path):
 
 @pytest.mark.mnist
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize(("split", "count"), [("train", 60_000), ("test", 10_000)])
+@pytest.mark.parametrize(
+    ("split", "count"), [pytest.param("train", 60_000, marks=pytest.mark.slow), ("test", 10_000)]
+)
 def test_prepared_mnist_is_read_without_network(split: str, count: int):
     x, y = data.load("mnist", split)
     assert x.shape == (count, 28, 28, 1)

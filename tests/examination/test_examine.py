@@ -13,6 +13,8 @@ from keras_intriguing.attack import parts
 from keras_intriguing.cli import main as cli
 from keras_intriguing.examination import run, stages
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 
 @pytest.fixture(scope="module")
 def labels(net, net_images) -> np.ndarray:
@@ -253,12 +255,15 @@ def test_what_another_model_gave_is_not_taken_for_this_ones(tmp_path: Path) -> N
     assert len(x)
     for folder, models in (("nets", nets), ("functions", [lambda v, n=net: n(v) for net in nets])):
         for model in models:
-            kept = {"out": tmp_path / folder, "bounds": (-1, 1), "leave_out": ["norms", "storage"]}
+            asked = {"bounds": (-1, 1), "effort": "quick"}
+            kept = {"out": tmp_path / folder, "leave_out": ["norms", "storage"], **asked}
             found = ki.examine(model, x, **kept).findings
             assert found.result is not None
             labels = np.argmax(model(found.result.adversarial), axis=1)
             np.testing.assert_array_equal(labels, found.result.label_after)
             if found.certificate is not None:
+                own = ki.certified_distortion(model, x, **asked)
+                np.testing.assert_array_equal(found.certificate.l2, own.l2)
                 fresh = ki.minimal_distortion(model, x, bounds=(-1, 1))
                 assert fresh.success.all()
                 assert (found.certificate.distortion <= fresh.distortion * (1 + 1e-5)).all()
@@ -267,9 +272,9 @@ def test_what_another_model_gave_is_not_taken_for_this_ones(tmp_path: Path) -> N
 
 
 def test_names_are_as_many_as_classes(tmp_path: Path) -> None:
-    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
     model.class_names = ["cat"]
-    x = np.random.default_rng(0).uniform(size=(3, 5)).astype(np.float32)
+    x = np.random.default_rng(0).uniform(size=(6, 4)).astype(np.float32)
     with pytest.raises(ValueError, match=r"model\.class_names holds 1 names, but there are 2 classes"):
         ki.minimal_distortion(model, x)
     model.class_names = {1: "dog", 0: "cat"}  # in no order that could be relied on

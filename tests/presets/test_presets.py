@@ -162,12 +162,17 @@ def test_a_shipped_preset_gives_logits_and_has_its_metrics(name: str, digits):
     assert ki.evaluation.error(model, x, y) == pytest.approx(metrics["train_error"], abs=0.08)
 
 
+def is_slow(name: str, split: str) -> bool:
+    """Repetitions of a recipe are many, and convolutions take long."""
+    return "_seed" in name or (name.startswith("convnet") and split == "train")
+
+
 @pytest.mark.mnist
-@pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize(
-    "name",
-    [  # repetitions of a recipe are many
-        pytest.param(name, marks=pytest.mark.slow) if "_seed" in name else name
+    ("name", "split"),
+    [
+        pytest.param(name, split, marks=[pytest.mark.slow] * is_slow(name, split))
+        for split in ("train", "test")
         for name in ki.list_presets()
         if "mnist" in name
     ],

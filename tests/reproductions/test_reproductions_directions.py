@@ -34,6 +34,7 @@ from reproductions.coherence.measure import OVERALL, SCORES, Layer, Measured
 from reproductions.shared.run import Run
 from reproductions.shared.serialization import from_json
 
+pytestmark = pytest.mark.usefixtures("small_figures")
 SMALL = ["fc10_mnist_decay1", "fc100_100_10_mnist", "fc100_100_10_mnist_p1"]
 
 

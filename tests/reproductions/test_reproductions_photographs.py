@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -30,6 +31,7 @@ from reproductions.shared.intervals import Number
 from reproductions.shared.measurement import Values
 from reproductions.shared.run import Run
 
+pytestmark = pytest.mark.usefixtures("small_figures")
 _CLASSES = tuple(sorted(photographs.IMAGENETTE))
 _COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1],
                      [0, 1, 1], [1, 1, 1], [0, 0, 0], [1, 0.5, 0], [0, 0.5, 1]])  # fmt: skip
@@ -97,9 +99,11 @@ def trained(model: keras.Model, x: np.ndarray, y: np.ndarray, seed: int) -> kera
 def small(zoo: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The figures of the small net, with fewer images and tests; for `penalty`, which takes longer to compile, `direct`."""
     attack = ki.minimal_distortion
-    monkeypatch.setattr(
-        ki, "minimal_distortion", lambda *images, method, **options: attack(*images, **options)
-    )
+
+    def quick(*images: Any, method: str, **options: Any) -> ki.Result:
+        return attack(*images, **{**options, "budget": 300})
+
+    monkeypatch.setattr(ki, "minimal_distortion", quick)
     monkeypatch.setattr(imagenette, "ALEXNET", zoo[0])
     monkeypatch.setattr(photograph_directions, "FEATURE_NET", zoo[1])
     monkeypatch.setattr(photograph_directions, "_FEATURE_LAYER", "fc2")
@@ -172,7 +176,6 @@ def test_a_net_of_other_classes_is_driven_to_its_own_target(
         monkeypatch.setattr(module, "IMAGES", 6)
     monkeypatch.setattr(imagenet, "CLASSES", {name: i for i, name in enumerate(_CLASSES)})
     monkeypatch.setattr(imagenet, "OSTRICH", 9)
-    monkeypatch.setattr(imagenet, "BUDGET", 300)
     monkeypatch.setattr(imagenet_chapter, "LAYERS", ("fc2", "conv5"))
     monkeypatch.setattr(imagenet_chapter, "NORMS", FoldedNorms("imagenet/norms", zoo[0]))
     assert reproductions.main(["imagenet", "--images", str(folder), "--out", str(tmp_path)]) == 0
