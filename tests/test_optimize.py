@@ -15,7 +15,7 @@ def quadratics() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return a, b, np.linalg.solve(a, b[..., None])[..., 0]
 
 
-@tf.function(autograph=False)
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([None, 10, 10]), tf.TensorSpec([None, 10])])
 def minima(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     def objective(v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         product = tf.linalg.matvec(a, v)

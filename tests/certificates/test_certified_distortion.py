@@ -1,7 +1,8 @@
 """Certificates against what they must never exceed: exact optima, sampled images, the attack."""
 
+import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -22,7 +23,7 @@ from keras_intriguing.spectral.network import LipschitzConstants
 L = keras.layers
 
 
-def dense_net(sizes: list[int], activation: str, seed: int, **build) -> keras.Model:
+def dense_net(sizes: Sequence[int], activation: str, seed: int, **build) -> keras.Model:
     """Random weights large enough that the units saturate."""
     random = np.random.default_rng(seed)
     inputs = keras.Input((sizes[0],))
@@ -33,6 +34,9 @@ def dense_net(sizes: list[int], activation: str, seed: int, **build) -> keras.Mo
         x = layer(x)
         layer.set_weights([random.normal(size=layer.kernel.shape) * 0.9, random.normal(size=size) * 0.3])
     return keras.Model(inputs, x)
+
+
+shared_net = functools.cache(dense_net)  # whose certificates' functions are traced once
 
 
 def logits_in_float64(model: keras.Model, x: np.ndarray) -> np.ndarray:
@@ -117,7 +121,7 @@ def test_no_image_within_the_certified_distortion_has_another_label(
 
 
 def test_of_a_linear_model_the_certificate_is_the_exact_minimum() -> None:
-    model = dense_net([40, 6], "linear", seed=5)
+    model = shared_net((40, 6), "linear", seed=5)
     x, seen = images(12, 40), []
     found = ki.certified_distortion(model, x, on_batch=lambda *done: seen.append(done))
     assert seen[-1] == (len(x), len(x))
@@ -136,7 +140,7 @@ BOUNDS = {
 
 @pytest.mark.parametrize("kind", BOUNDS)
 def test_bounds_of_every_value_and_none_of_a_linear_model(kind: str) -> None:
-    model = dense_net([40, 6], "linear", seed=5)
+    model = shared_net((40, 6), "linear", seed=5)
     x = images(12, 40) * np.minimum(BOUNDS[kind][1], 1).astype(np.float32)
     found = ki.certified_distortion(model, x, bounds=BOUNDS[kind])
     exact = ki.minimal_distortion(model, x, bounds=BOUNDS[kind])  # which has its own exact tests
@@ -149,7 +153,7 @@ def test_bounds_of_every_value_and_none_of_a_linear_model(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", BOUNDS)
 def test_no_image_within_bounds_of_every_value_has_another_label(kind: str) -> None:
-    model = dense_net([5, 9, 4], "tanh", seed=4)
+    model = shared_net((5, 9, 4), "tanh", seed=4)
     bounds = tuple(np.broadcast_to(b, (40,))[:5] for b in BOUNDS[kind])
     x = images(6, 5) * np.minimum(bounds[1], 1).astype(np.float32)
     found = ki.certified_distortion(model, x, bounds=bounds)
@@ -409,7 +413,7 @@ def test_a_call_tells_how_many_images_are_done(monkeypatch, function, effort: st
         monkeypatch.setattr(module, "images_at_once", lambda *given: 3)
     told: list[tuple[float, float]] = []
     function(
-        dense_net([5, 7, 4], "tanh", seed=1),
+        shared_net((5, 7, 4), "tanh", seed=1),
         images(8, 5),
         effort=effort,
         progress=lambda done, total: told.append((done, total)),
