@@ -227,7 +227,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.setattr(CertifiedDistortion, "measure", planted_certificate)  # they take half of the time
     attack = ki.minimal_distortion
 
-    def quick(model: keras.Model, x: np.ndarray, *, method: str, **options: Any) -> ki.Result:
+    def quick(model: keras.Model, x: np.ndarray, *, method: str = DIRECT, **options: Any) -> ki.Result:
         if isinstance(model, ki.models.FC10) and method == DIRECT:
             return attack(model, x, budget=300, **options)
         return between_two_images(model, x, method=method, **options)
