@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.confirmation import filled
+from keras_intriguing.attack.confirmation import filled, is_adversarial
 from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem, length_scale
 from keras_intriguing.attack.program import Limits, Program
 from keras_intriguing.attack.solution import Solution
@@ -13,11 +13,11 @@ from keras_intriguing.attack.starts import start_towards, start_towards_nearest
 from keras_intriguing.classifiers.request import Request
 
 _ROUNDS = 2  # of multipliers for the box, for every c
-_STEPS = 10  # values of c, where the first is estimated
+_STEPS = 8  # values of c, at most, where the first is estimated
 _FACTOR = 1.1  # the first, where c is estimated
 # of an estimate, in units of 1/(u − l)²: the weight of the cross-entropy, 1/2c, must be a float32
 _SMALLEST = 1e-12
-_TOO_FAR = 1.1  # times the distance of the first point; soft nets, whose minima are farther by themselves, stay below
+_TOO_FAR = 1.5  # times the distance of the first point; minima of soft nets, which are farther by themselves, stay below
 # The whole batch waits for its slowest image; what a minimization leaves undone, the next one goes on with.
 _SHORT, _LONG = (14, 5), (20, 10)  # iterations, and evaluations of a line search
 
@@ -26,35 +26,80 @@ class WeightSearch:
     """The line search for the largest c that succeeds, for B images side by side.
 
     c is multiplied by a factor while it succeeds and divided by it while it fails; the factor is squared every time, up to
-    8. Then the bracket is halved on the logarithmic scale.
+    8. Then c is interpolated, on the logarithmic scale, by how far the logits are from what they should be: regula falsi,
+    which halves an end's share when it stays twice (Illinois), since the minima may jump, and bisection from then on where a
+    value has halved neither the bracket nor its end's excess. An image is done when a larger c
+    would shorten r by no more than a ten-thousandth, or its bracket is narrow.
 
     Args:
         first: the first c of every image [B].
-        factor: the first factor, a number or [B].
+        factor: the first factor [B].
 
     Attributes:
         c: the next one to try [B].
-        largest: that succeeded [B]; NaN where none did.
+        done: bool [B].
     """
 
     STEPS = 16  # that suffice, whatever the first c
     LARGEST_FACTOR = 8.0
+    _GAIN, _WIDTH = 1e-4, 4e-4
+    _MARGIN = 0.02  # of the bracket, next to its ends, in which no c is tried
 
-    def __init__(self, first: np.ndarray, factor: np.ndarray | float = LARGEST_FACTOR) -> None:
-        self.c = first
-        self.largest = np.full(len(first), np.nan)
-        self._smallest_failed = np.full(len(first), np.nan)
-        self._factor = factor
+    def __init__(self, first: np.ndarray, factor: np.ndarray) -> None:
+        count = len(first)
+        self.c, self._factor = first.astype(np.float64), factor.astype(np.float64)
+        self.done = np.zeros(count, bool)
+        # of the largest c that succeeded, and of the smallest that failed
+        self._ends, self._excess, self._distance = np.full((3, 2, count), np.nan)
+        self._share = np.ones((2, count))
+        self._last = np.full(count, -1)
+        self._width, self._jumps = np.full(count, np.inf), np.zeros(count, bool)
 
-    def update(self, succeeded: np.ndarray) -> None:
-        """Chooses the next c by whether the last one succeeded, bool [B]."""
-        self.largest = np.where(succeeded, self.c, self.largest)
-        self._smallest_failed = np.where(succeeded, self._smallest_failed, self.c)
-        never_failed, never_succeeded = np.isnan(self._smallest_failed), np.isnan(self.largest)
-        middle = np.sqrt(self.largest * self._smallest_failed)
-        smaller = np.where(never_succeeded, self._smallest_failed / self._factor, middle)
-        self.c = np.where(never_failed, self.largest * self._factor, smaller)
-        self._factor = np.minimum(self._factor**2, self.LARGEST_FACTOR)
+    @property
+    def largest(self) -> np.ndarray:
+        """That succeeded [B]; NaN where none did."""
+        return self._ends[0]
+
+    def update(self, turn: np.ndarray, excess: np.ndarray, distance: np.ndarray) -> None:
+        """Chooses the next c of some images.
+
+        Args:
+            turn: which images their c was tried for [R].
+            excess: by how much a rival's logit exceeded the target's [R]; not positive where c succeeded.
+            distance: ‖r‖ [R].
+        """
+        end = np.where(excess <= 0, 0, 1)
+        other_end = self._share[1 - end, turn]
+        self._share[1 - end, turn] = np.where(self._last[turn] == end, other_end / 2, other_end)
+        self._share[end, turn] = 1
+        before = self._excess[end, turn]
+        for of_ends, values in (
+            (self._ends, self.c[turn]),
+            (self._excess, excess),
+            (self._distance, distance),
+        ):
+            of_ends[end, turn] = values
+        self._last[turn] = end
+        (low, high), (inside, outside) = np.log(self._ends[:, turn]), self._excess[:, turn]
+        has_bracket = np.isfinite(low) & np.isfinite(high)
+        factor = np.log(self._factor[turn])
+        self._factor[turn] = np.where(
+            has_bracket, self._factor[turn], np.minimum(self._factor[turn] ** 2, self.LARGEST_FACTOR)
+        )
+        beyond = np.where(np.isfinite(low), low + factor, high - factor)
+        far, near = self._distance[:, turn]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # what the largest c would bring, were all linear between the ends
+            gain = np.where(near < far, (far - near) / far * -inside / (outside - inside), np.inf)
+            aim = inside * np.minimum(0.5, 0.5 * self._GAIN / gain)
+            start, stop = self._share[0, turn] * (inside - aim), self._share[1, turn] * (outside - aim)
+            part = np.clip(np.nan_to_num(-start / (stop - start), nan=0.5), self._MARGIN, 1 - self._MARGIN)
+            jumps = (high - low > 0.5 * self._width[turn]) & (np.abs(excess) > 0.5 * np.abs(before))
+            self._jumps[turn] |= jumps
+            part = np.where(self._jumps[turn], 0.5, part)
+        self._width[turn] = np.where(has_bracket, high - low, np.inf)
+        self.done[turn] = has_bracket & ((gain <= self._GAIN) | (high - low <= self._WIDTH))
+        self.c[turn] = np.exp(np.where(has_bracket, low + part * (high - low), beyond))
 
 
 def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: int) -> Solution:
@@ -62,12 +107,13 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
 
     A larger c gives a smaller r, so the largest c that still succeeds is sought. The search begins at a point of the
     boundary near x, with the c for which it would be a minimum (see `_beginning`): for most images that c is within a fifth
-    of the one sought. Ten values of c are tried, the first a tenth apart (`WeightSearch`). Every minimization starts
-    from the last success, or from the first point before there is one. The box is kept by multipliers.
+    of the one sought. At most eight values of c are tried, the first a tenth apart, then interpolated (`WeightSearch`); images
+    that are done leave the batch. Every minimization starts from the last success, or from the first point before there is
+    one. The box is kept by multipliers.
 
     Images that never succeed so, or come out clearly farther than that first point, are searched again from x, and then from
-    the point, by longer minimizations for 16 values of c that begin at 1/(u − l)² for pixels in [l, u] (see `Box.reach`),
-    factors of 8 apart; the nearest result counts. Where none succeeds, the point of the boundary is the result. It
+    the point, by longer minimizations for at most 16 values of c that begin at 1/(u − l)² for pixels in [l, u] (see
+    `Box.reach`), factors of 8 apart; the nearest result counts. Where none succeeds, the point of the boundary is the result. It
     minimizes no such sum, so its c is NaN.
 
     Args:
@@ -91,12 +137,14 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
         start = start_towards(program, weights, x, fill(request.target), box)
     problem, best = start.problem, start.candidate
     unit, of_start = length_scale(problem, best), best.distance.numpy()
-    found = _search(program, problem, unit, _beginning(program, problem, best), _STEPS, _SHORT)
-    v, distance, c = found.v, found.distance, found.c
-    # and one gradient for the beginning
-    gradients, tests = np.full(len(x), 1 + found.gradients), np.full(len(x), found.tests)
+    v, distance, c, gradients, tests = _search(
+        program, problem, unit, _beginning(program, problem, best), _STEPS, _SHORT
+    )
+    gradients += 1  # for the beginning
+    # neither what is adversarial by itself nor what fills the batch up
+    wanted = np.pad(~is_adversarial(request, request.before), (0, len(x) - count))
     for points in (x, best.v):
-        again = np.flatnonzero(~np.isfinite(distance) | (distance > _TOO_FAR * of_start))
+        again = np.flatnonzero(wanted & (~np.isfinite(distance) | (distance > _TOO_FAR * of_start)))
         if not len(again):
             break
         rows = np.resize(again, len(x)) if program.jit else again
@@ -106,8 +154,8 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
         nearer = np.flatnonzero(found.distance[: len(again)] < distance[again])
         chosen = again[nearer]
         v[chosen], distance[chosen], c[chosen] = found.v[nearer], found.distance[nearer], found.c[nearer]
-        gradients[again] += found.gradients
-        tests[again] += found.tests
+        gradients[again] += found.gradients[: len(again)]
+        tests[again] += found.tests[: len(again)]
     lost = ~np.isfinite(distance)  # also where the walks found nothing
     v[lost], distance[lost], c[lost] = best.v.numpy()[lost], of_start[lost], np.nan
     return Solution(
@@ -165,13 +213,13 @@ def _beginning(program: Program, problem: Problem, best: Candidate) -> _Beginnin
 
 
 class _Found(NamedTuple):
-    """The points of one search [B, n], their distances [B], the c [B]; the gradients, and passes forward only."""
+    """The points of one search [B, n], their distances [B], the c [B]; the gradients, and passes forward only, of every image [B]."""
 
     v: np.ndarray
     distance: np.ndarray
     c: np.ndarray
-    gradients: int
-    tests: int
+    gradients: np.ndarray
+    tests: np.ndarray
 
 
 def _search(
@@ -182,7 +230,7 @@ def _search(
     steps: int,
     limits: tuple[int, int],
 ) -> _Found:
-    """Searches the largest c that succeeds, by so many values of it.
+    """Searches the largest c that succeeds, by at most so many values of it; images that are done leave the batch.
 
     Args:
         program: of the model.
@@ -192,32 +240,40 @@ def _search(
         steps: values of c.
         limits: of every minimization, as `Limits`.
     """
-    x, box = problem.x, problem.box
-    count = x.shape[0]
-    rho, allowed = tf.ones((count, 1)), Limits(*map(tf.constant, limits))
-    unconstrained = problem._replace(rivals=tf.zeros_like(problem.rivals))
-    no_classes = tf.zeros(problem.rivals.shape, tf.float32)
-    v, nu = beginning.v, beginning.nu
-    best = Candidate(x, tf.fill([count], np.float32(np.inf)))
+    count, allowed = problem.x.shape[0], Limits(*map(tf.constant, limits))
+    v, nu = beginning.v.numpy(), beginning.nu.numpy()
+    found = _Found(
+        problem.x.numpy().copy(),
+        np.full(count, np.inf, np.float32),
+        np.full(count, np.nan),
+        *np.zeros((2, count), int),
+    )
     search = WeightSearch(beginning.c, beginning.factor)
-    gradients = 0
     for _ in range(steps):
-        multipliers = Multipliers(no_classes, nu, tf.ones((count, 1)))
-        weight = tf.constant(1 / (2 * search.c), tf.float32)
-        moved = v
+        turn = np.flatnonzero(~search.done)
+        if not len(turn):
+            break
+        # XLA compiles no other shape of batch: where some are done, others are there twice
+        rows = np.resize(turn, count) if program.jit else turn
+        part, of_unit, rho = _rows_of(problem, rows), tf.gather(unit, rows), tf.ones((len(rows), 1))
+        unconstrained = part._replace(rivals=tf.zeros_like(part.rivals))
+        no_classes = tf.zeros(part.rivals.shape, tf.float32)
+        multipliers = Multipliers(no_classes, tf.gather(nu, rows), rho)
+        weight = tf.constant(1 / (2 * search.c[rows]), tf.float32)
+        moved = tf.gather(v, rows)
         for _ in range(_ROUNDS):
             moved, multipliers, computed = program.minimize(
-                unconstrained, moved, unit, multipliers, rho, weight, allowed
+                unconstrained, moved, of_unit, multipliers, rho, weight, allowed
             )
-            gradients += int(computed)
-        moved = box.clip(moved)
-        good = program.is_adversarial(moved, problem)
+            found.gradients[turn] += int(computed)
+        moved = part.box.clip(moved)
+        excess = program.excess(moved, part).numpy()[: len(turn)]
         # not the shortest of all, but that of the largest c: this is what the method defines
-        length = tf.norm(moved - x, axis=-1)
-        best = Candidate(tf.where(good[:, None], moved, best.v), tf.where(good, length, best.distance))
-        v = tf.where(good[:, None], moved, v)
-        nu = tf.where(good[:, None], multipliers.nu, nu)
-        search.update(good.numpy())
-    # for the multipliers after every minimization, and for whether its point is adversarial
-    tests = steps * (_ROUNDS + 1)
-    return _Found(best.v.numpy(), best.distance.numpy(), search.largest, gradients, tests)
+        length = tf.norm(moved - part.x, axis=-1).numpy()[: len(turn)]
+        good = np.flatnonzero(excess <= 0)
+        chosen = turn[good]
+        v[chosen], nu[chosen] = moved.numpy()[good], multipliers.nu.numpy()[good]
+        found.v[chosen], found.distance[chosen] = v[chosen], length[good]
+        found.tests[turn] += _ROUNDS + 1  # for the multipliers after every minimization, and for the excess
+        search.update(turn, excess, length)
+    return found._replace(c=search.largest)

@@ -4,7 +4,7 @@ Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals [B,
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -47,8 +47,8 @@ class Program:
     ) -> None:
         self._network, self._shape, self.jit = network, shape, jit
 
-        def compiled(step: Callable, jit: bool = jit) -> Callable:
-            function = tf.function(step, autograph=False, jit_compile=jit)
+        def compiled(step: Callable, jit: bool = jit, of_any_size: bool = False) -> Callable:
+            function = tf.function(step, autograph=False, jit_compile=jit, reduce_retracing=of_any_size)
             # TensorFlow counts the traces of all programs together, and would warn of them.
             function._omit_frequent_tracing_warning = True
             return function
@@ -58,7 +58,7 @@ class Program:
         self.ways = [self.logits, compiled(self._logits_alone, jit=False)]
         if jit:
             self.ways.append(compiled(self._logits))
-        self.is_adversarial = compiled(self._is_adversarial)
+        self.excess = compiled(self._excess, of_any_size=not jit)
         self.entropy_gradient = compiled(self._entropy_gradient, jit=False)  # once a batch
         self._advance_compiled = compiled(self._advance)
         self.evaluate = tf.function(self._evaluate, autograph=False, reduce_retracing=True)
@@ -67,7 +67,8 @@ class Program:
         self.walk = compiled(self._walk)
         self.approach = compiled(self._approach)
         self.linearize = compiled(self._linearize)
-        self.minimize = compiled(self._minimize)
+        self._minimize_compiled: Any = compiled(self._minimize)
+        self._minimize_any_size: dict[Any, Any] = {}  # by the shapes of the box
         self.shorten = compiled(self._shorten)
 
     def _logits(self, weights: list[tf.Tensor], v: tf.Tensor) -> tf.Tensor:
@@ -136,6 +137,10 @@ class Program:
             tape.watch(u)
             h, good = goal.constraint(self._logits(weights, u))
         return h, tape.gradient(h, u), good
+
+    def _excess(self, v: tf.Tensor, problem: Problem) -> tf.Tensor:
+        """By how much v misses the constraint of the strongest rival [B]; not positive where it is adversarial."""
+        return tf.reduce_max(problem.constraints(self._logits(problem.weights, v)), axis=-1)
 
     def _is_adversarial(self, v: tf.Tensor, problem: Problem) -> tf.Tensor:
         """Whether v meets the constraints of every rival [B]."""
@@ -228,6 +233,26 @@ class Program:
             z = self._logits(problem.weights, v)
             entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(problem.target, z)
         return tape.gradient(entropy, v)
+
+    def minimize(self, problem: Problem, *arguments: Any) -> tuple[tf.Tensor, Multipliers, tf.Tensor]:
+        """See `_minimize`. Without XLA traced once for all numbers of images, of which there are fewer and fewer."""
+        if self.jit:
+            return self._minimize_compiled(problem, *arguments)
+        key = tuple(bound.shape for bound in problem.box)
+        if key not in self._minimize_any_size:
+
+            def of_any_size(tensor: tf.Tensor) -> tf.TensorSpec:
+                return tf.TensorSpec((None, *tensor.shape[1:]) if tensor.shape.rank else (), tensor.dtype)
+
+            def as_it_is(tensor: tf.Tensor) -> tf.TensorSpec:
+                return tf.TensorSpec(tensor.shape, tensor.dtype)
+
+            of_problem, *others = tf.nest.map_structure(of_any_size, (problem, *arguments))
+            same = tf.nest.map_structure(as_it_is, {"weights": problem.weights, "box": problem.box})
+            self._minimize_any_size[key] = self._minimize_compiled.get_concrete_function(
+                of_problem._replace(**same), *others
+            )
+        return self._minimize_any_size[key](problem, *arguments)
 
     def _minimize(
         self,

@@ -28,7 +28,8 @@ class Result(PerImage):
         survives_rounding: bool [B]: `adversarial` rounded to 256 grey levels between the bounds is still adversarial;
             never where a bound is infinite.
         forward_passes: int32 [B]: of the model, for that image, everything counted: starts, line searches, and the passes
-            that confirm `adversarial`. Of `penalty`, whose batch stays together to its end, all images share the number.
+            that confirm `adversarial`. Of `penalty`, a minimization counts for all images that it is for as what the longest of
+            them took.
         backward_passes: int32 [B]: a gradient is one forward and one backward pass.
         reason: why the attack failed, a sentence; empty where it succeeded.
     """

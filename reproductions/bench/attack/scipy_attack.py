@@ -21,12 +21,15 @@ def penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Attacked:
             tape.watch(v)
             logits = model(tf.reshape(tf.cast(v, tf.float32), (1, *x.shape[1:])), training=False)
             value = tf.nn.sparse_softmax_cross_entropy_with_logits(target[None], logits)[0]
-        return value, tape.gradient(value, v), tf.argmax(logits[0])
+        others = tf.where(tf.range(logits.shape[1]) == target, -np.inf, logits[0])
+        return value, tape.gradient(value, v), tf.reduce_max(others) - logits[0][target]
 
     def one(image: np.ndarray, target: tf.Tensor) -> np.ndarray:
         nonlocal evaluations
-        start, search = image, WeightSearch(np.ones(1))
+        start, search = image, WeightSearch(np.ones(1), np.full(1, WeightSearch.LARGEST_FACTOR))
         for _ in range(search.STEPS):
+            if search.done[0]:
+                break
 
             def objective(v: np.ndarray, c: float = search.c[0]) -> tuple[float, np.ndarray]:
                 value, gradient, _ = entropy(tf.constant(v), target)
@@ -36,10 +39,10 @@ def penalty(model: Callable, x: np.ndarray, targets: np.ndarray) -> Attacked:
                 objective, start, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * image.size
             )
             evaluations += found.nfev + 1
-            succeeded = int(entropy(tf.constant(found.x), target)[2]) == int(target)
-            if succeeded:
+            excess = np.array([entropy(tf.constant(found.x), target)[2]])
+            if excess <= 0:
                 start = found.x
-            search.update(np.array([succeeded]))
+            search.update(np.zeros(1, int), excess, np.array([np.linalg.norm(found.x - image)]))
         return start
 
     flat = x.reshape(len(x), -1).astype(np.float64)
