@@ -53,8 +53,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # short files last, so that the two processes end together; those of the folders and the README's are long
     here = Path(__file__).parent
     items.sort(key=lambda item: item.path.parent == here and item.path.name != "test_readme.py")
-    # it drives the programs of `net` out
-    items.sort(key=lambda item: item.path.name == "test_attack_programs.py")
     prepared = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser() / "mnist"
     missing = {
         "mnist": "" if prepared.is_dir() else "needs the whole of MNIST in TFDS_DATA_DIR",

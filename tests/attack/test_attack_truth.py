@@ -38,7 +38,9 @@ def called(model: keras.Model, x: np.ndarray) -> dict[str, np.ndarray]:
     return {way: np.argmax(z, axis=1) for way, z in logits.items()}
 
 
-@pytest.mark.parametrize(("scale", "pixels"), [(2.0, 1.0), (8.0, 1.0), (8.0, 255.0)])
+@pytest.mark.parametrize(
+    ("scale", "pixels"), [pytest.param(2.0, 1.0, marks=pytest.mark.slow), (8.0, 1.0), (8.0, 255.0)]
+)
 def test_a_success_is_one_however_the_model_is_called(scale: float, pixels: float):
     model, x = tanh_net(scale, pixels), images(100, pixels)
     result = ki.minimal_distortion(model, x, bounds=(0, pixels), budget=300)

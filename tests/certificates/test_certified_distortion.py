@@ -176,9 +176,9 @@ def test_proved_margins_hold_for_sampled_images() -> None:
         found = ki.certificates.verify(model, x, radius)
         assert (found.label == label).all()
         for i in range(4):
-            steps = random.normal(size=(50000, 6))
+            steps = random.normal(size=(20000, 6))
             steps *= (
-                radius * random.uniform(size=(50000, 1)) ** 0.1 / np.linalg.norm(steps, axis=1, keepdims=True)
+                radius * random.uniform(size=(20000, 1)) ** 0.1 / np.linalg.norm(steps, axis=1, keepdims=True)
             )
             steps[0] = 0
             z = logits_in_float64(model, np.clip(x[i] + steps, 0, 1))
