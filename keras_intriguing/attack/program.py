@@ -68,7 +68,7 @@ class Program:
         self.approach = compiled(self._approach)
         self.linearize = compiled(self._linearize)
         self._minimize_compiled: Any = compiled(self._minimize)
-        self._minimize_any_size: dict[Any, Any] = {}  # by the shapes of the box
+        self._minimize_any_size: dict[Any, Any] = {}  # by device and the shapes of the box
         self.shorten = compiled(self._shorten)
 
     def _logits(self, weights: list[tf.Tensor], v: tf.Tensor) -> tf.Tensor:
@@ -238,7 +238,7 @@ class Program:
         """See `_minimize`. Without XLA traced once for all numbers of images, of which there are fewer and fewer."""
         if self.jit:
             return self._minimize_compiled(problem, *arguments)
-        key = tuple(bound.shape for bound in problem.box)
+        key = (problem.x.device, *(bound.shape for bound in problem.box))
         if key not in self._minimize_any_size:
 
             def of_any_size(tensor: tf.Tensor) -> tf.TensorSpec:
