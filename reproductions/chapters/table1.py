@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+import keras_intriguing as ki
 from keras_intriguing.report import Cell, Claim, Figure, Section, Table, figures
 from reproductions.measurements import examples
 from reproductions.measurements.certified import MOST, CertifiedDistortion
@@ -58,7 +59,7 @@ def _section(run: Run, values: Values) -> Section:
         "Table 1: the models and their smallest distortions",
         [_main_table(run, values), _figure(run)],
         _text(values),
-        folded=[_distortions_table(values)],
+        folded=[_distortions_table(values), _robust_accuracy(run, values)],
         method=[
             "Distortion is the root mean square of the change over 784 pixels in [0, 1]. Averages are over "
             f"{descriptions.attacked(run)}.",
@@ -164,6 +165,28 @@ def _figure(run: Run) -> Figure:
         "adversarial digits look like the originals to the eye; their labels differ."
     )
     return Figure("Adversarial examples", path, note, alt)
+
+
+def _robust_accuracy(run: Run, values: Values) -> Figure:
+    """What is left of the accuracy at every distance, between the curves of what is certified and what was found."""
+    drawing = ki.plots.Picture(figsize=(9.6, 5.4), layout="constrained")
+    certified_images = 0
+    for axes, preset in zip(drawing.subplots(2, 3).flat, PRESETS, strict=True):
+        certificate = ki.Certificate(**values[certified(preset)].of_first)
+        certified_images = len(certificate)
+        found = ki.Result(**examples.load(run, examples.on_digits(preset, DIRECT, NEAREST)).arrays)
+        labels = run.attacked[1][:certified_images]
+        ki.plots.robust_accuracy(found[:certified_images], certificate, y=labels, axes=axes)
+        axes.set_title(PAPER["presets"][preset], fontsize=10)
+        axes.get_legend().set_visible(axes is drawing.axes[0])
+    path = run.out / "figures" / "table1-robust-accuracy.png"
+    figures.save(drawing, path)
+    note = (
+        f"The share of the first {certified_images} images that are correctly classified whatever change of that length is made: at most "
+        "what the attack has not broken (direct, nearest class), at least what is certified. Training seed 0."
+    )
+    alt = "Six pairs of falling curves, one a model: found above, certified below."
+    return Figure("Robust accuracy, between what is certified and what was found", path, note, alt)
 
 
 def claims(run: Run, values: Values) -> list[Claim]:

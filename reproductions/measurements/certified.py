@@ -16,9 +16,15 @@ MOST = 16  # digits of a model: one takes seconds
 
 @dataclasses.dataclass(frozen=True)
 class Certified:
-    """The average distortion below which no image can change its label."""
+    """Distortions below which no image can change its label.
+
+    Attributes:
+        distortion: their mean.
+        of_first: the arrays of the first training run's certificate, a `ki.Certificate`.
+    """
 
     distortion: Number
+    of_first: dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,4 +45,4 @@ class CertifiedDistortion(Measurement[Certified]):
         """See `Certified`."""
         images = run.attacked[0][: min(run.by_penalty, MOST)]
         proved = [ki.certified_distortion(run.model(p), images) for p in run.trained(self.preset)]
-        return Certified(intervals.mean(np.stack([p.distortion for p in proved])))
+        return Certified(intervals.mean(np.stack([p.distortion for p in proved])), proved[0].arrays())

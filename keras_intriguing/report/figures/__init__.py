@@ -2,5 +2,17 @@
 
 from keras_intriguing.report.figures.charts import boxes, curves, differences, dots, heat_maps, planes
 from keras_intriguing.report.figures.images import Triple, strips, triples
+from keras_intriguing.report.figures.saving import save
 
-__all__ = ["Triple", "boxes", "curves", "differences", "dots", "heat_maps", "planes", "strips", "triples"]
+__all__ = [
+    "Triple",
+    "boxes",
+    "curves",
+    "differences",
+    "dots",
+    "heat_maps",
+    "planes",
+    "save",
+    "strips",
+    "triples",
+]
