@@ -8,7 +8,7 @@ import keras_intriguing as ki
 from keras_intriguing.attack import penalty
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def convolutional() -> keras.Model:
     keras.utils.set_random_seed(3)
     weights = keras.initializers.RandomNormal(stddev=1.0)
@@ -16,6 +16,11 @@ def convolutional() -> keras.Model:
     return keras.Sequential(
         [keras.Input((6, 6, 1)), *layers, keras.layers.Dense(4, kernel_initializer=weights)]
     )
+
+
+@pytest.fixture(scope="module")
+def expected(convolutional, net_images) -> ki.Result:
+    return ki.minimal_distortion(convolutional, net_images[:5], method="penalty")
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +133,9 @@ def test_the_point_of_the_walks_is_the_result_where_no_c_succeeds(convolutional,
 
 
 def test_images_farther_than_the_point_of_the_walks_are_searched_again(
-    convolutional, net_images, monkeypatch
+    convolutional, expected, net_images, monkeypatch
 ):
     images, search, beginnings = net_images[:5], penalty._search, []
-    expected = ki.minimal_distortion(convolutional, images, method="penalty")
 
     def far_at_first(*arguments):
         found = search(*arguments)
@@ -146,9 +150,8 @@ def test_images_farther_than_the_point_of_the_walks_are_searched_again(
     np.testing.assert_allclose(result.distortion, expected.distortion, rtol=0.02)
 
 
-def test_images_that_failed_are_searched_again_alone(convolutional, net_images, monkeypatch):
+def test_images_that_failed_are_searched_again_alone(convolutional, expected, net_images, monkeypatch):
     images = net_images[:5]
-    expected = ki.minimal_distortion(convolutional, images, method="penalty")
     assert expected.success.all()
     search, sizes = penalty._search, []
 
