@@ -128,7 +128,11 @@ def crown_distance(weights: Weights, activation: str, x: np.ndarray) -> float:
 
 @pytest.mark.parametrize(
     ("hidden", "activation", "behind"),
-    [([12], "relu", 0.01), ([12, 12], "sigmoid", 0.01), ([10, 10, 10], "relu", 0.25)],
+    [
+        pytest.param([12], "relu", 0.01, marks=pytest.mark.slow),
+        ([12, 12], "sigmoid", 0.01),
+        ([10, 10, 10], "relu", 0.25),
+    ],
     ids=str,
 )
 def test_certificates_are_not_below_crowns(hidden: list[int], activation: str, behind: float) -> None:
