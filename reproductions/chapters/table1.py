@@ -1,6 +1,7 @@
 """Table 1: errors and average minimum distortions of the MNIST models."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -170,19 +171,20 @@ def _figure(run: Run) -> Figure:
 def _robust_accuracy(run: Run, values: Values) -> Figure:
     """What is left of the accuracy at every distance, between the curves of what is certified and what was found."""
     drawing = ki.plots.Picture(figsize=(9.6, 5.4), layout="constrained")
-    certified_images = 0
+    count = min(run.by_penalty, MOST)
     for axes, preset in zip(drawing.subplots(2, 3).flat, PRESETS, strict=True):
-        certificate = ki.Certificate(**values[certified(preset)].of_first)
-        certified_images = len(certificate)
-        found = ki.Result(**examples.load(run, examples.on_digits(preset, DIRECT, NEAREST)).arrays)
-        labels = run.attacked[1][:certified_images]
-        ki.plots.robust_accuracy(found[:certified_images], certificate, y=labels, axes=axes)
+        proved: dict[str, Any] = values[certified(preset)].of_first
+        attacked: dict[str, Any] = examples.load(run, examples.on_digits(preset, DIRECT, NEAREST)).arrays
+        certificate, found = ki.Certificate(**proved), ki.Result(**attacked)
+        labels = run.attacked[1][:count]
+        ki.plots.robust_accuracy(found[:count], certificate, y=labels, axes=axes)
         axes.set_title(PAPER["presets"][preset], fontsize=10)
-        axes.get_legend().set_visible(axes is drawing.axes[0])
+        axes.get_legend().remove()
+    drawing.legend(*drawing.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     path = run.out / "figures" / "table1-robust-accuracy.png"
     figures.save(drawing, path)
     note = (
-        f"The share of the first {certified_images} images that are correctly classified whatever change of that length is made: at most "
+        f"The share of the first {count} images that are correctly classified whatever change of that length is made: at most "
         "what the attack has not broken (direct, nearest class), at least what is certified. Training seed 0."
     )
     alt = "Six pairs of falling curves, one a model: found above, certified below."
