@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Runs what was asked; returns the exit status."""
     options = parse(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no word from TensorFlow of what the machine lacks
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no word from TensorFlow of what the machine lacks
     try:
         ki.files.require_writable(options.out / "report.html")
         if options.alexnet and not options.alexnet.is_dir():
