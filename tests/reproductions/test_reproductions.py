@@ -295,7 +295,7 @@ def test_the_page_starts_with_what_was_measured_and_the_papers_claims(out: Path)
     assert strip.count('class="statement"') == 11
     assert "The paper's distortions are those to random target classes" not in strip  # our question
     assert "The paper&#39;s distortions are those to random target classes" in text[places[3] :]
-    assert len(re.findall(r'alt="[^"]{40,}"', text)) == text.count("<img") == 4
+    assert len(re.findall(r'alt="[^"]{40,}"', text)) == text.count("<img") == 5
     ids = re.findall(r' id="([^"]+)"', text)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]+)"', text)) == set(ids)
