@@ -12,7 +12,7 @@ from keras_intriguing import plots, report
 from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.examination.findings import Findings, quantile
 from keras_intriguing.report import Cell, Figure, Section, Table
-from keras_intriguing.report.figures.saving import save
+from keras_intriguing.report.figures import save
 
 _EFFORTS = {
     "quick": "by the network's Lipschitz bound alone, which is quick and loose; effort standard proves more, in seconds each",
