@@ -104,6 +104,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="training runs of every model; more than one need a checkout or a mirror of the zoo (default: 1)",
     )
     parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that measure side by side (default: one for each core, four at most; one with a GPU or for photographs)",
+    )
+    parser.add_argument(
         "--stale",
         action="store_true",
         help="measure nothing, but list the records in --out that other code or other presets have made",
@@ -136,6 +142,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options.by_penalty = options.attacked if options.by_penalty is None else options.by_penalty
     if not 2 <= options.by_penalty <= options.attacked:
         parser.error("--by-penalty must be at least 2, and no more than --attacked")
+    if options.workers is not None and options.workers < 1:
+        parser.error("--workers must be at least 1")
     options.out = options.out or Path("reports", options.dataset)
     given = sys.argv[1:] if arguments is None else arguments
     options.command = shlex.join(["python", "-m", "reproductions", *given])

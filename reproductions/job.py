@@ -2,19 +2,27 @@
 
 import argparse
 import dataclasses
+import functools
+import os
 from collections.abc import Iterable
 from pathlib import Path
+
+import psutil
+import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing import report
 from keras_intriguing.progress import Bar
-from reproductions import chapters
+from reproductions import chapters, workers
 from reproductions.chapters import deviations
 from reproductions.presentation import descriptions
 from reproductions.shared import imagenette
 from reproductions.shared.chapter import Chapter
+from reproductions.shared.measurement import each_once
 from reproductions.shared.paper import PAPER
 from reproductions.shared.run import Run
+
+_MOST_WORKERS, _MEMORY_OF_WORKER = 4, 3 * 2**30
 
 
 def reproduce(options: argparse.Namespace) -> Path:
@@ -22,20 +30,30 @@ def reproduce(options: argparse.Namespace) -> Path:
     chosen = [chapters.load(name) for name in options.what]
     run = run_of(options)
     _require_inputs(run, chosen)
-    planned = {one.name for chapter in chosen for one in chapter.measurements(run)}
-    begun: set[str] = set()
+    planned = each_once((one for chapter in chosen for one in chapter.plan(run)), run)
     with Bar() as bar:
         task = bar.add_task("", total=len(planned))
-
-        def begin(name: str) -> None:
-            begun.add(name)
-            bar.update(task, completed=len(begun & planned) - 1, description=name)
-
-        run.begin = begin
+        run.begin = lambda name: bar.update(task, description=name)
+        workers.measure_all(
+            planned,
+            run,
+            functools.partial(run_of, options),
+            options.workers or _workers_by_default(chosen),
+            lambda done: bar.update(task, completed=done),
+        )
+        bar.update(task, completed=len(planned), description="report")
         for chapter in chosen:
             _keep(run, chapter)
-        bar.update(task, completed=len(planned), description="report")
     return _write(run)
+
+
+def _workers_by_default(chosen: list[Chapter]) -> int:
+    """One process for each core, four at most, as far as there is memory; one where the work uses all that there is by itself."""
+    if tf.config.list_physical_devices("GPU") or any(chapter.photographs for chapter in chosen):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    fitting = psutil.virtual_memory().available // _MEMORY_OF_WORKER
+    return max(1, min(_MOST_WORKERS, cores, fitting))
 
 
 def run_of(options: argparse.Namespace) -> Run:

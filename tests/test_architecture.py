@@ -36,7 +36,7 @@ __main__
 
 REPRODUCTIONS = """
 shared
-measurements  bench
+measurements  bench  workers
 presentation
 coherence
 chapters
