@@ -19,7 +19,6 @@ from reproductions.shared.measurement import Measurement, measured
 from reproductions.shared.run import Run
 
 _LOOK_EVERY = 10.0  # seconds: the bar goes on while a measurement takes long
-_PATIENCE = 10.0  # seconds for a worker that was interrupted to clear up
 
 
 def measure_all(
@@ -104,13 +103,10 @@ class _Worker:
         return finished
 
     def end(self) -> None:
-        """Ends the process, in the middle of a measurement if it must."""
-        if self.at and self._process.pid:
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGINT)
+        """Ends the process, in the middle of a measurement if it must: a record is there as a whole or not at all."""
+        if self.at:
+            self._process.terminate()
         self.connection.close()
-        self._process.join(_PATIENCE)
-        self._process.kill()
         self._process.join()
 
 
@@ -157,22 +153,18 @@ class _Crew:
 
 def _serve(connection: Connection) -> None:
     """Makes the measurements that come through the pipe, until it is closed; runs in a process of its own."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes; this one minds it while it measures
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends this
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
     quiet.import_tensorflow()
-    with suppress(EOFError, ConnectionError, KeyboardInterrupt):
+    with suppress(EOFError, ConnectionError):
         run = connection.recv()()
         while True:
             one = connection.recv()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 measured(run, one)
                 answer = None
             except Exception as error:
                 answer = _sendable(error)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
             connection.send(answer)
 
 
