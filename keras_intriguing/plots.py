@@ -41,7 +41,7 @@ def examples(
     result: Result,
     *,
     names: Sequence[str] | None = None,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: tuple[float, float] | None = None,
     axes: Axes | None = None,
 ) -> Figure:
     """A row for each image: the original, the change around middle grey times the factor below it, and the adversarial image.
@@ -50,18 +50,19 @@ def examples(
         x: the attacked images [B, H, W], [B, H, W, 1] or [B, H, W, 3]; take a few, `x[:5]` with `result[:5]`.
         result: of the attack on them.
         names: of the classes; by default the model's `class_names`, if it had any, else their numbers.
-        bounds: what is black and what is white.
+        bounds: what is black and what is white; by default the bounds of the attack, or 0 and 1 where these have no range.
         axes: where to draw; by default in a new figure.
 
     Raises:
         TypeError: result is no `Result`.
-        ValueError: x are no images, or others than the result's.
+        ValueError: x are no images, or others than the result's, or there are too few names.
     """
     _check_is(Result, result, "result")
     x, names = np.asarray(x, np.float32), result.provenance.get("classes") if names is None else names
     _check_same_images(x, result)
+    bounds = bounds or _range(result)
     before, after = (_as_pictures(images, bounds) for images in (x, result.adversarial))
-    axes = axes or _axes(5.4, 0.4 + 1.85 * len(x))
+    axes = _axes(axes, 5.4, 0.4 + 1.85 * len(x))
     titles = ("original", "change", "adversarial")
     for i, (original, adversarial) in enumerate(zip(before, after, strict=True)):
         change = adversarial - original
@@ -95,7 +96,7 @@ def robust_accuracy(
         ValueError: the certificate is of other images, or y of another number.
     """
     _check_is(Result, result, "result")
-    axes = axes or _axes(6.4, 4.0)
+    axes = _axes(axes, 6.4, 4.0)
     count = len(result)
     right = np.ones(count, bool) if y is None else _checked_labels(y, count) == result.label_before
     found = np.where(right, np.where(result.success, result.l2, np.inf), 0.0)
@@ -141,7 +142,7 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
         raise ValueError(f"unit must be one of {', '.join(units)} for these bounds, not {unit!r}.")
     values, label = units[unit]
     values = values[result.success & (result.distortion > 0)]
-    axes = axes or _axes(6.4, 3.2)
+    axes = _axes(axes, 6.4, 3.2)
     axes.hist(values, bins="auto" if len(values) > 1 else 1, color=_FOUND, alpha=0.85)
     if len(values):
         median = float(np.quantile(values, 0.5, method="lower"))
@@ -159,11 +160,11 @@ def spectrum(layer: keras.layers.Layer, *, axes: Axes | None = None) -> Figure:
     Of a dense layer all of them, falling; of a two-dimensional convolution the largest at every pair of frequencies.
 
     Raises:
-        ValueError: another layer.
+        ValueError: another layer, or one that is not built.
     """
     if is_convolution(layer):
         norms = frequency_norms(layer, _POINTS)
-        axes = axes or _axes(5.0, 4.2)
+        axes = _axes(axes, 5.0, 4.2)
         _figure(axes).colorbar(plane(axes, norms), ax=axes, label="largest singular value")
         axes.set(
             xlabel="frequency along the second axis", ylabel="frequency along the first", title=layer.name
@@ -171,8 +172,10 @@ def spectrum(layer: keras.layers.Layer, *, axes: Axes | None = None) -> Figure:
         return _figure(axes)
     if type(layer) is not keras.layers.Dense:
         raise ValueError(f"spectrum takes a Dense or a Conv2D layer, not a {type(layer).__name__}.")
+    if not layer.built:
+        raise ValueError(f"The layer {layer.name!r} is not built: it has no weights yet.")
     values = np.linalg.svd(np.asarray(layer.kernel, np.float64), compute_uv=False)
-    axes = axes or _axes(6.4, 3.2)
+    axes = _axes(axes, 6.4, 3.2)
     axes.plot(np.arange(1, len(values) + 1), values, ".-", color=_FOUND, linewidth=1, markersize=4)
     axes.set(xlabel="number", ylabel="singular value", title=layer.name, ylim=(0, None))
     axes.grid(alpha=0.3)
@@ -205,7 +208,7 @@ def top_images(
     if len(x) <= indices.max():
         raise ValueError(f"x holds {len(x)} images, but the search found image {indices.max()}.")
     count, k = indices.shape
-    axes = axes or _axes(1.0 + 0.9 * k, 0.3 + 1.15 * count)
+    axes = _axes(axes, 1.0 + 0.9 * k, 0.3 + 1.15 * count)
     for i in range(count):
         pictures = _as_pictures(np.asarray(x[indices[i]], np.float32), bounds)
         for j, picture in enumerate(pictures):
@@ -215,8 +218,13 @@ def top_images(
     return _figure(axes)
 
 
-def _axes(width: float, height: float) -> Axes:
-    return Picture(figsize=(width, height), layout="constrained").add_subplot()
+def _axes(given: Axes | None, width: float, height: float) -> Axes:
+    """Those that are given, or of a new figure."""
+    if given is None:
+        return Picture(figsize=(width, height), layout="constrained").add_subplot()
+    if not isinstance(given, Axes):
+        raise TypeError(f"axes must be one Axes of matplotlib, not {type(given).__name__}.")
+    return given
 
 
 def _figure(axes: Axes) -> Figure:
@@ -238,6 +246,14 @@ def _as_pictures(images: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return (images - lower) / (upper - lower)
 
 
+def _range(result: Result) -> tuple[float, float]:
+    """Black and white of the images of a result."""
+    if grey_level(result.provenance) is None:
+        return 0.0, 1.0
+    lower, upper = result.provenance.get("bounds", (0.0, 1.0))
+    return lower, upper
+
+
 def _tile(axes: Axes, picture: np.ndarray, left: float, top: float, caption: str) -> None:
     extent = (left, left + 1, top + 1, top)
     axes.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
@@ -257,7 +273,11 @@ def _stairs(axes: Axes, distances: np.ndarray, end: float, color: str, label: st
 
 
 def _name(names: Sequence[str] | None, label: int) -> str:
-    return str(label) if names is None else str(names[label])
+    if names is None:
+        return str(label)
+    if label not in names if isinstance(names, dict) else label >= len(names):
+        raise ValueError(f"There are {len(names)} names, and none of number {label}.")
+    return str(names[label])
 
 
 def _check_is(kind: type, value: Any, name: str) -> None:

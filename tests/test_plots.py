@@ -77,6 +77,26 @@ def test_examples_have_their_labels_and_the_factor(images, result) -> None:
         ki.plots.examples(images[:2], result)
     with pytest.raises(ValueError, match="one or three colours"):
         ki.plots.examples(images[..., None], result_of(images[..., None], result))
+    with pytest.raises(ValueError, match="There are 3 names, and none of number 3"):
+        ki.plots.examples(images, result, names=["a", "b", "c"])
+
+
+def test_examples_are_as_bright_as_the_bounds_of_the_attack(images, result) -> None:
+    of_bytes = dataclasses.replace(
+        result, adversarial=255 * result.adversarial, provenance={"bounds": [0.0, 255.0]}
+    )
+    shown, plain = (
+        drawn.axes[0].images[0].get_array()
+        for drawn in (ki.plots.examples(255 * images, of_bytes), ki.plots.examples(images, result))
+    )
+    np.testing.assert_allclose(shown, plain, atol=1e-6)
+    free = dataclasses.replace(result, provenance={"bounds": ["-inf", "inf"]})
+    np.testing.assert_array_equal(ki.plots.examples(images, free).axes[0].images[0].get_array(), plain)
+
+
+def test_axes_are_one(images, result) -> None:
+    with pytest.raises(TypeError, match="axes must be one Axes of matplotlib, not ndarray"):
+        ki.plots.distortions(result, axes=np.array([None, None]))
 
 
 def result_of(images: np.ndarray, result: ki.Result) -> ki.Result:
@@ -119,6 +139,8 @@ def test_spectra_of_a_dense_layer_and_of_a_convolution() -> None:
     assert len(ki.plots.spectrum(convolution).axes) == 2  # with its scale
     with pytest.raises(ValueError, match="a Dense or a Conv2D layer, not a Flatten"):
         ki.plots.spectrum(layers.Flatten())
+    with pytest.raises(ValueError, match="The layer 'unbuilt' is not built"):
+        ki.plots.spectrum(layers.Dense(3, name="unbuilt"))
 
 
 def test_top_images_stand_in_rows(images) -> None:

@@ -47,7 +47,7 @@ def images_within_bounds(stored: dict[str, Any], given: Sequence[float]) -> tupl
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The arrays of the file; x are images [N, …], and y, where there is no label, is label.
+    """The arrays of the file; x are images [N, …], and y, where there is no label, is label; columns [N, 1] of these are rows.
 
     Raises:
         FileNotFoundError, ValueError: there is no such file, or it holds something else.
@@ -68,6 +68,9 @@ def load(path: Path) -> dict[str, Any]:
         raise ValueError(f"x in {path} is a single number; it must be images [N, …].")
     if "x" not in arrays:
         raise ValueError(f"{path} holds no array named x; it holds {', '.join(arrays) or 'nothing'}.")
+    for name in ("y", "label", "target"):
+        if name in arrays and arrays[name].shape[1:] == (1,):
+            arrays[name] = arrays[name][:, 0]
     return {"label": arrays["y"], **arrays} if "y" in arrays else arrays
 
 

@@ -10,6 +10,7 @@ from keras_intriguing.cli import arrays
 from keras_intriguing.cli import model as cli_model
 
 _STAGES = ("attack", "storage", "certificates", "norms")
+_DIGITS = {"mnist5k": "train", "mnist": "test"}  # the split that is taken
 _COUNT = 100
 
 
@@ -31,7 +32,7 @@ def add_to(commands: Any) -> None:
         "images",
         metavar="IMAGES",
         help="an .npz file with float images x [N, …] and, if you like, int labels y (or label) [N]; a folder of photographs, one "
-        "folder a class; mnist5k or mnist",
+        "folder a class; mnist5k or mnist. Of these two, black and white become the bounds",
     )
     examine.add_argument(
         "--out", metavar="FOLDER", type=Path, required=True, help="receives page and numbers"
@@ -42,7 +43,11 @@ def add_to(commands: Any) -> None:
         default=_COUNT,
         help=f"images, evenly out of all of them (default: {_COUNT}); 0 for all",
     )
-    examine.add_argument("--size", type=int, help="of photographs, in pixels (default: the model's)")
+    examine.add_argument(
+        "--size",
+        type=int,
+        help="of photographs, whose middle squares are taken, in pixels (default: the model's)",
+    )
     arrays.add_bounds(examine)
     examine.add_argument(
         "--leave-out", choices=_STAGES, nargs="+", default=(), help="what is not to be measured"
@@ -63,10 +68,13 @@ def _examine(options: argparse.Namespace) -> None:
     if options.count < 0:
         raise ValueError(f"--count must be 0 or more, not {options.count}.")
     files.require_writable(options.out / "examination.json")
+    for name, kind in (("result.npz", "Result"), ("certificate.npz", "Certificate")):
+        arrays.require_replaceable(options.out / name, (kind,))
     if options.images.endswith(".npz"):  # what is wrong with a file is said before TensorFlow is imported
         images, bounds = _of_arrays(arrays.load(Path(options.images)), options.bounds)
         model = cli_model.load(options.model)
     else:
+        _require_known(options.images)
         model = cli_model.load(options.model)
         images, bounds = _loaded(options, model), options.bounds
     images = _chosen(images, options.count)
@@ -105,31 +113,57 @@ def _examine(options: argparse.Namespace) -> None:
 def _of_arrays(stored: dict[str, Any], given: Sequence[float]) -> tuple[_Images, tuple[Any, Any]]:
     x, bounds = arrays.images_within_bounds(stored, given)
     y = stored.get("y", stored.get("label"))
-    if y is not None and y.shape != x.shape[:1]:
+    if y is not None and y.shape[:1] != x.shape[:1]:
         raise ValueError(
             f"There are {len(x)} images x, but labels of shape {y.shape}; one each is needed, int [{len(x)}]."
         )
     return _Images(x, y, None), bounds
 
 
-def _loaded(options: argparse.Namespace, model: Any) -> _Images:
-    from keras_intriguing import data
-    from keras_intriguing.data import photographs
-
-    if options.images in ("mnist5k", "mnist"):
-        x, y = data.load(options.images, "train" if options.images == "mnist5k" else "test")
-        return _Images(x, y, None)
-    if not Path(options.images).is_dir():
-        exists = Path(options.images).exists()
-        found = f"{options.images} is none of these" if exists else f"there is no {options.images}"
+def _require_known(images: str) -> None:
+    if images not in _DIGITS and not Path(images).is_dir():
+        found = f"{images} is none of these" if Path(images).exists() else f"there is no {images}"
         raise FileNotFoundError(
             f"IMAGES must be an .npz file with images x, a folder of photographs, mnist5k or mnist; {found}."
         )
+
+
+def _loaded(options: argparse.Namespace, model: Any) -> _Images:
+    """Digits or photographs; black and white are the bounds."""
+    from keras_intriguing import data
+    from keras_intriguing.data import photographs
+
+    if options.images in _DIGITS:
+        x, y = data.load(options.images, _DIGITS[options.images])
+        return _Images(_scaled(x, options.bounds), y, None)
     found = photographs.load(options.images, "val")
+    _require_same_classes(found.classes, options.images, model)
     chosen = _chosen(_Images(found, found.labels, None), options.count).x
     size = options.size or _size_of(model)
     names = [photographs.IMAGENETTE.get(name, name) for name in found.classes]
-    return _Images(chosen.images(size), chosen.labels, names)
+    return _Images(_scaled(chosen.images(size), options.bounds), chosen.labels, names)
+
+
+def _scaled(x: Any, bounds: Sequence[float]) -> Any:
+    """Images in [0, 1] as the model takes them."""
+    import numpy as np
+
+    lower, upper = bounds
+    return np.clip(lower + (upper - lower) * x, lower, upper) if np.isfinite(upper - lower) else x
+
+
+def _require_same_classes(classes: Sequence[str], folder: str, model: Any) -> None:
+    """As far as the model tells how many it has; one output is two classes."""
+    shape = getattr(model, "output_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 2 or not shape[1]:
+        return
+    count = max(2, shape[1])
+    if len(classes) != count:
+        listed = ", ".join(classes[:5]) + (", …" if len(classes) > 5 else "")
+        raise ValueError(
+            f"{folder} has {len(classes)} folders of a class ({listed}), but the model has {count} classes. Labels follow the "
+            "order of the folders' names; an .npz file with x and y may have others."
+        )
 
 
 def _size_of(model: Any) -> int:

@@ -15,7 +15,12 @@ def load(name: str) -> Any:
         ValueError, OSError: there is none, or it cannot be loaded; see `presets.from_preset`.
     """
     is_file = Path(name).is_file()
-    if not is_file and Path(name).suffix in (".keras", ".h5"):
+    if (Path(name) / "saved_model.pb").is_file():
+        raise ValueError(
+            f"{name} is a SavedModel, and commands take saved Keras models and presets. In Python, pass "
+            f"tf.saved_model.load({name!r}) to keras_intriguing.minimal_distortion or keras_intriguing.examine."
+        )
+    if Path(name).suffix and not Path(name).exists():  # no preset has a dot in its name
         raise FileNotFoundError(f"There is no model file {name}.")
     if not is_file:
         presets.find(name)

@@ -1,6 +1,7 @@
 """The numbers of an examination."""
 
 import dataclasses
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,13 @@ class Findings:
             return np.zeros(len(self.x), bool)
         return self.result.success & (self.result.distortion > 0)
 
+    @property
+    def failures(self) -> dict[str, int]:
+        """Why the attack failed, and on how many images."""
+        if self.result is None:
+            return {}
+        return dict(Counter(str(reason) for reason in self.result.reason[~self.result.success]))
+
     def distances(self, of: Result | Certificate) -> dict[str, np.ndarray]:
         """Distances of the images that were changed, by their units; grey levels, where there are any, are 255ths of the range."""
         found = {"‖r‖₂": of.l2[self.changed], "‖r‖₂/√n": of.distortion[self.changed]}
@@ -78,8 +86,10 @@ class Findings:
         changed, right = self.changed, self.predicted == self.label
         if not right.any():
             sentences.append("Are the labels in the order of the model's classes?")
+            sentences.append("Are the values in the range that it was trained on?")
         elif self.result is not None:
             sentences.append(f"The attack changed the label of {changed.sum()} of {right.sum()}.")
+            sentences.extend(f"On {count} it failed: {reason}" for reason, count in self.failures.items())
             if changed.any():
                 l2, rms, *grey = (quantile(v, 0.5) for v in self.distances(self.result).values())
                 levels = f" ({grey[0]:.2g} grey levels)" if grey else ""
@@ -104,6 +114,7 @@ class Findings:
             "images": len(self.x),
             "accuracy": self.accuracy if self.has_labels else None,
             "changed": int(self.changed.sum()),
+            "failures": self.failures,
             "distances": distances,
             "storage": self.storage,
             "norms": self.norms,

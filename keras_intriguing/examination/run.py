@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
 from keras_intriguing import files
 from keras_intriguing.attack import parts
 from keras_intriguing.attack.direct import BUDGET
@@ -19,7 +17,7 @@ from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, checked_names, class_names, provenance
 from keras_intriguing.classifiers.pixels import shown as shown_bounds
 from keras_intriguing.classifiers.request import Request, checked
-from keras_intriguing.examination import page, stages
+from keras_intriguing.examination import labels, page, stages
 from keras_intriguing.examination.findings import Findings
 from keras_intriguing.progress import shown
 
@@ -72,9 +70,9 @@ def examine(
 
     Args:
         model: as of `minimal_distortion`.
-        x: float images [B, …] within the bounds.
-        y: their true labels, int [B]; by default the model's own predictions. An image that the model gives another label
-            has distortion 0.
+        x: float images [B, …] within the bounds; or a `tf.data.Dataset` of them, or of pairs with their labels.
+        y: their true labels, int [B] or [B, 1], or one-hot [B, K]; by default those of a data set of pairs, else the model's
+            own predictions. An image that the model gives another label has distortion 0.
         out: the folder that receives `report.html`, `REPORT.md`, `examination.json`, `result.npz` and `certificate.npz`.
         title: of the page; by default it names the file of a model that is given by its path, or the model.
         names: of the classes, for people; by default the model's `class_names`, if it has any.
@@ -94,9 +92,14 @@ def examine(
     out, leave_out = Path(out), [leave_out] if isinstance(leave_out, str) else leave_out
     if unknown := sorted(set(leave_out) - set(STAGES)):
         raise ValueError(f"leave_out holds {', '.join(unknown)}; the stages are {', '.join(STAGES)}.")
+    if effort is not None and effort not in page.EFFORTS:
+        raise ValueError(f"effort must be one of {', '.join(page.EFFORTS)}, not {effort!r}.")
     files.require_writable(out / RECORD)
     file = Path(model).name if isinstance(model, (str, Path)) else None
     model = as_model(model)
+    if y is None:
+        x, y = labels.of_pairs(x, model)
+    y = None if y is None else labels.as_classes(y)
     request = checked(model, x, None, y, bounds, batch_size, from_probabilities)
     source = "names"
     if names is None:
@@ -183,13 +186,15 @@ def _storage(call: _Call, findings: Findings) -> None:
         raise ValueError("There are no adversarial examples without the attack.")
     if findings.word != "image":
         raise ValueError("Rows of values are not stored as pictures are.")
-    if np.ndim(call.request.bounds.lower) or tuple(call.request.bounds) != (0.0, 1.0):
+    if findings.grey_level is None:
         raise ValueError(
-            f"Bounds are {shown_bounds(call.request.bounds)}, and not those of pixels in [0, 1]."
+            f"Bounds are {shown_bounds(call.request.bounds)}, and not one black and one white for all pixels."
         )
     call.tell("storage", 0, 1)
     request = call.request
-    findings.storage = stages.storage(request.model, request.x, request.label_to_leave, findings.result)
+    findings.storage = stages.storage(
+        request.model, request.x, request.label_to_leave, findings.result, tuple(request.bounds)
+    )
 
 
 def _certificates(call: _Call, findings: Findings) -> None:

@@ -18,14 +18,17 @@ from keras_intriguing.spectral.layers import is_convolution
 JPEG_QUALITIES = (95, 75)
 
 
-def storage(model: Callable, x: np.ndarray, y: np.ndarray, result: Result) -> dict[str, dict[str, float]]:
+def storage(
+    model: Callable, x: np.ndarray, y: np.ndarray, result: Result, bounds: tuple[float, float]
+) -> dict[str, dict[str, float]]:
     """What is left of adversarial examples that are stored with 8 bits or as JPEG.
 
     Args:
-        model: as two or more classes, of values in [0, 1].
+        model: as two or more classes.
         x: the images [B, …].
         y: the labels that were left [B].
         result: of the attack on them.
+        bounds: the values of black and white.
 
     Returns:
         By form, of the images that the attack changed: `adversarial`, the share whose stored adversarial example still has
@@ -36,10 +39,14 @@ def storage(model: Callable, x: np.ndarray, y: np.ndarray, result: Result) -> di
     if x.ndim == 4 and x.shape[-1] in (1, 3) and min(x.shape[1:3]) >= 8:
         for quality in JPEG_QUALITIES:
             forms[f"JPEG, quality {quality}"] = lambda images, quality=quality: _as_jpeg(images, quality)
+    lower, span = bounds[0], bounds[1] - bounds[0]
     found = {}
     for form, store in forms.items() if changed.any() else ():
-        left = evaluation.labels(model, store(result.adversarial[changed])) != y[changed]
-        kept = evaluation.labels(model, store(x[changed])) == y[changed]
+
+        def stored(images: np.ndarray, store: Callable = store) -> np.ndarray:
+            return evaluation.labels(model, lower + span * store((images[changed] - lower) / span))
+
+        left, kept = stored(result.adversarial) != y[changed], stored(x) == y[changed]
         found[form] = {"adversarial": float(left.mean()), "original": float(kept.mean())}
     return found
 

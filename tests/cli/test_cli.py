@@ -193,12 +193,17 @@ def test_attack_takes_a_saved_model_and_targets_from_the_file(images: Path, tmp_
         (["train", "fc11"], "No recipe for a preset 'fc11'. Known: fc10_mnist_decay1e-4"),
         (["attack", "fc11", "{images}", "--out", "{out}"], "Unknown preset 'fc11'"),
         (["attack", "missing.keras", "{images}", "--out", "{out}"], "There is no model file missing.keras"),
+        (["attack", "missing.hdf5", "{images}", "--out", "{out}"], "There is no model file missing.hdf5"),
         (["attack", PRESET, "{images}", "--out", "{out}", "--levels", "1"], "levels must be a whole number"),
         (["attack", PRESET, "{images}", "--out", "{out}", "--png", "{folder}"], "--png needs --levels 256"),
         (["attack", PRESET, "missing.npz", "--out", "{out}"], "There is no file missing.npz"),
         (["attack", PRESET, "{text}", "--out", "{out}"], "is not a NumPy .npz file of plain arrays"),
         (["attack", PRESET, "{unnamed}", "--out", "{out}"], "holds no array named x; it holds images"),
         (["attack", "{text}", "{images}", "--out", "{out}"], "could not be loaded as a saved Keras model"),
+        (
+            ["attack", "{exported}", "{images}", "--out", "{out}"],
+            "exported is a SavedModel, and commands take",
+        ),
         (["attack", PRESET, "{images}", "--out", "{folder}"], "Cannot write .*it is a folder"),
         (
             ["attack", PRESET, "{images}", "--out", "{out}", "--target", "10"],
@@ -211,11 +216,14 @@ def test_bad_input_is_one_clear_line(
 ) -> None:
     (tmp_path / "text.npz").write_text("no arrays")
     np.savez(tmp_path / "unnamed.npz", images=np.zeros(3))
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "saved_model.pb").touch()
     places = {
         "images": images,
         "out": tmp_path / "out.npz",
         "text": tmp_path / "text.npz",
         "unnamed": tmp_path / "unnamed.npz",
+        "exported": tmp_path / "exported",
         "folder": tmp_path,
     }
     assert cli.main([a.format(**places) for a in arguments]) == cli.FAILED

@@ -1,5 +1,6 @@
 """A page on one's own model."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import keras_intriguing as ki
 from keras_intriguing.attack import parts
@@ -100,10 +102,26 @@ def test_what_cannot_be_measured_is_named(net, net_images, tmp_path: Path) -> No
     )  # a heading, and its place in the contents
 
 
-def test_images_of_another_range_are_not_stored(net, net_images, tmp_path: Path) -> None:
+def test_images_of_another_range_are_stored_by_it(net, net_images, tmp_path: Path) -> None:
+    """Bounds of 0 and 4 are those of pixels, four times as large, exactly."""
+    left_out = {"leave_out": ["certificates", "norms"]}
+    scaled = keras.Sequential([keras.Input(net_images.shape[1:]), keras.layers.Rescaling(0.25), net])
+    plain = ki.examine(net, net_images, out=tmp_path / "plain", **left_out).findings
+    found = ki.examine(scaled, 4 * net_images, out=tmp_path / "scaled", bounds=(0, 4), **left_out).findings
+    np.testing.assert_allclose(found.result.l2, 4 * plain.result.l2, rtol=1e-3)
+    y, result = plain.result.label_before, plain.result
+    of_scaled = dataclasses.replace(result, adversarial=4 * result.adversarial)
+    assert stages.storage(scaled, 4 * net_images, y, of_scaled, (0, 4)) == plain.storage
+    assert found.storage["8 bits"]["original"] == plain.storage["8 bits"]["original"]
+
+
+def test_images_without_a_black_and_a_white_are_not_stored(net, net_images, tmp_path: Path) -> None:
     left_out = ["certificates", "norms"]
-    found = ki.examine(net, 2 * net_images - 1, out=tmp_path, bounds=(-1, 1), leave_out=left_out)
-    assert "Bounds are (-1, 1), and not those of pixels in [0, 1]." in found.findings.missing["storage"]
+    found = ki.examine(net, net_images, out=tmp_path, bounds=(-np.inf, np.inf), leave_out=left_out)
+    assert (
+        found.findings.missing["storage"]
+        == "Bounds are (-inf, inf), and not one black and one white for all pixels."
+    )
 
 
 def test_bad_input_is_said_before_work_starts(net, net_images, tmp_path: Path) -> None:
@@ -111,6 +129,8 @@ def test_bad_input_is_said_before_work_starts(net, net_images, tmp_path: Path) -
         ValueError, match="leave_out holds norm; the stages are attack, storage, certificates, norms"
     ):
         ki.examine(net, net_images, out=tmp_path, leave_out=["norm"])
+    with pytest.raises(ValueError, match="effort must be one of quick, standard, thorough, not 'fast'"):
+        ki.examine(net, net_images, out=tmp_path, effort="fast")
     with pytest.raises(ValueError, match="names holds 1 names, but there are"):
         ki.examine(net, net_images, out=tmp_path, names=["a"])
     (tmp_path / "file").touch()
@@ -139,6 +159,8 @@ def test_the_command(net, net_images, labels, tmp_path: Path, capsys: pytest.Cap
     assert "there is no nowhere" in capsys.readouterr().err
     assert cli.main(["examine", str(model), str(model), "--out", str(tmp_path / "page")]) == cli.FAILED
     assert "own.keras is none of these" in capsys.readouterr().err
+    assert cli.main(["examine", "no-model.keras", "nowhere", "--out", str(tmp_path / "page")]) == cli.FAILED
+    assert "there is no nowhere" in capsys.readouterr().err
     arguments[1] = "no-model.keras"  # what is wrong with the images is said before a model is looked for
     for wrong, message in (
         ({"y": labels[:3]}, f"There are {len(net_images)} images x, but labels of shape (3,)"),
@@ -171,11 +193,130 @@ def test_the_command_takes_integers_by_their_bounds(net, net_images, tmp_path: P
     np.testing.assert_array_equal(result.label_before, ki.evaluation.labels(net, pixels / np.float32(255)))
 
 
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Three of each of two classes, [8, 8], a dark and a bright one."""
+    folder = tmp_path / "photographs"
+    for number, name in enumerate(("dark", "light")):
+        (folder / name).mkdir(parents=True)
+        for i in range(3):
+            pixels = np.full((8, 8, 3), 40 + 20 * i + 120 * number, np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_photographs_are_as_bright_as_the_bounds_say(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A model of values from 0 to 255, as Keras' own tutorials build it."""
+    dense = keras.layers.Dense(2)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), dense]
+    model = keras.Sequential([keras.Input((4, 4, 3)), *layers])
+    dense.set_weights([np.stack([np.zeros(48), np.full(48, 1 / 48)], axis=1), np.array([0.5, 0])])
+    model.save(tmp_path / "own.keras")
+    arguments = ["examine", str(tmp_path / "own.keras"), str(photographs), "--out", str(tmp_path / "page")]
+    left_out = ["--leave-out", "certificates", "norms"]
+    assert cli.main([*arguments, "--bounds", "0", "255", *left_out]) == 0
+    assert "100.0% of 6 images are correctly classified" in capsys.readouterr().out
+    record = json.loads((tmp_path / "page" / "examination.json").read_text(encoding="utf-8"))
+    assert record["changed"] == 6
+    assert record["storage"]["8 bits"]["original"] == 1
+    result = ki.Result.load(tmp_path / "page" / "result.npz")
+    away = [abs(value - 127.5) for value in (40, 60, 80, 160, 180, 200)]
+    np.testing.assert_allclose(np.sort(result.distortion), np.sort(away), rtol=1e-3)
+    (photographs / "third").mkdir()
+    Image.new("RGB", (8, 8)).save(photographs / "third" / "0.png")
+    assert cli.main(arguments) == cli.FAILED
+    message = capsys.readouterr().err
+    assert "3 folders of a class (dark, light, third), but the model has 2 classes" in message
+
+
+def test_the_command_overwrites_nothing_else(
+    net, net_images, labels, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    net.save(tmp_path / "own.keras")
+    np.savez(tmp_path / "result.npz", x=net_images, y=labels[:, None])
+    arguments = ["examine", str(tmp_path / "own.keras"), str(tmp_path / "result.npz"), "--out"]
+    assert cli.main([*arguments, str(tmp_path)]) == cli.FAILED
+    assert "result.npz is there already and holds no Result" in capsys.readouterr().err
+    assert cli.main([*arguments, str(tmp_path / "page"), "--leave-out", *ki.examination.STAGES]) == 0
+    assert "87.5% of 8 images" in capsys.readouterr().out
+
+
 def test_labels_in_another_order_are_asked_about(net, net_images, labels, tmp_path: Path) -> None:
     y = (ki.evaluation.labels(net, net_images) + 1) % 4
     examined = ki.examine(net, net_images, y, out=tmp_path, leave_out=["certificates", "norms"])
     assert "Are the labels in the order of the model's classes?" in str(examined)
+    assert "Are the values in the range that it was trained on?" in str(examined)
     assert "No image is correctly classified" in examined.page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda y: y[:, None].astype(np.uint8),
+        lambda y: y.astype(np.float32),
+        lambda y: np.eye(4)[y],
+        lambda y: y.tolist(),
+        tf.constant,
+    ],
+    ids=["column", "floats", "one-hot", "list", "tensor"],
+)
+def test_labels_may_have_every_usual_form(form, net, net_images, labels, tmp_path: Path) -> None:
+    found = ki.examine(net, net_images, form(labels), out=tmp_path, leave_out=ki.examination.STAGES).findings
+    np.testing.assert_array_equal(found.label, labels)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["ant"] * 8, "y must hold whole numbers, class indices; it holds <U3"),
+        ([0.5] * 8, "y must hold whole numbers, class indices; it holds 0.5"),
+        ([np.nan] * 8, "y must hold whole numbers, class indices; it holds nan"),
+        (np.ones((8, 4)), r"y has shape \(8, 4\), but its rows are not one-hot"),
+        ([0, 1], "one class for each of 8 images"),
+    ],
+)
+def test_other_labels_are_refused(wrong, message, net, net_images, tmp_path: Path) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        ki.examine(net, net_images, wrong, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda y, size: tf.data.Dataset.from_tensor_slices(y).batch(size),
+        lambda y, size: tf.data.Dataset.from_tensor_slices(y[:, None]).batch(size),
+        lambda y, size: tf.data.Dataset.from_tensor_slices(np.eye(4)[y]).batch(size),
+        lambda y, size: tf.data.Dataset.from_tensor_slices(y),
+        lambda y, size: tf.data.Dataset.from_tensor_slices(np.eye(4)[y]),
+    ],
+    ids=["batches", "columns", "one-hot", "single", "single one-hot"],
+)
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_data_set_of_pairs_brings_its_labels(form, size, net, net_images, labels, tmp_path: Path) -> None:
+    y = form(labels, size)
+    x = tf.data.Dataset.from_tensor_slices(net_images)
+    pairs = tf.data.Dataset.zip((x.batch(size) if y.element_spec.shape[:1] == [None] else x, y)).shuffle(8)
+    found = ki.examine(net, pairs, out=tmp_path, leave_out=ki.examination.STAGES).findings
+    order = [int(np.argmin(np.abs(net_images - image).sum(axis=(1, 2, 3)))) for image in found.x]
+    assert sorted(order) == list(range(8))
+    np.testing.assert_array_equal(found.label, labels[order])
+    assert found.has_labels
+    given = ki.examine(net, x.batch(3), labels, out=tmp_path, leave_out=ki.examination.STAGES).findings
+    np.testing.assert_array_equal(given.label, labels)
+    assert not ki.examine(net, x, out=tmp_path, leave_out=ki.examination.STAGES).findings.has_labels
+
+
+def test_the_page_tells_why_the_attack_failed(tmp_path: Path) -> None:
+    biases = keras.layers.Dense(3, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), biases])
+    biases.bias.assign([0, 1, 2])
+    x = np.full((2, 4, 4, 1), 0.5, np.float32)
+    examined = ki.examine(model, x, out=tmp_path, leave_out=["certificates", "norms"])
+    (reason,) = set(examined.findings.result.reason)
+    assert f"changed the label of 0 of 2. On 2 it failed: {reason}" in str(examined)
+    assert json.loads(examined.record.read_text(encoding="utf-8"))["failures"] == {reason: 2}
 
 
 def test_class_names_of_the_model_are_checked(net, net_images, tmp_path: Path, monkeypatch) -> None:
