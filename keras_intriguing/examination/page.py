@@ -1,6 +1,7 @@
 """The page of an examination."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ EFFORTS = {
     "thorough": "with effort thorough",
 }
 _EXAMPLES = 4  # images nearest to the boundary, and as many typical ones
-_FEATURES = 4  # of a row of values, that are shown
+_FEATURES = 4  # of a row of values, that are shown at most
+_LEAST_CHANGE = 0.01  # of the largest of a row, that is shown
 _QUANTITIES = {
     "smallest": np.min,
     "lower quartile": lambda v: quantile(v, 0.25),
@@ -128,17 +130,32 @@ def _features(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
     rows = []
     for row in nearest:
         before, after = findings.x[row].reshape(-1), result.adversarial[row].reshape(-1)
-        most = np.argsort(-np.abs(after - before), kind="stable")[:_FEATURES]
         labels = [
             _label(int(label[row]), findings.names) for label in (result.label_before, result.label_after)
         ]
-        changes = ", ".join(f"{feature}: {before[feature]:.3g} → {after[feature]:.3g}" for feature in most)
-        cells = [Cell(f"{labels[0]} → {labels[1]}"), Cell(f"{result.l2[row]:.3g}"), Cell(changes)]
+        cells = [
+            Cell(f"{labels[0]} → {labels[1]}"),
+            Cell(f"{result.l2[row]:.3g}"),
+            Cell(_changes(before, after)),
+        ]
         rows.append((str(row), cells))
-    columns = ["label", "‖r‖₂", f"the {_FEATURES} values that change most"]
-    note = "A value is named by its place in the row, from 0; so is an example in x."
+    columns = ["label", "‖r‖₂", "the values that change most"]
+    note = (
+        "A value is named by its place in the row, from 0; so is an example in x. Changes below a hundredth of a row's largest are "
+        "left out."
+    )
     table = Table("Nearest to the boundary", "example", columns, rows, note)
     return Section("Examples: which values change", [table], "The examples with the smallest changes.")
+
+
+def _changes(before: np.ndarray, after: np.ndarray) -> str:
+    """The values that change most, with two digits of the change."""
+    sizes = np.abs(after - before)
+    most = [
+        i for i in np.argsort(-sizes, kind="stable")[:_FEATURES] if sizes[i] > _LEAST_CHANGE * sizes.max()
+    ]
+    digits = {i: max(0, 1 - math.floor(math.log10(sizes[i]))) for i in most}
+    return ", ".join(f"{i}: {before[i]:.{digits[i]}f} → {after[i]:.{digits[i]}f}" for i in most)
 
 
 def _label(label: int, names: Sequence[str] | None) -> str:

@@ -128,7 +128,7 @@ def examine(
         made = call.provenance(effort=effort)
         files.write_json(out / RECORD, findings.record(made))
         written = page.write(
-            title or f"How fragile {file or made['model']} is", findings, made, request.bounds, out
+            title or f"How fragile {file or _called(made['model'])} is", findings, made, request.bounds, out
         )
     return Examination(findings, written, out / RECORD)
 
@@ -224,6 +224,11 @@ _MEASURES: dict[str, Callable[[_Call, Findings], None]] = {
     "norms": _norms,
 }
 STAGES = tuple(_MEASURES)
+
+
+def _called(model: str) -> str:
+    """A model in a title: what has no name would be taken for a mark of HTML."""
+    return "this function" if model == "<lambda>" else model
 
 
 def _with_key(result: Kind, key: dict[str, Any]) -> Kind:

@@ -13,7 +13,7 @@ from PIL import Image
 import keras_intriguing as ki
 from keras_intriguing.attack import parts
 from keras_intriguing.cli import main as cli
-from keras_intriguing.examination import run, stages
+from keras_intriguing.examination import page, run, stages
 
 pytestmark = pytest.mark.usefixtures("small_figures")
 
@@ -96,6 +96,7 @@ def test_what_cannot_be_measured_is_named(net, net_images, tmp_path: Path) -> No
     assert "a Keras model of one input, not function" in found.findings.missing["certificates"]
     assert "norms" in found.findings.missing
     page = found.page.read_text(encoding="utf-8")
+    assert "How fragile this function is" in page
     assert "left out, as asked" in page
     assert (
         page.count(">Not measured") + page.count("Not measured<") <= 2
@@ -352,13 +353,21 @@ def test_tabular_data_has_bounds_of_its_own_and_no_grey_levels(tmp_path: Path) -
     assert "grey level" not in page
     nearest = int(np.argmin(found.result.distortion))
     moved = int(np.argmax(np.abs(found.result.adversarial[nearest] - x[nearest])))
-    change = f"{moved}: {x[nearest, moved]:.3g} → {found.result.adversarial[nearest, moved]:.3g}, "
+    after = found.result.adversarial[nearest, moved]
+    digits = max(0, 1 - int(np.floor(np.log10(abs(after - x[nearest, moved])))))
+    change = f"{moved}: {x[nearest, moved]:.{digits}f} → {after:.{digits}f}"
     assert "Examples: which values change" in page
     assert change in page
     assert "grey levels" not in str(found.result)
     free = ki.examine(model, x, out=tmp_path, bounds=(-np.inf, np.inf), effort="quick")
     assert json.loads(free.record.read_text(encoding="utf-8"))["provenance"]["bounds"] == ["-inf", "inf"]
     np.testing.assert_allclose(free.findings.certificate.l2, free.findings.result.l2, rtol=1e-3)
+
+
+def test_changes_of_values_can_be_seen() -> None:
+    before, after = np.array([83.0, 53100, 0.671, 18, 5]), np.array([83.0001, 53102.31, 0.657, 45.3, 5])
+    assert page._changes(before, after) == "3: 18 → 45, 1: 53100.0 → 53102.3"
+    assert page._changes(before[2:3], after[2:3]) == "0: 0.671 → 0.657"
 
 
 def test_a_binary_classifier(tmp_path: Path) -> None:
