@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_intriguing.report import figures
 from keras_intriguing.report.figures.images import magnification
+from keras_intriguing.report.figures.saving import DPI
 
 
 def test_figures_are_png_files(tmp_path: Path) -> None:
@@ -45,3 +48,17 @@ def test_photographs_become_jpeg_files(tmp_path: Path) -> None:
     with Image.open(tmp_path / "strips.jpg") as image:
         assert image.format == "JPEG"
         assert image.width > 2 * 96  # two pixels for every one of the page
+
+
+@pytest.mark.parametrize(("colours", "mode"), [("gray", "P"), ("viridis", "RGB")])
+def test_a_png_has_the_pixels_that_were_drawn(colours: str, mode: str, tmp_path: Path) -> None:
+    drawing = Figure(figsize=(2, 2))
+    drawing.subplots().imshow(np.random.default_rng(0).uniform(size=(90, 90)), cmap=colours)
+    canvas = FigureCanvasAgg(drawing)
+    figures.save(drawing, tmp_path / "drawing.png")
+    with Image.open(tmp_path / "drawing.png") as saved:
+        assert saved.mode == mode
+        pixels = np.asarray(saved.convert("RGB"))
+    drawing.set_dpi(DPI)
+    canvas.draw()
+    np.testing.assert_array_equal(pixels, np.asarray(canvas.buffer_rgba())[..., :3])
