@@ -95,10 +95,10 @@ _ISOMETRIES = (
     *(L.GaussianDropout, L.GaussianNoise, *_kinds("ZeroPadding{}D"), *_kinds("Cropping{}D")),
 )
 
-ACTIVATED = (L.Dense, L.EinsumDense, *CONVOLUTIONS, LocalFilters)
+ACTIVATED = (L.Dense, L.EinsumDense, *CONVOLUTIONS)
 """Classes of layers whose rule leaves out the activation that they apply themselves."""
 
-WITH_WEIGHTS = (*ACTIVATED, L.BatchNormalization, L.PReLU)
+WITH_WEIGHTS = (*ACTIVATED, LocalFilters, L.BatchNormalization, L.PReLU)
 
 _RULES: dict[type, Rule] = {
     L.Dense: dense,

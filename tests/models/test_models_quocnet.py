@@ -207,6 +207,20 @@ def test_filters_of_another_image_are_refused() -> None:
         spectral.operator_norm(layer, (8, 6, 2))
 
 
+def test_a_model_with_local_filters_is_analyzed_and_certified() -> None:
+    layers = [keras.Input((6, 6, 1)), LocalFilters(2, 3, 2), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
+    found = spectral.analyze(model)
+    matrix = model(np.eye(36, dtype=np.float32).reshape(36, 6, 6, 1)) - model(
+        np.zeros((1, 6, 6, 1), np.float32)
+    )
+    norm = np.linalg.norm(np.asarray(matrix, np.float64), 2)
+    assert found.lower <= norm * (1 + 1e-5)
+    assert norm <= found.upper
+    certificate = ki.certified_distortion(model, random(2, 6, 6, 1).clip(0, 1), effort="quick")
+    assert (certificate.distortion > 0).all()
+
+
 @pytest.mark.slow  # to compile
 def test_the_net_is_analyzed(net: QuocNet) -> None:
     found = spectral.analyze(net)

@@ -70,7 +70,7 @@ def test_a_process_ends_in_the_middle_of_a_measurement(tmp_path: Path) -> None:
     time.sleep(20)
     started = time.monotonic()
     worker.end()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert not multiprocessing.active_children()
     assert not list(tmp_path.rglob("*.json"))
 
