@@ -15,7 +15,7 @@ from keras_intriguing.examination.findings import Findings, quantile
 from keras_intriguing.report import Cell, Figure, Section, Table
 from keras_intriguing.report.figures import save
 
-EFFORTS = {
+_EFFORTS = {
     "quick": "by the network's Lipschitz bound alone, which is quick and loose; effort standard proves more, in seconds each",
     "standard": "with effort standard, which takes up to seconds each; thorough proves somewhat more",
     "thorough": "with effort thorough",
@@ -87,7 +87,7 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
     table = Table("Distances in numbers", "", list(columns), rows, note)
     text = "What the attack finds is an upper bound on the smallest change that is enough"
     if certificate is not None:
-        text += f"; what is certified is a lower one, {EFFORTS[made['effort']]}"
+        text += f"; what is certified is a lower one, {_EFFORTS[made['effort']]}"
     text += "."
     return Section("Distances: how large a change has to be", [shown], text, folded=[histogram, table])
 

@@ -13,6 +13,7 @@ from keras_intriguing.attack.direct import BUDGET
 from keras_intriguing.attack.network import fingerprint
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate, certified_distortion
+from keras_intriguing.certificates.search import steps_of
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, checked_names, class_names, provenance
 from keras_intriguing.classifiers.pixels import shown as shown_bounds
@@ -92,8 +93,8 @@ def examine(
     out, leave_out = Path(out), [leave_out] if isinstance(leave_out, str) else leave_out
     if unknown := sorted(set(leave_out) - set(STAGES)):
         raise ValueError(f"leave_out holds {', '.join(unknown)}; the stages are {', '.join(STAGES)}.")
-    if effort is not None and effort not in page.EFFORTS:
-        raise ValueError(f"effort must be one of {', '.join(page.EFFORTS)}, not {effort!r}.")
+    if effort is not None:
+        steps_of(effort)  # raises before any work
     files.require_writable(out / RECORD)
     file = Path(model).name if isinstance(model, (str, Path)) else None
     model = as_model(model)
