@@ -96,6 +96,17 @@ def dripping_headers(handler: Handler) -> None:
         handler.wfile.write(bytes([byte]))
 
 
+def dripping_chunk_size(handler: Handler) -> None:
+    """The length of a chunk, with zeros before it that never end, after more than enough bytes for a good average."""
+    content = handler.content()[:-1]
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"%x\r\n%b\r\n" % (len(content), content))
+    while not handler.server.ended.wait(0.05):
+        handler.wfile.write(b"0")
+
+
 def continuing(handler: Handler) -> None:
     while not handler.server.ended.wait(0.01):
         handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -138,12 +149,13 @@ PASSING = {
     failing: "HTTP 500 Internal Server Error",
     stalled: "timed out",
     stalled_midway: "timed out",
-    dripping: "slower than",
-    dripping_headers: "no whole answer within",
-    continuing: "no whole answer within",
+    dripping: "timed out: .*less than 1024 bytes a second",
+    dripping_chunk_size: "timed out: .*less than 1024 bytes a second",
+    dripping_headers: "timed out: no whole answer",
+    continuing: "timed out: no whole answer",
     short_error_page: "ended after 18 of 46,272 bytes",
 }
-STALLING = (stalled, stalled_midway, dripping, dripping_headers, continuing)
+STALLING = (stalled, stalled_midway, dripping, dripping_chunk_size, dripping_headers, continuing)
 
 # What will not pass.
 LASTING = {

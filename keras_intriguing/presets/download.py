@@ -23,8 +23,8 @@ from keras_intriguing.presets import registry
 
 MIRROR = "KERAS_INTRIGUING_ZOO"
 
-TIMEOUT = 20.0  # seconds without an answer or a byte
-SLOWEST = 1024  # bytes a second on average, or a mirror counts as stalled
+TIMEOUT = 20.0  # seconds for an answer, and for every `SLOWEST * TIMEOUT` bytes of it, or a mirror counts as stalled
+SLOWEST = 1024  # bytes a second
 PAUSES = (1.0, 4.0)  # seconds before the second and the third try
 _CHUNK = 1 << 16
 _ABANDONED = 86_400.0  # seconds
@@ -201,72 +201,97 @@ def _transfer(url: str, path: Path, known: dict[str, Any], on_received: Callable
         raise _Unavailable(f"has SHA-256 {digest.hexdigest()} instead of {known['sha256']}")
 
 
-def _answer(request: urllib.request.Request) -> Any:
-    """The response, whose status and headers have to come within `TIMEOUT` seconds, however slowly they drip.
+class _Watch:
+    """Shuts down the connections of a request that has not come on for `TIMEOUT` seconds, which ends every wait for them.
 
-    Raises:
-        TimeoutError: they did not.
-        OSError, http.client.HTTPException, ValueError: as of `urllib.request.urlopen`.
+    Attributes:
+        expired: whether it has.
     """
-    sockets: list[socket.socket] = []
-    expired = threading.Event()
 
-    def expire() -> None:
-        expired.set()
-        for connected in sockets:
+    def __init__(self) -> None:
+        self.expired = False
+        self._connections: list[socket.socket] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "_Watch":
+        self.extend()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        for connection in self._connections:
+            connection.close()
+
+    def extend(self) -> None:
+        """The request has come on."""
+        self._until = time.monotonic() + TIMEOUT
+
+    def connect(self, *arguments: Any, **keywords: Any) -> socket.socket:
+        """`socket.create_connection`, watched from before its first byte: a TLS handshake can be dripped, too."""
+        connected = socket.create_connection(*arguments, **keywords)
+        self._connections.append(connected.dup())  # since TLS detaches the socket that it wraps
+        if self.expired:
+            connected.close()
+            raise TimeoutError
+        return connected
+
+    def _run(self) -> None:
+        while (left := self._until - time.monotonic()) > 0:
+            if self._ended.wait(left):
+                return
+        self.expired = True
+        for connection in self._connections:
             with contextlib.suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)  # which ends every wait for it
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _open(request: urllib.request.Request, watch: _Watch) -> Any:
+    """The response, once its status and headers are there; as `urllib.request.urlopen`, but watched."""
 
     class Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
         def do_open(self, http_class: Callable, req: urllib.request.Request, **settings: Any) -> Any:
             def connection(*arguments: Any, **keywords: Any) -> Any:
                 made = http_class(*arguments, **keywords)
-                connect = made.connect
-
-                def connect_and_tell() -> None:
-                    connect()
-                    sockets.append(made.sock)
-
-                made.connect = connect_and_tell
+                made._create_connection = watch.connect
                 return made
 
             return super().do_open(connection, req, **settings)
 
-    timer = threading.Timer(TIMEOUT, expire)
-    timer.daemon = True
-    timer.start()
-    late = f"timed out: no whole answer within {TIMEOUT:g} s"
-    try:
-        response = urllib.request.build_opener(Handler).open(request, timeout=TIMEOUT)
-    except (OSError, http.client.HTTPException) as error:
-        if expired.is_set():
-            raise TimeoutError(late) from error
-        raise
-    finally:
-        timer.cancel()
-    if expired.is_set():  # headers that were cut off count as whole
-        response.close()
-        raise TimeoutError(late)
-    return response
+    return urllib.request.build_opener(Handler).open(request, timeout=TIMEOUT)
+
+
+def _received(url: str, size: int, watch: _Watch) -> Iterator[bytes]:
+    request = urllib.request.Request(url, headers={"User-Agent": "keras-intriguing"})
+    with _open(request, watch) as response:
+        length = response.headers.get("Content-Length", str(size))
+        if length != str(size):
+            raise _Unavailable(f"has {length} bytes instead of {size:,}; it is an error page or another file")
+        watch.extend()
+        received = counted = 0
+        while chunk := response.read1(min(_CHUNK, size + 1 - received)):
+            yield chunk
+            received += len(chunk)
+            if received - counted >= SLOWEST * TIMEOUT:
+                watch.extend()
+                counted = received
 
 
 def _chunks(url: str, size: int) -> Iterator[bytes]:
     """The bytes at `url`, and of those beyond `size` at most one, so that none can fill the disk."""
+    late = f"timed out: no whole answer, or less than {SLOWEST} bytes a second, for {TIMEOUT:g} s"
     try:
-        request = urllib.request.Request(url, headers={"User-Agent": "keras-intriguing"})
-        with _answer(request) as response:
-            length = response.headers.get("Content-Length", str(size))
-            if length != str(size):
-                raise _Unavailable(
-                    f"has {length} bytes instead of {size:,}; it is an error page or another file"
-                )
-            started, received = time.monotonic(), 0
-            while chunk := response.read1(min(_CHUNK, size + 1 - received)):
-                yield chunk
-                received += len(chunk)
-                elapsed = time.monotonic() - started
-                if elapsed > TIMEOUT and received < SLOWEST * elapsed:
-                    raise TimeoutError(f"slower than {SLOWEST} bytes a second")
+        with _Watch() as watch:
+            try:
+                yield from _received(url, size, watch)
+            except (OSError, http.client.HTTPException) as error:
+                if watch.expired:
+                    raise TimeoutError(late) from error
+                raise
+            if watch.expired:  # what was cut off counts as whole
+                raise TimeoutError(late)
     except urllib.error.HTTPError as error:
         error.close()
         raise _Unavailable(f"HTTP {error.code} {error.reason}", transient=error.code >= 500) from error

@@ -1,13 +1,16 @@
 """Presets from a real HTTP server that serves a zoo folder, well or badly."""
 
+import contextlib
 import errno
 import io
 import os
 import shutil
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -150,6 +153,44 @@ def test_the_next_mirror_is_asked_when_one_fails(server: Server, monkeypatch: py
         monkeypatch.setenv(download.MIRROR, f"http://127.0.0.1:{unused.getsockname()[1]}")
         monkeypatch.setattr(registry, "RELEASE", server.address)
         assert download.obtain(PRESET) == download.cache() / PRESET
+
+
+def test_a_slow_but_steady_mirror_is_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+
+    def slow(handler: Handler) -> None:
+        content = handler.content()
+        handler.start(len(content))
+        for first in range(0, len(content), 4096):
+            handler.server.ended.wait(0.06)
+            handler.wfile.write(content[first : first + 4096])
+
+    server.faults = {"model.weights.h5": [slow]}
+    started = time.monotonic()
+    download.obtain(PRESET)
+    assert time.monotonic() - started > 2 * download.TIMEOUT
+    assert server.asked.count("model.weights.h5") == 1
+
+
+def test_a_dripped_handshake_ends_in_time(zoo: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+
+    class Dripping(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(bytes([22, 3, 3, 64, 0]))  # a record of TLS with 16,384 bytes
+            with contextlib.suppress(OSError):
+                while True:
+                    self.request.sendall(b"\0")
+                    time.sleep(0.02)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as dripping:
+        monkeypatch.setenv(download.MIRROR, f"https://127.0.0.1:{dripping.server_address[1]}")
+        thread = threading.Thread(target=dripping.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        with pytest.raises(FileNotFoundError, match=r"config\.json: timed out: .*last of 3 tries"):
+            download.obtain(PRESET)
+        dripping.shutdown()
+        thread.join()
 
 
 @pytest.mark.parametrize("address", ["http://", "http://[", "http://127.0.0.1:port", "nowhere", "ftp://a/b"])
