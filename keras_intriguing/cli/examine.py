@@ -32,7 +32,8 @@ def add_to(commands: Any) -> None:
         "images",
         metavar="IMAGES",
         help="an .npz file with float images x [N, …] and, if you like, int labels y (or label) [N]; a folder of photographs, one "
-        "folder a class; mnist5k or mnist. Of these two, black and white become the bounds",
+        "folder a class, of which the middle squares are taken, 7/8 of the shorter side, in grey for a model of one channel; "
+        "mnist5k or mnist. Of a folder and of digits, black and white become the bounds",
     )
     examine.add_argument(
         "--out", metavar="FOLDER", type=Path, required=True, help="receives page and numbers"
@@ -46,7 +47,7 @@ def add_to(commands: Any) -> None:
     examine.add_argument(
         "--size",
         type=int,
-        help="of photographs, whose middle squares are taken, in pixels (default: the model's)",
+        help="of photographs' middle squares, in pixels, to which they are scaled (default: the model's)",
     )
     arrays.add_bounds(examine)
     examine.add_argument(
@@ -139,9 +140,16 @@ def _loaded(options: argparse.Namespace, model: Any) -> _Images:
     found = photographs.load(options.images, "val")
     _require_same_classes(found.classes, options.images, model)
     chosen = _chosen(_Images(found, found.labels, None), options.count).x
-    size = options.size or _size_of(model)
+    shape = _image_shape(model)
+    size = options.size or _side(shape)
+    x = chosen.images(size)
+    if in_grey := shape[2:] == (1,):
+        x = photographs.grey(x)
     names = [photographs.IMAGENETTE.get(name, name) for name in found.classes]
-    return _Images(_scaled(chosen.images(size), options.bounds), chosen.labels, names)
+    print(
+        f"Of each photograph the middle square is taken, 7/8 of the shorter side, at {size}×{size} pixels{', in grey' * in_grey}."
+    )
+    return _Images(_scaled(x, options.bounds), chosen.labels, names)
 
 
 def _scaled(x: Any, bounds: Sequence[float]) -> Any:
@@ -166,11 +174,22 @@ def _require_same_classes(classes: Sequence[str], folder: str, model: Any) -> No
         )
 
 
-def _size_of(model: Any) -> int:
-    shape = getattr(model, "input_shape", None) or ()
-    if len(shape) != 4 or shape[1] is None:
+def _image_shape(model: Any) -> tuple[int | None, ...]:
+    """Of one image, as far as the model tells it."""
+    shape = getattr(model, "input_shape", None)
+    return shape[1:] if isinstance(shape, tuple) else ()
+
+
+def _side(shape: tuple[int | None, ...]) -> int:
+    """Of square images of this shape."""
+    height, width = shape[:2] if len(shape) == 3 else (None, None)
+    if height is None or width is None:
         raise ValueError("The model does not tell the size of its images: give it by --size.")
-    return shape[1]
+    if height != width:
+        raise ValueError(
+            f"The model takes images of {height}×{width}, and photographs are made squares. Give them in an .npz file, as it takes them."
+        )
+    return height
 
 
 def _chosen(images: _Images, count: int) -> _Images:

@@ -80,7 +80,7 @@ class Photographs:
         return decode(tf.io.read_file(source) if isinstance(self.sources[0], str) else source)
 
     def center_crops(self, size: int) -> tf.data.Dataset:
-        """Their center crops in batches, float32 [B, size, size, 3] in [0, 1], in order; see `center_crop`.
+        """The middle 7/8 of each, in batches, float32 [B, size, size, 3] in [0, 1], in order; see `center_crop`.
 
         Raises:
             ValueError: the size is no positive whole number.
@@ -94,7 +94,13 @@ class Photographs:
         return crops.batch(_BATCH).prefetch(1)
 
     def images(self, size: int) -> np.ndarray:
-        """All center crops at once, float32 [N, size, size, 3] in [0, 1]; 12·size² bytes each."""
+        """Of each the middle square, 7/8 of the shorter side, at once: float32 [N, size, size, 3] in [0, 1]; 12·size² bytes each.
+
+        What lies outside is cut off, as is usual for nets trained on random crops; see `center_crop`.
+
+        Raises:
+            ValueError: the size is no positive whole number.
+        """
         crops = self.center_crops(size)
         found = np.empty((len(self), size, size, 3), np.float32)
         first = 0
@@ -196,6 +202,11 @@ def center_crop(image: tf.Tensor, size: int) -> tf.Tensor:
     side = tf.cast(tf.round(_KEPT * tf.cast(tf.minimum(height, width), tf.float32)), tf.int32)
     square = tf.image.crop_to_bounding_box(image, (height - side) // 2, (width - side) // 2, side, side)
     return tf.clip_by_value(tf.image.resize(square, (size, size), antialias=True), 0, 1)
+
+
+def grey(images: np.ndarray) -> np.ndarray:
+    """The luminance of images [N, H, W, 3] in RGB, as Rec. 601 weights the colours: float32 [N, H, W, 1]."""
+    return images @ np.array([[0.299], [0.587], [0.114]], np.float32)
 
 
 def _folder(folder: Path, split: str) -> Photographs:

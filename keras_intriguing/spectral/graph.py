@@ -41,7 +41,7 @@ def nodes(model: keras.Model) -> list[Node]:
 
     Raises:
         ValueError: no built functional or sequential model, one that may compute something else than its graph, or one of
-            several inputs or outputs.
+            several inputs or outputs, or of inputs of any size.
     """
     check_model(model)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
@@ -49,7 +49,15 @@ def nodes(model: keras.Model) -> list[Node]:
             f"A model of one input and one output is needed, not of {len(model.inputs)} and {len(model.outputs)}. Bounds are of one "
             "input; for one of several outputs pass keras.Model(model.input, OUTPUT)."
         )
-    listed = [Node(None, (), (), tuple(model.inputs[0].shape[1:]))]
+    shape = tuple(model.inputs[0].shape[1:])
+    if None in shape:
+        example = tuple(size or 224 for size in shape)
+        raise ValueError(
+            f"The input {shape} of {model.name} has unknown sizes, and bounds depend on them. Pass a model of one size, for example "
+            f"fixed = keras.models.clone_model(model, input_tensors=keras.Input({example})), after "
+            "fixed.set_weights(model.get_weights())."
+        )
+    listed = [Node(None, (), (), shape)]
     last = _append(model, [0], listed)[0]
     if last != len(listed) - 1:  # the output is a tensor that others rest on too
         listed.append(Node(keras.layers.Identity(), (last,), (listed[last].shape,), listed[last].shape))

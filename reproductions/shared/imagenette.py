@@ -56,7 +56,8 @@ def predicted_labels(run: Run, preset: str) -> np.ndarray:
     """The labels that a net gives all validation photographs, int [N]."""
     net = run.model(preset)
     crops = validation(run).center_crops(net.input_shape[1])
-    return np.concatenate([tf.argmax(ki.evaluation.call(net, x), axis=-1) for x in crops])
+    # a net holds the outputs of all its layers at once, so that only few photographs may be called together
+    return np.concatenate([ki.evaluation.labels(net, x) for x in crops.as_numpy_iterator()])
 
 
 def confidences(model: Any, x: np.ndarray) -> np.ndarray:

@@ -91,6 +91,11 @@ def test_the_center_crop_is_the_middle(tmp_path: Path) -> None:
     assert np.allclose(middle, pixels[5:75, 45:115], atol=1e-6)
 
 
+def test_grey_is_the_luminance() -> None:
+    images = np.array([[1, 1, 1], [1, 0, 0], [0, 0.5, 0], [0, 0, 1]], np.float32).reshape(1, 2, 2, 3)
+    assert np.allclose(photographs.grey(images).reshape(-1), [1, 0.299, 0.2935, 0.114], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("mode", "colour", "expected"),
     [("L", 128, (128, 128, 128)), ("CMYK", (0, 255, 255, 0), (255, 0, 0)), ("P", 0, None)],

@@ -232,6 +232,28 @@ def test_photographs_are_as_bright_as_the_bounds_say(
     assert "3 folders of a class (dark, light, third), but the model has 2 classes" in message
 
 
+def test_photographs_for_models_of_other_shapes(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """One channel takes grey; a model of any size needs one, and one that is not square another file."""
+
+    def examined(shape: tuple[int | None, ...], *options: str) -> int:
+        layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+        keras.Sequential([keras.Input(shape), *layers]).save(tmp_path / "own.keras")
+        arguments = [str(tmp_path / "own.keras"), str(photographs), "--out", str(tmp_path / "page")]
+        return cli.main(["examine", *arguments, *options, "--leave-out", *ki.examination.STAGES])
+
+    assert examined((4, 4, 1)) == 0
+    told = "Of each photograph the middle square is taken, 7/8 of the shorter side, at 4×4 pixels, in grey."
+    assert told in capsys.readouterr().out
+    assert examined((None, None, 3)) == cli.FAILED
+    assert "give it by --size" in capsys.readouterr().err
+    assert examined((None, None, 3), "--size", "4") == 0
+    assert "at 4×4 pixels." in capsys.readouterr().out
+    assert examined((4, 6, 3)) == cli.FAILED
+    assert "The model takes images of 4×6, and photographs are made squares" in capsys.readouterr().err
+
+
 def test_the_command_overwrites_nothing_else(
     net, net_images, labels, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

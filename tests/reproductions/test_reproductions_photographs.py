@@ -66,6 +66,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def test_few_photographs_are_classified_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net holds the outputs of all its layers at once."""
+    found, sizes = photographs.load(folder), []
+
+    class Net:
+        input_shape = (None, 256, 256, 3)
+
+        def __call__(self, x: tf.Tensor) -> tf.Tensor:
+            sizes.append(len(x))
+            return tf.reduce_mean(x, axis=(1, 2))
+
+    class OneNet:
+        def model(self, preset: str) -> Net:
+            return Net()
+
+    monkeypatch.setattr(imagenette, "validation", lambda run: found)
+    labels = imagenette.predicted_labels(OneNet(), "net")
+    np.testing.assert_array_equal(labels, found.images(256).mean(axis=(1, 2)).argmax(axis=1))
+    assert sum(sizes) == len(found) == 80
+    assert max(sizes) * 256 * 256 * 12 <= 2**24
+
+
 @pytest.fixture(scope="module")
 def zoo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Two presets of the net, trained from two seeds."""

@@ -160,7 +160,7 @@ def not_a_number(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray
         (lambda: keras.Sequential([keras.Input((4, 3)), L.LSTM(2)]), r"'lstm.*' of class LSTM.*register"),
         (
             lambda: keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(2, 3)]),
-            r"unknown sizes",
+            r"input \(None, None, 3\) of .* has unknown sizes.*clone_model\(model, .*Input\(\(224, 224, 3\)\)",
         ),
         (
             attentive,
