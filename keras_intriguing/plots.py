@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates.distortion import Certificate
-from keras_intriguing.classifiers.per_image import grey_level
+from keras_intriguing.classifiers.images import as_array
+from keras_intriguing.classifiers.per_image import grey_level, require_order
 from keras_intriguing.classifiers.pixels import word
 from keras_intriguing.directions.search import TopImages
 from keras_intriguing.report.figures.charts import plane
@@ -47,18 +48,20 @@ def examples(
     """A row for each image: the original, the change around middle grey times the factor below it, and the adversarial image.
 
     Args:
-        x: the attacked images [B, H, W], [B, H, W, 1] or [B, H, W, 3]; take a few, `x[:5]` with `result[:5]`.
+        x: the attacked images [B, H, W], [B, H, W, 1] or [B, H, W, 3]; take a few, `x[:5]` with `result[:5]`. Or a
+            `tf.data.Dataset` of them, as for the attack; `x.take(n)` are a few.
         result: of the attack on them.
         names: of the classes; by default the model's `class_names`, if it had any, else their numbers.
         bounds: what is black and what is white; by default the bounds of the attack, or 0 and 1 where these have no range.
         axes: where to draw; by default in a new figure.
 
     Raises:
-        TypeError: result is no `Result`.
+        TypeError: result is no `Result`, or names are in no order.
         ValueError: x are no images, or others than the result's, or there are too few names.
     """
     _check_is(Result, result, "result")
-    x, names = np.asarray(x, np.float32), result.provenance.get("classes") if names is None else names
+    x = as_array(x).astype(np.float32)
+    names = result.provenance.get("classes") if names is None else names
     _check_same_images(x, result)
     bounds = bounds or _range(result)
     before, after = (_as_pictures(images, bounds) for images in (x, result.adversarial))
@@ -275,6 +278,7 @@ def _stairs(axes: Axes, distances: np.ndarray, end: float, color: str, label: st
 def _name(names: Sequence[str] | None, label: int) -> str:
     if names is None:
         return str(label)
+    require_order(names, "names")
     if label not in names if isinstance(names, dict) else label >= len(names):
         raise ValueError(f"There are {len(names)} names, and none of number {label}.")
     return str(names[label])

@@ -5,6 +5,7 @@ import dataclasses
 import matplotlib.figure
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import keras_intriguing as ki
@@ -79,6 +80,17 @@ def test_examples_have_their_labels_and_the_factor(images, result) -> None:
         ki.plots.examples(images[..., None], result_of(images[..., None], result))
     with pytest.raises(ValueError, match="There are 3 names, and none of number 3"):
         ki.plots.examples(images, result, names=["a", "b", "c"])
+
+
+def test_examples_of_a_data_set(images, result) -> None:
+    drawn = [
+        ki.plots.examples(x, result[:2]).axes[0].images
+        for x in (images[:2], tf.data.Dataset.from_tensor_slices((images[:2], [0, 1])).batch(1))
+    ]
+    for one, other in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(one.get_array(), other.get_array())
+    with pytest.raises(TypeError, match="names must hold the words for classes 0, 1"):
+        ki.plots.examples(images[:2], result[:2], names={"a", "b"})
 
 
 def test_examples_are_as_bright_as_the_bounds_of_the_attack(images, result) -> None:

@@ -12,13 +12,23 @@ from keras_intriguing.data.photographs import Photographs
 
 
 def as_images(x: Any, model: Any = None) -> np.ndarray:
-    """Float32 images [B, …] of an array, or of a `tf.data.Dataset` of images or of pairs (images, labels).
-
-    Whether a data set comes in batches is told by the model's input, else by a first axis of no fixed length.
+    """Float32 images [B, …]; see `as_array`.
 
     Raises:
         TypeError: they are no floats, or not images.
         ValueError: there is none, or a data set has no end.
+    """
+    return as_floats(as_array(x, model))
+
+
+def as_array(x: Any, model: Any = None) -> np.ndarray:
+    """The values [B, …] of an array, or of a `tf.data.Dataset` of images or of pairs (images, labels).
+
+    Whether a data set comes in batches is told by the model's input, else by a first axis of no fixed length.
+
+    Raises:
+        TypeError: they are not one array.
+        ValueError: a data set has no elements, or no end.
     """
     if isinstance(x, Photographs):
         raise TypeError("x must be the photographs' pixels: pass photographs.images(size).")
@@ -35,7 +45,7 @@ def as_images(x: Any, model: Any = None) -> np.ndarray:
             f"x must be one array of images; it is a {type(x).__name__} of {len(x)} parts of shapes {shapes}. Labels are passed as "
             "label=; of several inputs all but one are kept fixed in a function."
         )
-    return as_floats(_of_dataset(x, _input_shape(model)) if isinstance(x, tf.data.Dataset) else x)
+    return _of_dataset(x, _input_shape(model)) if isinstance(x, tf.data.Dataset) else np.asarray(x)
 
 
 def _listed(x: dict) -> str:

@@ -126,11 +126,12 @@ def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) 
         from_probabilities: the outputs are probabilities.
 
     Raises:
-        ValueError: it cannot be traced; its outputs are of another form, or labels that do not exclude each other; or it
-            cannot be told whether they are logits or probabilities.
+        ValueError: it cannot be traced; its outputs are of another form, or others when it is called again, or labels that do
+            not exclude each other; or it cannot be told whether they are logits or probabilities.
     """
     outputs = call(model, few)
     check_outputs(outputs, len(few))
+    _check_repeats(outputs, call(model, few))
     trace = Trace(model, few.shape[1:])
     kind, is_single = trace.kind, outputs.shape[-1] == 1
     values = np.asarray(tf.cast(outputs, tf.float32))
@@ -234,6 +235,18 @@ def check_logits(logits: tf.Tensor, outputs: Any) -> None:
         raise ValueError(
             "The model's softmax could not be taken out: what lies before it ranks the classes otherwise than "
             "the model. Pass a model, or a function, that gives the logits."
+        )
+
+
+def _check_repeats(outputs: Any, again: Any) -> None:
+    """Of outputs that change from call to call there is no label that a change of the image could change."""
+    first, second = (np.asarray(tf.cast(given, tf.float32)) for given in (outputs, again))
+    difference = np.abs(first - second).max()
+    if not difference <= 1e-3 * np.abs(first).max():
+        raise ValueError(
+            f"Two calls of the model with the same images gave different outputs, by up to {difference:.3g}: it computes with random "
+            "numbers. Leave them out (call layers with training=False), or keep them the same: draw them once before, or with a fixed "
+            "seed (tf.random.stateless_normal). A mean over fixed draws is such a function, too."
         )
 
 

@@ -55,11 +55,24 @@ class PerImage:
         """One result of all images, in this order.
 
         Raises:
-            ValueError: there is none to join.
+            ValueError: there is none to join, or their images differ in shape.
+            TypeError: one is something else.
         """
+        if isinstance(results, PerImage):
+            raise TypeError(f"concatenate takes a list of them: {cls.__name__}.concatenate([one, other]).")
         parts = list(results)
         if not parts:
             raise ValueError(f"There is no {cls.__name__} to join.")
+        if others := sorted({type(part).__name__ for part in parts if not isinstance(part, cls)}):
+            raise TypeError(
+                f"{cls.__name__}.concatenate joins results of one kind, and not with {', '.join(others)}."
+            )
+        for name in cls.names():
+            if len(shapes := {getattr(part, name).shape[1:] for part in parts}) > 1:
+                listed = ", ".join(map(str, sorted(shapes)))
+                raise ValueError(
+                    f"Results of images of different shapes cannot be joined: {name} is of {listed}."
+                )
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.names()}
         same = all(part.provenance == parts[0].provenance for part in parts)
         return cls(**arrays, provenance=parts[0].provenance if same else {})
@@ -134,17 +147,36 @@ def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
 
 
 def class_names(model: Any) -> list[str] | None:
-    """The words for a model's classes, if it has a list of them as its attribute `class_names`, as presets do."""
+    """The words for a model's classes, if it has a list of them as its attribute `class_names`, as presets do.
+
+    Raises:
+        TypeError: they are in no order.
+    """
     names = getattr(model, "class_names", None)
+    require_order(names, "model.class_names")
     return [str(name) for name in names] if isinstance(names, (list, tuple, np.ndarray)) else None
+
+
+def require_order(names: Any, source: str) -> None:
+    """Checks that words for classes are not a set, or one word.
+
+    Raises:
+        TypeError: they are; the message says of what `source`.
+    """
+    if isinstance(names, (set, frozenset, str)):
+        raise TypeError(
+            f"{source} must hold the words for classes 0, 1, … in this order, as a list does; it is a {type(names).__name__}."
+        )
 
 
 def checked_names(names: Iterable[Any], classes: int, source: str) -> list[str]:
     """Words for all classes.
 
     Raises:
+        TypeError: they are in no order.
         ValueError: they are fewer; the message says of what `source`.
     """
+    require_order(names, source)
     found = [str(name) for name in names]
     if len(found) < classes:
         raise ValueError(f"{source} holds {len(found)} names, but there are {classes} classes.")

@@ -79,7 +79,11 @@ def _attack(options: argparse.Namespace) -> None:
     settings = {"target": options.target, "label": options.label, "method": options.method}
     settings |= {"bounds": options.bounds, "batch_size": options.batch_size, "levels": options.levels}
     from keras_intriguing.attack import parts
+    from keras_intriguing.classifiers.request import checked
     from keras_intriguing.progress import Bar
+
+    # of all images, before the first batch of them is attacked
+    checked(model, x, target, label, bounds, options.batch_size, options.from_probabilities)
 
     kept = parts.Kept(options.out, {**read, **settings})
     before = kept.count()

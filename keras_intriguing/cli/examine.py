@@ -60,9 +60,7 @@ def add_to(commands: Any) -> None:
     )
     examine.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
     examine.add_argument("--from-probabilities", action="store_true", help="as of attack")
-    examine.set_defaults(
-        run=_examine, interrupted="What was measured is kept; the same command goes on from there."
-    )
+    examine.set_defaults(run=_examine, interrupted="Nothing was measured.")
 
 
 def _examine(options: argparse.Namespace) -> None:
@@ -92,20 +90,25 @@ def _examine(options: argparse.Namespace) -> None:
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], completed=done, total=total)
 
-        found = examine(
-            model,
-            images.x,
-            images.y,
-            out=options.out,
-            title=f"How fragile {Path(options.model).name} is on {Path(options.images).name}",
-            names=images.names,
-            bounds=bounds,
-            leave_out=options.leave_out,
-            effort=options.effort,
-            batch_size=options.batch_size,
-            from_probabilities=options.from_probabilities,
-            on_progress=on_progress,
-        )
+        try:
+            found = examine(
+                model,
+                images.x,
+                images.y,
+                out=options.out,
+                title=f"How fragile {Path(options.model).name} is on {Path(options.images).name}",
+                names=images.names,
+                bounds=bounds,
+                leave_out=options.leave_out,
+                effort=options.effort,
+                batch_size=options.batch_size,
+                from_probabilities=options.from_probabilities,
+                on_progress=on_progress,
+            )
+        except KeyboardInterrupt:
+            if any(options.out.glob("*.npz")) or any(options.out.glob(".*.part")):
+                options.interrupted = "What was measured is kept; the same command goes on from there."
+            raise
         for task in tasks.values():
             bar.update(task, completed=bar.tasks[task].total)
     print(found)

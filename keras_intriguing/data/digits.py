@@ -106,7 +106,7 @@ def _mnist(split: str, data_dir: str | os.PathLike | None) -> tuple[np.ndarray, 
         "mnist",
         data_dir,
         read,
-        "where the data set can be chosen, take mnist5k (data.load('mnist5k', …), --dataset mnist5k)",
+        "where the data set can be chosen, which is not so in training, take mnist5k (data.load('mnist5k', …), --dataset mnist5k)",
     )
     return arrays["image"], arrays["label"]
 

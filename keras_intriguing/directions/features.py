@@ -3,12 +3,14 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.data.photographs import Photographs
 from keras_intriguing.directions.bases import Moments
 from keras_intriguing.models.base import PresetModel
@@ -35,7 +37,7 @@ class Chunk(NamedTuple):
     outputs: tf.Tensor
 
 
-def hidden_layers(model: keras.Model) -> list[str]:
+def hidden_layers(model: keras.Model | str | Path) -> list[str]:
     """The names of a model's hidden layers, from below.
 
     A hidden layer is one that applies an activation function other than the identity and softmax, in itself or as a
@@ -45,21 +47,22 @@ def hidden_layers(model: keras.Model) -> list[str]:
     Raises:
         ValueError: a model that has no graph of layers, or none yet.
     """
-    if not getattr(model, "outputs", None):
+    net = as_model(model)
+    if not getattr(net, "outputs", None):
         raise ValueError("Hidden layers are found in a functional or sequential Keras model that is built.")
-    last = {id(tensor._keras_history.operation) for tensor in model.outputs}
-    return [layer.name for layer in model.layers if _is_nonlinear(layer) and id(layer) not in last]
+    last = {id(tensor._keras_history.operation) for tensor in net.outputs}
+    return [layer.name for layer in net.layers if _is_nonlinear(layer) and id(layer) not in last]
 
 
 def _is_nonlinear(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, _ACTIVATIONS) or getattr(layer, "activation", None) not in _NOT_HIDDEN
 
 
-def activations(model: keras.Model, layer: str | keras.layers.Layer, images: Any) -> np.ndarray:
+def activations(model: keras.Model | str | Path, layer: str | keras.layers.Layer, images: Any) -> np.ndarray:
     """A layer's outputs for all images, float32 [N, …, D], in inference mode; all are held in memory.
 
     Args:
-        model: any Keras model of images [B, …]; one that is not built is built by the first image.
+        model: any Keras model of images [B, …], or the path of a saved one; one that is not built is built by the first image.
         layer: of the model: itself or its name. Where its `data_format` is `channels_first`, its channels are moved
             to the last axis.
         images: array [N, …], or batches of images: an iterable of arrays [B, …], a batched `tf.data.Dataset`; a
@@ -72,7 +75,7 @@ def activations(model: keras.Model, layer: str | keras.layers.Layer, images: Any
     return np.concatenate([chunk.outputs[: chunk.size].numpy() for chunk in stream(model, layer, images)])
 
 
-def moments(model: keras.Model, layer: str | keras.layers.Layer, images: Any) -> Moments:
+def moments(model: keras.Model | str | Path, layer: str | keras.layers.Layer, images: Any) -> Moments:
     """Mean and covariance of a layer's last axis, over images and positions; memory does not grow with N.
 
     Args and errors: as of `activations`.
@@ -90,18 +93,19 @@ def moments(model: keras.Model, layer: str | keras.layers.Layer, images: Any) ->
     return Moments(shift + mean, square / count - np.outer(mean, mean))
 
 
-def stream(model: keras.Model, layer: str | keras.layers.Layer, images: Any) -> Iterator[Chunk]:
+def stream(model: keras.Model | str | Path, layer: str | keras.layers.Layer, images: Any) -> Iterator[Chunk]:
     """A layer's outputs, chunk by chunk; see `activations`."""
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"Directions are those of a Keras model's layer, not of {model!r}.")
-    batches = _batches(model, images)
+    net = as_model(model)
+    if not isinstance(net, keras.Model):
+        raise ValueError(f"Directions are those of a Keras model's layer, not of {net!r}.")
+    batches = _batches(net, images)
     start = next((batch for batch in batches if len(batch)), None)
     if start is None:
         raise ValueError("There are no images: the data set is empty.")
-    if not model.built:
-        model(tf.convert_to_tensor(start[:1], tf.float32), training=False)
-    found = find(model, layer)
-    outputs = _outputs(model, found, start.shape[1:])
+    if not net.built:
+        net(tf.convert_to_tensor(start[:1], tf.float32), training=False)
+    found = find(net, layer)
+    outputs = _outputs(net, found, start.shape[1:])
     shape = outputs.output_shapes[0]
     if shape.rank is None or shape.rank < 2 or None in shape[1:]:
         raise ValueError(

@@ -1,6 +1,7 @@
 """The images that maximize directions of a layer."""
 
 import math
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import keras
@@ -26,7 +27,7 @@ class TopImages(NamedTuple):
 
 
 def top_images(
-    model: keras.Model,
+    model: keras.Model | str | Path,
     layer: str | keras.layers.Layer,
     images: Any,
     directions: np.ndarray,
@@ -41,7 +42,7 @@ def top_images(
     row of a product alike, as it does on CPUs.
 
     Args:
-        model: any Keras model of images [B, …]; one that is not built is built by the first image.
+        model: any Keras model of images [B, …], or the path of a saved one; one that is not built is built by the first image.
         layer: of the model: itself or its name. Where its `data_format` is `channels_first`, its channels count as
             the last axis.
         images: array [N, …], or batches of images: an iterable of arrays [B, …], a batched `tf.data.Dataset`; a

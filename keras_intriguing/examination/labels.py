@@ -42,7 +42,7 @@ def as_classes(y: Any) -> np.ndarray:
             )
         return labels.argmax(axis=1)
     labels = labels[:, 0] if labels.ndim == 2 else labels
-    wrong = labels[labels != np.rint(labels)]
+    wrong = labels[~np.isfinite(labels) | (labels != np.rint(labels))]
     if wrong.size:
         raise ValueError(f"y must hold whole numbers, class indices; it holds {wrong[0]}.")
     return labels.astype(np.int64)

@@ -6,6 +6,7 @@
 import argparse
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def load() -> dict[str, dict[str, Any]]:
     return files.read_json(ZOO / REGISTRY)
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence with the most similar of the known names, after a space; empty where none is."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=2) or [one for one in names if name and name in one][:2]
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 def get(preset: str) -> dict[str, Any]:
     """The entry of a preset.
 
@@ -42,15 +50,10 @@ def get(preset: str) -> dict[str, Any]:
     """
     known = load()
     if preset not in known:
-        near = (
-            difflib.get_close_matches(preset, known, n=2)
-            or [name for name in known if preset and preset in name][:2]
-        )
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         shown = preset if len(preset) <= _LONGEST else f"{preset[:_LONGEST]}…"
         first = [name for name in known if not re.search(r"_seed\d+$", name)]
         raise ValueError(
-            f"Unknown preset {shown!r}.{hint} Known: {', '.join(first) or 'none'}; and repetitions, NAME_seed1, which list_presets() tells too."
+            f"Unknown preset {shown!r}.{did_you_mean(preset, known)} Known: {', '.join(first) or 'none'}; and repetitions, NAME_seed1, which list_presets() tells too."
         )
     return known[preset]
 

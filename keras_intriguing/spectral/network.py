@@ -3,12 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.spectral import chain
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.convolutions.layers import strides_of
@@ -79,26 +81,28 @@ class NetworkBounds:
 
 
 def analyze(
-    model: keras.Model,
+    model: keras.Model | str | Path,
     images: np.ndarray | None = None,
     on_stage: Callable[[str], None] = lambda name: None,
 ) -> NetworkBounds:
     """Bounds of every layer and of the whole network (paper §4.3 and Table 5).
 
     Args:
-        model: built, functional or sequential, of any graph: branches, merges, models inside models.
+        model: built, functional or sequential, of any graph: branches, merges, models inside models; or the path of a saved one.
         images: [B, …], where the search for a large Jacobian starts; by default random ones in [0, 1].
         on_stage: told the name of every layer before it is measured, last “the whole network”.
 
     Raises:
         ValueError: a layer without a known constant, sizes that are not known, bad weights; see `operator_norm`.
+        FileNotFoundError, TypeError: a path at which there is no saved model.
     """
-    graph = nodes(model)
+    net = as_model(model)
+    graph = nodes(net)
     constants = LipschitzConstants(on_stage, with_suprema=True)
     product = constants.of_outputs(graph)[-1]
     on_stage("the whole network")
     upper = _least_bound(product, graph)
-    lower, witness = steepest(model, images)
+    lower, witness = steepest(net, images)
     # float32 can overshoot in its last digits where a linear network is as steep everywhere
     return NetworkBounds(constants.layers, product, upper, min(lower, upper), witness)
 

@@ -174,6 +174,19 @@ def test_functions_that_cannot_be_attacked(model, message: str):
         ki.minimal_distortion(model, X)
 
 
+def test_a_function_that_draws_random_numbers():
+    noise = tf.random.Generator.from_seed(0)
+    for model in (
+        lambda x: tf.nn.softmax(logits(x) + noise.normal((3, 3))),
+        lambda x: logits(x) + 0.1 * noise.normal((1, 3)),
+    ):
+        with pytest.raises(
+            ValueError,
+            match=r"Two calls .* gave different outputs, by up to 0\.\d+: .*random.*training=False",
+        ):
+            ki.minimal_distortion(model, X)
+
+
 def test_outputs_that_are_not_finite_for_a_later_image():
     with pytest.raises(ValueError, match="outputs are NaN or infinite for 1 of 3 images"):
         ki.minimal_distortion(lambda x: logits(tf.math.log(x)), changed(0.0))

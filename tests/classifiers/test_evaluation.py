@@ -1,8 +1,11 @@
 import gc
 import weakref
+from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from keras_intriguing import models
 from keras_intriguing.classifiers import evaluation
@@ -49,6 +52,20 @@ def test_an_evaluated_model_can_be_forgotten(digits):
     del model
     gc.collect()
     assert reference() is None
+
+
+def test_models_and_images_of_every_form(digits, tmp_path: Path) -> None:
+    """The path of a saved model, a data set of batches or of pairs; a dictionary is refused."""
+    x, y = digits[0][:40], digits[1][:40]
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    model.save(tmp_path / "own.keras")
+    expected = evaluation.labels(model, x)
+    pairs = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    assert np.array_equal(evaluation.labels(tmp_path / "own.keras", x), expected)
+    assert np.array_equal(evaluation.labels(str(tmp_path / "own.keras"), pairs), expected)
+    assert evaluation.error(model, pairs, y) == np.mean(expected != y)
+    with pytest.raises(TypeError, match=r"an array of images, not a dict\. Pass x\['image'\]"):
+        evaluation.labels(model, {"image": x})
 
 
 def test_batches_of_large_images_are_small() -> None:

@@ -1,5 +1,7 @@
 """Results by image: parts of them, files, summaries, what made them."""
 
+import dataclasses
+import types
 from pathlib import Path
 
 import keras
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras_intriguing as ki
-from keras_intriguing.classifiers.per_image import provenance
+from keras_intriguing.classifiers.per_image import PerImage, checked_names, class_names, provenance
 
 
 def assert_same(one: ki.Result, other: ki.Result) -> None:
@@ -32,6 +34,13 @@ def test_parts_and_their_union(nearest) -> None:
         nearest[8]
     with pytest.raises(ValueError, match="no Result to join"):
         ki.Result.concatenate([])
+    with pytest.raises(TypeError, match="joins results of one kind, and not with PerImage, dict"):
+        ki.Result.concatenate([nearest, {}, PerImage()])
+    with pytest.raises(TypeError, match="takes a list of them"):
+        ki.Result.concatenate(nearest)
+    flat = dataclasses.replace(nearest, adversarial=nearest.adversarial.reshape(8, 36))
+    with pytest.raises(ValueError, match=r"adversarial is of \(6, 6, 1\), \(36,\)"):
+        ki.Result.concatenate([nearest, flat])
 
 
 def test_a_file_holds_all_of_it(nearest, net, net_images, tmp_path: Path) -> None:
@@ -117,6 +126,16 @@ def test_words_for_classes_are_kept_and_printed(net, net_images, nearest, tmp_pa
     assert f"  {before} became {after}" in str(result).splitlines()
     drawn = ki.plots.examples(net_images[:1], result).axes[0].texts
     assert {before, after} <= {text.get_text() for text in drawn}
+
+
+@pytest.mark.parametrize("names", [{"ant", "bee"}, frozenset("ab"), "ab"])
+def test_words_for_classes_have_an_order(names) -> None:
+    with pytest.raises(
+        TypeError, match=r"model\.class_names must hold the words for classes 0, 1, … in this order"
+    ):
+        class_names(types.SimpleNamespace(class_names=names))
+    with pytest.raises(TypeError, match=f"names must hold .* it is a {type(names).__name__}"):
+        checked_names(names, 2, "names")
 
 
 def test_columns_for_a_table(nearest) -> None:

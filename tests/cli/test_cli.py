@@ -209,6 +209,14 @@ def test_attack_takes_a_saved_model_and_targets_from_the_file(images: Path, tmp_
             ["attack", PRESET, "{images}", "--out", "{out}", "--target", "10"],
             "target holds 10, but the model has 10",
         ),
+        (
+            ["attack", PRESET, "{flat}", "--out", "{out}", "--batch-size", "2"],
+            r"takes inputs of shape \(None, 28, 28, 1\), but x has shape \(5, 784\)",
+        ),
+        (
+            ["attack", PRESET, "{few}", "--out", "{out}", "--batch-size", "2"],
+            r"label must hold one class for each of 5 images; its shape is \(3,\)",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(
@@ -216,6 +224,8 @@ def test_bad_input_is_one_clear_line(
 ) -> None:
     (tmp_path / "text.npz").write_text("no arrays")
     np.savez(tmp_path / "unnamed.npz", images=np.zeros(3))
+    np.savez(tmp_path / "flat.npz", x=np.zeros((5, 784), np.float32))
+    np.savez(tmp_path / "few.npz", x=np.zeros((5, 28, 28, 1), np.float32), y=np.zeros(3, int))
     (tmp_path / "exported").mkdir()
     (tmp_path / "exported" / "saved_model.pb").touch()
     places = {
@@ -223,6 +233,8 @@ def test_bad_input_is_one_clear_line(
         "out": tmp_path / "out.npz",
         "text": tmp_path / "text.npz",
         "unnamed": tmp_path / "unnamed.npz",
+        "flat": tmp_path / "flat.npz",
+        "few": tmp_path / "few.npz",
         "exported": tmp_path / "exported",
         "folder": tmp_path,
     }

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -261,6 +262,14 @@ def test_a_layers_own_call_is_put_back(integers) -> None:
     for _ in range(2):
         np.testing.assert_array_equal(directions.activations(model, "same", x), 3 * x)
     np.testing.assert_array_equal(model(x), 3 * x)
+
+
+def test_a_path_of_a_saved_model(identity, integers, tmp_path: Path) -> None:
+    identity.save(tmp_path / "own.keras")
+    of_model = directions.top_images(identity, "same", *integers)
+    of_path = directions.top_images(tmp_path / "own.keras", "same", *integers)
+    np.testing.assert_array_equal(of_path.indices, of_model.indices)
+    assert directions.hidden_layers(str(tmp_path / "own.keras")) == directions.hidden_layers(identity)
 
 
 def test_channels_that_come_first_are_the_directions_space() -> None:

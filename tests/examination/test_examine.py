@@ -173,6 +173,25 @@ def test_the_command(net, net_images, labels, tmp_path: Path, capsys: pytest.Cap
         assert message in capsys.readouterr().err
 
 
+def test_an_interrupted_command_tells_whether_anything_is_kept(
+    net, net_images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    net.save(tmp_path / "own.keras")
+    np.savez(tmp_path / "images.npz", x=net_images)
+    arguments = ["examine", str(tmp_path / "own.keras"), str(tmp_path / "images.npz"), "--out"]
+    monkeypatch.setattr(parts, "attack", interrupt)
+    assert cli.main([*arguments, str(tmp_path / "page")]) == cli.INTERRUPTED
+    assert "Nothing was measured." in capsys.readouterr().err
+    monkeypatch.setattr(parts, "attack", lambda *arguments, **settings: nearest)
+    monkeypatch.setattr(run, "certified_distortion", interrupt)
+    nearest = ki.Result(**{name: np.zeros(len(net_images)) for name in ki.Result.names()})
+    assert cli.main([*arguments, str(tmp_path / "page")]) == cli.INTERRUPTED
+    assert "What was measured is kept; the same command goes on from there." in capsys.readouterr().err
+
+
 def test_the_command_takes_integers_by_their_bounds(net, net_images, tmp_path: Path) -> None:
     keras.Sequential([keras.Input(net_images.shape[1:]), keras.layers.Rescaling(1 / 255), net]).save(
         tmp_path / "bytes.keras"
@@ -296,6 +315,7 @@ def test_labels_may_have_every_usual_form(form, net, net_images, labels, tmp_pat
         (["ant"] * 8, "y must hold whole numbers, class indices; it holds <U3"),
         ([0.5] * 8, "y must hold whole numbers, class indices; it holds 0.5"),
         ([np.nan] * 8, "y must hold whole numbers, class indices; it holds nan"),
+        ([np.inf] * 8, "y must hold whole numbers, class indices; it holds inf"),
         (np.ones((8, 4)), r"y has shape \(8, 4\), but its rows are not one-hot"),
         ([0, 1], "one class for each of 8 images"),
     ],

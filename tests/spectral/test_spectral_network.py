@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -193,3 +194,13 @@ def test_a_product_of_tensors_is_refused() -> None:
     inputs = keras.Input((3,))
     with pytest.raises(ValueError, match="class Multiply joins 2 tensors"):
         spectral.analyze(keras.Model(inputs, L.Multiply()([inputs, inputs])))
+
+
+def test_the_path_of_a_saved_model(tmp_path: Path) -> None:
+    model = keras.Sequential(
+        [keras.Input((3,)), L.Dense(2, kernel_initializer=keras.initializers.Constant(2))]
+    )
+    model.save(tmp_path / "own.keras")
+    assert spectral.analyze(tmp_path / "own.keras").upper == pytest.approx(2 * 6**0.5)
+    with pytest.raises(FileNotFoundError, match=r"no model file nowhere\.keras"):
+        spectral.analyze("nowhere.keras")

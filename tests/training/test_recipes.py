@@ -91,3 +91,10 @@ def test_photograph_settings_that_make_no_sense_are_refused(change: dict[str, An
 def test_filter_settings_without_meaning_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be a"):
         dataclasses.replace(FILTERS, **change)
+
+
+def test_a_preset_without_a_recipe_names_the_most_similar() -> None:
+    with pytest.raises(
+        ValueError, match=r"No recipe for a preset 'convnet_mnits'\. Did you mean 'convnet_mnist'"
+    ):
+        recipes.get("convnet_mnits")

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from keras_intriguing.presets.registry import did_you_mean
 from keras_intriguing.training.recipes.base import Recipe
 from keras_intriguing.training.recipes.full_batch import FullBatchRecipe
 from keras_intriguing.training.recipes.minibatches import MinibatchRecipe
@@ -154,10 +155,11 @@ def get(preset: str) -> Recipe:
     """The recipe of a preset.
 
     Raises:
-        ValueError: no recipe of that name; the message lists the known ones.
+        ValueError: no recipe of that name; the message lists the known ones, and those with the most similar names.
     """
     if preset not in RECIPES:
         raise ValueError(
-            f"No recipe for a preset {preset!r}. Known: {', '.join(NAMES)}; each also with _seed1 to _seed4."
+            f"No recipe for a preset {preset!r}.{did_you_mean(preset, RECIPES)} Known: {', '.join(NAMES)}; each also with _seed1 to "
+            "_seed4."
         )
     return RECIPES[preset]
