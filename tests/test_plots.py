@@ -130,6 +130,19 @@ def test_the_curves_are_the_shares_beyond_every_distance(result, certificate) ->
         ki.plots.robust_accuracy(result, y=[0, 1])
 
 
+def test_a_certificate_of_other_images_is_refused(result, certificate) -> None:
+    """By the hash of the images, and of parts by the numbers of theirs."""
+    made = {"images_sha256": "a", "shape": [COUNT, 6, 6, 1]}
+    found = dataclasses.replace(result, provenance=made)
+    proved = dataclasses.replace(certificate, provenance=made)
+    ki.plots.robust_accuracy(found[:3], proved[:3])
+    others = dataclasses.replace(certificate, provenance={**made, "images_sha256": "b"})
+    for one, other in ((found, others), (found[:3], proved[1:4])):
+        with pytest.raises(ValueError, match="of other images than the result"):
+            ki.plots.robust_accuracy(one, other)
+    ki.plots.robust_accuracy(found[:3], dataclasses.replace(others[:3], provenance=others.provenance))
+
+
 def test_the_histogram_counts_the_changed_images_in_every_unit(result) -> None:
     for unit, factor in (("rms", 1), ("l2", 6), ("grey levels", 255)):
         axes = ki.plots.distortions(result, unit=unit).axes[0]

@@ -47,6 +47,11 @@ class Result(PerImage):
     reason: np.ndarray
 
     @property
+    def word(self) -> str:
+        """What an entry is called: an image, or an example of tabular data."""
+        return word(self.adversarial.shape)
+
+    @property
     def l2(self) -> np.ndarray:
         """‖r‖₂ of the change, float64 [B]: `distortion` times √n; NaN where the attack failed."""
         return self.distortion * np.sqrt(self.adversarial[:1].size)
@@ -62,7 +67,7 @@ class Result(PerImage):
         others = " of the others" if already else ""
         changed = self.distortion[self.success & (self.distortion > 0)]
         mean = f", mean distortion{others} {changed.mean():.4g}" if len(changed) else ""
-        return f"Result({count} {word(self.adversarial.shape)}s, {succeeded} succeeded{note}{mean})"
+        return f"Result({count} {self.word}s, {succeeded} succeeded{note}{mean})"
 
     def __str__(self) -> str:
         lines = [repr(self)]
@@ -70,7 +75,7 @@ class Result(PerImage):
         if changed.sum() > 1:
             lines += extremes("distortion", self.distortion[changed], "root mean square")
             lines += extremes("l2", self.l2[changed], "‖r‖₂")
-            if grey_level(self.provenance) and word(self.adversarial.shape) == "image":
+            if grey_level(self.provenance) and self.word == "image":
                 share = self.survives_rounding[changed].mean()
                 lines.append(f"  {share:.0%} keep their new label when rounded to 256 grey levels")
         if names := self.provenance.get("classes"):

@@ -62,7 +62,7 @@ class Certificate(PerImage):
     def __repr__(self) -> str:
         finite = self.distortion[np.isfinite(self.distortion)]
         mean = f", mean distortion {finite.mean():.4g}" if len(finite) else ""
-        return f"Certificate({len(self.label)} images{mean})"
+        return f"Certificate({len(self)} {self.word}s{mean})"
 
     def __str__(self) -> str:
         lines = [repr(self)]
@@ -130,7 +130,7 @@ def certified_distortion(
     check_model(model, "certified_distortion", x)
     graph = nodes(model)
     steps_of(effort)  # before work starts
-    request = checked(model, x, None, label, bounds, None)
+    request = checked(model, x, None, label, bounds, None, from_probabilities=None)
     made = provenance(model, request.x, label=request.label, bounds=request.bounds, effort=effort)
     with shown(progress, "certified distortions") as show:
         show(0, len(request.x))

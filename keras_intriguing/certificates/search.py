@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.classifiers.logits import check_one_output
+from keras_intriguing.classifiers.request import check_input_type
 from keras_intriguing.progress import Progress
 
 _STEPS = {"quick": 0, "standard": 60, "thorough": 300}
@@ -39,7 +40,7 @@ def check_model(model: Any, function: str, x: Any) -> None:
         x: its images.
 
     Raises:
-        TypeError: it is no Keras model.
+        TypeError: it is no Keras model, or takes whole numbers.
         ValueError: it has several inputs or outputs.
     """
     if not isinstance(model, keras.Model):
@@ -47,6 +48,7 @@ def check_model(model: Any, function: str, x: Any) -> None:
             f"{function} needs the model's layers: a Keras model of one input, not {type(model).__name__}."
         )
     check_one_output(model, x, needs_layers=True)
+    check_input_type(model)
 
 
 def steps_of(effort: str) -> int:

@@ -22,6 +22,7 @@ from keras_intriguing.certificates.search import (
 )
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, extremes, provenance
+from keras_intriguing.classifiers.pixels import word
 from keras_intriguing.classifiers.request import Request, checked
 from keras_intriguing.progress import Progress, shown
 from keras_intriguing.spectral.graph import Node, nodes
@@ -53,7 +54,9 @@ class Verification(PerImage):
     def __repr__(self) -> str:
         low, high = self.radius.min(), self.radius.max()
         within = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}, each its own"
-        return f"Verification({self.verified.sum()} of {len(self)} images verified within ‖r‖₂ = {within})"
+        return (
+            f"Verification({self.verified.sum()} of {len(self)} {self.word}s verified within ‖r‖₂ = {within})"
+        )
 
     def __str__(self) -> str:
         is_given = np.isfinite(self.margin)
@@ -107,8 +110,8 @@ def verify(
     check_model(model, "verify", x)
     graph = nodes(model)
     steps_of(effort)  # before work starts
-    request = checked(model, x, None, label, bounds, None)
-    distances = _checked_radius(radius, len(request.x))
+    request = checked(model, x, None, label, bounds, None, from_probabilities=None)
+    distances = _checked_radius(radius, request.x.shape)
     given = {"radius": distances, "label": request.label, "bounds": request.bounds, "effort": effort}
     made = provenance(model, request.x, **given)
     with shown(progress, "verified images") as show:
@@ -169,12 +172,13 @@ def _verified(
     return so_far()
 
 
-def _checked_radius(radius: Any, count: int) -> np.ndarray:
+def _checked_radius(radius: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Distances [B] for images of a shape [B, …]."""
     try:
-        distances = np.broadcast_to(np.asarray(radius, np.float64), (count,))
+        distances = np.broadcast_to(np.asarray(radius, np.float64), shape[:1])
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"radius must be a number or one for each of {count} images, not {radius!r}."
+            f"radius must be a number or one for each of {shape[0]} {word(shape)}s, not {radius!r}."
         ) from error
     if not (np.isfinite(distances).all() and (distances >= 0).all()):
         raise ValueError(f"radius must be finite and not negative, not {radius!r}.")

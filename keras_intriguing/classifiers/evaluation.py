@@ -29,7 +29,7 @@ def labels(model: Callable | str | Path, x: Any) -> np.ndarray:
         FileNotFoundError: there is no such file.
     """
     called = as_model(model)
-    x = as_array(x, called)
+    x = np.asarray(as_array(x, called))
     predicted = np.zeros(len(x), np.int32)
     classifier = None
     for rows, outputs in in_batches(called, x):

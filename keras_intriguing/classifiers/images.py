@@ -21,8 +21,8 @@ def as_images(x: Any, model: Any = None) -> np.ndarray:
     return as_floats(as_array(x, model))
 
 
-def as_array(x: Any, model: Any = None) -> np.ndarray:
-    """The values [B, …] of an array, or of a `tf.data.Dataset` of images or of pairs (images, labels).
+def as_array(x: Any, model: Any = None) -> Any:
+    """The array [B, …] of a `tf.data.Dataset` of images or of pairs (images, labels); what looks like an array stays as it is.
 
     Whether a data set comes in batches is told by the model's input, else by a first axis of no fixed length.
 
@@ -45,7 +45,7 @@ def as_array(x: Any, model: Any = None) -> np.ndarray:
             f"x must be one array of images; it is a {type(x).__name__} of {len(x)} parts of shapes {shapes}. Labels are passed as "
             "label=; of several inputs all but one are kept fixed in a function."
         )
-    return _of_dataset(x, _input_shape(model)) if isinstance(x, tf.data.Dataset) else np.asarray(x)
+    return _of_dataset(x, _input_shape(model)) if isinstance(x, tf.data.Dataset) else x
 
 
 def _listed(x: dict) -> str:

@@ -19,6 +19,16 @@ from keras_intriguing.classifiers.outputs import call, check_outputs
 _LEAST = np.finfo(np.float32).tiny
 _MOST = 1 - np.finfo(np.float32).epsneg  # the largest probability below 1
 
+# What to do with a model whose softmax or sigmoid is out of sight, for an attack and for a certificate.
+_PROBABILITIES = (
+    "Pass from_probabilities=True if they are, or a model that gives logits: the values before the softmax or sigmoid. "
+    "(Logits that only look so can be told apart by a function that returns twice their value.)"
+)
+_LAYERS = (
+    "A certificate needs Keras' own layers, up to logits or to a softmax or sigmoid of theirs: of a SavedModel, the model that it "
+    "was exported from."
+)
+
 
 class Adapted(keras.Model):
     """A model that gives one output, or whose outputs are to be taken for probabilities, as two or more classes.
@@ -117,13 +127,13 @@ class Traced(NamedTuple):
     trace: Trace
 
 
-def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) -> Traced:
+def adapted(model: Callable, few: np.ndarray, from_probabilities: bool | None = False) -> Traced:
     """The model itself where it has two or more logits or ends in a softmax; else as two or more classes.
 
     Args:
         model: a Keras model or a function of tensors.
         few: images to try it on, [B, …].
-        from_probabilities: the outputs are probabilities.
+        from_probabilities: the outputs are probabilities; None where that cannot be said, since layers are needed.
 
     Raises:
         ValueError: it cannot be traced; its outputs are of another form, or others when it is called again, or labels that do
@@ -146,14 +156,13 @@ def adapted(model: Callable, few: np.ndarray, from_probabilities: bool = False) 
         what = "a probability" if is_single else "probabilities, each for itself or together"
         raise ValueError(
             f"The model's outputs look like {what} (all are between 0 and 1), and what they are computed from cannot be seen. "
-            "Pass from_probabilities=True if they are, or a model that gives logits: the values before the softmax or sigmoid. "
-            "(Logits that only look so can be told apart by a function that returns twice their value.)"
+            + (_LAYERS if from_probabilities is None else _PROBABILITIES)
         )
     elif kind == "sigmoid" and not is_single:
-        _refuse_many_labels(model, outputs.shape[-1])
+        _refuse_many_labels(model, outputs.shape[-1], needs_layers=from_probabilities is None)
     if not is_single and not from_probabilities:
         return Traced(model, trace)
-    classes = Adapted(model, is_single, from_probabilities or kind == "sigmoid")
+    classes = Adapted(model, is_single, bool(from_probabilities) or kind == "sigmoid")
     return Traced(classes, Trace(classes, few.shape[1:]))
 
 
@@ -260,17 +269,30 @@ def _check_probabilities(values: np.ndarray, outputs: Any, is_single: bool) -> N
     if not is_single and np.abs(values.sum(axis=1) - 1).max() > tolerance:
         raise ValueError(
             "from_probabilities=True, but the model's outputs do not sum to 1: labels that do not exclude each other. Pass a "
-            "function of one of them, such as lambda x: model(x)[:, 3:4], for whether an image has that label."
+            "function of one of them, such as lambda x: model(x)[:, :1], for whether an image has that label."
         )
 
 
-def _refuse_many_labels(model: Any, count: int) -> None:
+def _refuse_many_labels(model: Any, count: int, needs_layers: bool) -> None:
     # only a graph tells which layer is the last; a subclassed model lists its layers as they were assigned
     outputs = getattr(model, "outputs", None) if isinstance(model, keras.Model) else None
-    where = f" (layer {outputs[0]._keras_history.operation.name!r})" if outputs else ""
+    last: Any = outputs[0]._keras_history.operation if outputs else None
+    where = f" (layer {last.name!r})" if last is not None else ""
+    label = min(3, count - 1)
+    column = f"{label}:{label + 1}"
+    if not needs_layers:
+        of_one = f"a function of that output, such as lambda x: model(x)[:, {column}] with from_probabilities=True."
+    elif last is not None and type(last) is keras.layers.Dense:
+        of_one = (
+            f"a model of that output:\n    last = model.get_layer({last.name!r})\n"
+            "    one = keras.layers.Dense(1, 'sigmoid', use_bias=last.use_bias)\n"
+            "    single = keras.Model(model.inputs[0], one(last.input))\n"
+            f"    one.set_weights([values[..., {column}] for values in last.get_weights()])"
+        )
+    else:
+        of_one = "a model that ends in that logit and its sigmoid."
     raise ValueError(
         f"{getattr(model, 'name', 'The model')} ends in a sigmoid{where} of {count} outputs: its classes do not exclude each other, so "
-        "that an image has any number of labels. Either pass a function of one output, such as "
-        "lambda x: model(x)[:, 3:4] with from_probabilities=True, for whether an image has label 3; or, if the largest output is "
-        "the label, drop the sigmoid."
+        "that an image has any number of labels. If the largest output is the label, drop the sigmoid. For whether an image has label "
+        f"{label}, pass {of_one}"
     )

@@ -5,16 +5,16 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import keras
 import numpy as np
 
 from keras_intriguing import files, presets
-from keras_intriguing.classifiers.pixels import Bounds
+from keras_intriguing.classifiers.pixels import Bounds, word
 
-_KIND, _PROVENANCE = "kind", "provenance"
+_KIND, _PROVENANCE, _PART = "kind", "provenance", "part"
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -22,8 +22,9 @@ class PerImage:
     """Arrays [B, …] with one entry for each of B images; subclasses name them.
 
     Attributes:
-        provenance: what made it, in JSON's types: the model and a hash of its weights, a hash of the images, settings and
-            versions; empty where parts of different origin were joined.
+        provenance: what made it, in JSON's types: the model and a hash of its weights, shape and hash of the images, settings and
+            versions; empty where parts of different origin were joined. Shape and hash are those of all images of the call; of
+            which of them a part is, `part` says by their numbers.
     """
 
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
@@ -37,6 +38,11 @@ class PerImage:
         """All arrays by their names."""
         return {name: getattr(self, name) for name in self.names()}
 
+    @property
+    def word(self) -> str:
+        """What an entry is called: an image, or an example of tabular data, as far as it is known."""
+        return word(tuple(self.provenance.get("shape", "NHW")))
+
     def __len__(self) -> int:
         return len(getattr(self, self.names()[0]))
 
@@ -44,11 +50,16 @@ class PerImage:
         """Of some images: one number, which keeps the axis of images, a slice, an array of numbers or of booleans."""
         if isinstance(images, (int, np.integer)):
             if not -len(self) <= images < len(self):  # which ends a loop over the images, too
-                raise IndexError(f"There are {len(self)} images, and no image {images}.")
+                raise IndexError(f"There are {len(self)} {self.word}s, and no {self.word} {images}.")
             images = [int(images)]
         rows = np.arange(len(self))[images]
         arrays = {name: array[rows] for name, array in self.arrays().items()}
-        return type(self)(**arrays, provenance=self.provenance)
+        numbers = self._numbers()
+        return type(self)(**arrays, provenance=_of_part(self.provenance, [numbers[row] for row in rows]))
+
+    def _numbers(self) -> Sequence[int]:
+        """The numbers of the images among those of the call."""
+        return self.provenance.get(_PART, range(len(self)))
 
     @classmethod
     def concatenate(cls, results: Iterable[Self]) -> Self:
@@ -74,8 +85,12 @@ class PerImage:
                     f"Results of images of different shapes cannot be joined: {name} is of {listed}."
                 )
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.names()}
-        same = all(part.provenance == parts[0].provenance for part in parts)
-        return cls(**arrays, provenance=parts[0].provenance if same else {})
+        made, *others = (
+            {name: value for name, value in part.provenance.items() if name != _PART} for part in parts
+        )
+        numbers = [number for part in parts for number in part._numbers()]
+        same = all(other == made for other in others)
+        return cls(**arrays, provenance=_of_part(made, numbers) if same else {})
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """The arrays with one value an image, by name: `pandas.DataFrame(result.to_dict())`."""
@@ -141,9 +156,17 @@ def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
         made["weights_sha256"] = _hash(*(np.asarray(weight) for weight in model.weights))
     if names := class_names(model):
         made["classes"] = names
-    made["images_sha256"] = images_hash(x)
+    made |= {"shape": list(x.shape), "images_sha256": images_hash(x)}
     kept = {name: _setting(value) for name, value in settings.items()}
     return {**made, **kept, "versions": presets.versions()}
+
+
+def _of_part(made: dict[str, Any], numbers: Sequence[int]) -> dict[str, Any]:
+    """What made the images of these numbers, by what made all of them."""
+    count = made["shape"][0] if "shape" in made else len(numbers)
+    if list(numbers) == list(range(count)):
+        return made
+    return {**made, _PART: [int(number) for number in numbers]}
 
 
 def class_names(model: Any) -> list[str] | None:

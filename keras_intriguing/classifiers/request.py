@@ -12,7 +12,7 @@ from keras_intriguing.classifiers import outputs
 from keras_intriguing.classifiers.images import as_images, check_shape
 from keras_intriguing.classifiers.logits import Trace, adapted, check_logits, check_one_output
 from keras_intriguing.classifiers.per_image import checked_names, class_names
-from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown, within
+from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown, within, word
 from keras_intriguing.models.base import PresetModel
 
 PROBE = 16  # images on which a model is tried before work starts
@@ -60,9 +60,11 @@ def checked(
     label: Any,
     bounds: Any,
     batch_size: int | None,
-    from_probabilities: bool = False,
+    from_probabilities: bool | None = False,
 ) -> Request:
     """The input in one form.
+
+    The arguments are those of `minimal_distortion`; `from_probabilities` is None for a certificate, which needs layers.
 
     Raises:
         ValueError, TypeError: see the messages.
@@ -78,7 +80,7 @@ def checked(
     if batch_size is not None and (not isinstance(batch_size, numbers.Integral) or batch_size < 1):
         raise ValueError(f"batch_size must be a positive whole number or None, not {batch_size!r}.")
     check_one_output(model, x)
-    _check_input_type(model)
+    check_input_type(model)
     images = as_images(x, model)
     check_shape(model, images)
     limits = checked_bounds(bounds, images.shape[1:])
@@ -89,18 +91,23 @@ def checked(
     classes = _classes(classifier, trace, images)
     if names := class_names(model):
         checked_names(names, classes, "model.class_names")
-    target = _labels("target", target, len(images), classes)
-    label = _labels("label", label, len(images), classes)
+    target, label = (
+        _labels(name, given, images.shape, classes) for name, given in (("target", target), ("label", label))
+    )
     if target is not None and label is not None and (target == label).any():
         i = int(np.flatnonzero(target == label)[0])
         raise ValueError(
-            f"Image {i} is to leave class {label[i]} and to reach it: target and label are equal."
+            f"{word(images.shape).capitalize()} {i} is to leave class {label[i]} and to reach it: target and label are equal."
         )
     return Request(classifier, images, _predicted(classifier, images), target, label, limits, trace, classes)
 
 
-def _check_input_type(model: Callable) -> None:
-    """Of a model of whole numbers there is no gradient by its input."""
+def check_input_type(model: Callable) -> None:
+    """Checks that a Keras model does not take whole numbers, of which there are no small changes.
+
+    Raises:
+        TypeError: it does; the message says what to do.
+    """
     inputs = getattr(model, "inputs", None) if isinstance(model, keras.Model) else None
     embeddings = [layer.name for layer in _layers(model) if isinstance(layer, keras.layers.Embedding)]
     kind = tf.as_dtype(inputs[0].dtype) if inputs else tf.float32
@@ -108,7 +115,7 @@ def _check_input_type(model: Callable) -> None:
         return
     if embeddings:
         way = (
-            f"its layer {embeddings[0]!r} looks up embeddings. Attack what comes behind: a model from the embeddings to the logits, "
+            f"its layer {embeddings[0]!r} looks up embeddings. Pass what comes behind: a model from the embeddings to the logits, "
             "with the embeddings of your examples as x and the bounds of their values."
         )
     else:
@@ -167,10 +174,11 @@ def _predicted(model: Callable, images: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _labels(name: str, labels: Any, count: int, classes: int) -> np.ndarray | None:
+def _labels(name: str, labels: Any, shape: tuple[int, ...], classes: int) -> np.ndarray | None:
+    """Checked classes of images of a shape [B, …], int32 [B]."""
     if labels is None:
         return None
-    values = np.asarray(labels)
+    values, count = np.asarray(labels), shape[0]
     if not np.issubdtype(values.dtype, np.integer):
         hint = " One-hot rows become class indices by .argmax(axis=-1)." if values.ndim == 2 else ""
         raise TypeError(f"{name} must hold whole numbers, class indices; it holds {values.dtype}.{hint}")
@@ -178,7 +186,7 @@ def _labels(name: str, labels: Any, count: int, classes: int) -> np.ndarray | No
         values = np.full(count, values)
     if values.shape != (count,):
         raise ValueError(
-            f"{name} must hold one class for each of {count} images; its shape is {values.shape}."
+            f"{name} must hold one class for each of {count} {word(shape)}s; its shape is {values.shape}."
         )
     wrong = (values < 0) | (values >= classes)
     if wrong.any():

@@ -114,7 +114,7 @@ def test_a_softmax_is_seen_however_it_is_written(model: Callable) -> None:
     ],
 )
 def test_labels_that_do_not_exclude_each_other_are_refused_however_they_are_written(model: Callable) -> None:
-    with pytest.raises(ValueError, match=r"ends in a sigmoid.* of 3 outputs.*lambda x: model\(x\)\[:, 3:4\]"):
+    with pytest.raises(ValueError, match=r"ends in a sigmoid.* of 3 outputs.*lambda x: model\(x\)\[:, 2:3\]"):
         adapted(model, X)
 
 
@@ -282,6 +282,38 @@ def test_what_is_advised_for_a_certificate_of_several_inputs_works(of_model: typ
     within_bounds = ki.minimal_distortion(names["one"], FEW[:1])
     assert names["certified"].l2[0] <= within_bounds.l2[0]
     assert names["certified"].l2[0] >= 0.998 * min(distances)  # the search for it ends within a thousandth
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_what_is_advised_for_a_certificate_of_one_of_many_labels_works(use_bias: bool) -> None:
+    model = keras.Sequential([keras.Input((5,)), L.Dense(3, "sigmoid", use_bias=use_bias)])
+    with pytest.raises(ValueError, match="do not exclude each other") as raised:
+        ki.certified_distortion(model, X)
+    names: dict[str, Any] = {"model": model, "keras": keras}
+    exec(advice(raised), names)
+    np.testing.assert_allclose(names["single"](X)[:, 0], model(X)[:, 2], rtol=1e-6)
+    certified = ki.certified_distortion(names["single"], X, effort="quick", bounds=(-np.inf, np.inf))
+    kernel, *bias = (values[..., 2] for values in model.get_weights())
+    distances = np.abs(X @ kernel + sum(bias)) / np.linalg.norm(kernel)
+    np.testing.assert_allclose(certified.l2, distances, rtol=1e-4)
+
+
+def test_certificates_are_told_what_helps_them(tmp_path: Path) -> None:
+    """No from_probabilities, which they lack, and no layer of embeddings."""
+    made = keras.Sequential([keras.Input((5,)), L.Dense(3, "softmax")])
+    made.export(tmp_path / "exported", verbose=False)
+    served = keras.Sequential([keras.Input((5,)), L.TFSMLayer(tmp_path / "exported", call_endpoint="serve")])
+    words = keras.Sequential([keras.Input((5,), dtype="int32"), L.Embedding(9, 4), L.Flatten(), L.Dense(3)])
+    for certify in (ki.certified_distortion, lambda model, x: ki.verify(model, x, 0.1)):
+        with pytest.raises(
+            ValueError, match=r"of a SavedModel, the model that it was exported from"
+        ) as raised:
+            certify(served, X)
+        assert "from_probabilities" not in str(raised.value)
+        with pytest.raises(
+            TypeError, match=r"its layer 'embedding.*' looks up embeddings. Pass what comes behind"
+        ):
+            certify(words, X)
 
 
 def test_what_is_advised_for_a_dictionary_and_a_function_works() -> None:

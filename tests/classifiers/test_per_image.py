@@ -128,6 +128,30 @@ def test_words_for_classes_are_kept_and_printed(net, net_images, nearest, tmp_pa
     assert {before, after} <= {text.get_text() for text in drawn}
 
 
+def test_a_part_says_which_images_it_has(nearest, tmp_path: Path) -> None:
+    """By their numbers among those of the call, whose hash it keeps."""
+    part = nearest[2:6][[3, 0]]
+    assert part.provenance == {**nearest.provenance, "part": [5, 2]}
+    assert "part" not in nearest[:].provenance
+    assert ki.Result.concatenate([nearest[:2], part]).provenance["part"] == [0, 1, 5, 2]
+    part.save(tmp_path / "part.npz")
+    assert ki.Result.load(tmp_path / "part.npz").provenance["part"] == [5, 2]
+
+
+def test_rows_of_values_are_examples() -> None:
+    """Also of results that hold none of them."""
+    model, x = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]), np.full((4, 5), 0.5, np.float32)
+    assert "Certificate(4 examples" in repr(ki.certified_distortion(model, x, effort="quick"))
+    verification = ki.verify(model, x, 0.1, effort="quick")
+    assert "of 4 examples verified" in repr(verification)
+    with pytest.raises(IndexError, match="There are 4 examples, and no example 4"):
+        verification[4]
+    with pytest.raises(ValueError, match="radius must be a number or one for each of 4 examples"):
+        ki.verify(model, x, [1, 2])
+    with pytest.raises(ValueError, match="one class for each of 4 examples"):
+        ki.verify(model, x, 0.1, label=[1, 2])
+
+
 @pytest.mark.parametrize("names", [{"ant", "bee"}, frozenset("ab"), "ab"])
 def test_words_for_classes_have_an_order(names) -> None:
     with pytest.raises(
