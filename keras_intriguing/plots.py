@@ -38,7 +38,7 @@ class Picture(Figure):
 
 
 def examples(
-    x: np.ndarray,
+    x: Any,
     result: Result,
     *,
     names: Sequence[str] | None = None,
@@ -187,7 +187,7 @@ def spectrum(layer: keras.layers.Layer, *, axes: Axes | None = None) -> Figure:
 
 def top_images(
     top: TopImages,
-    x: np.ndarray,
+    x: Any,
     *,
     bounds: tuple[float, float] = (0.0, 1.0),
     names: Sequence[str] | None = None,
@@ -197,7 +197,7 @@ def top_images(
 
     Args:
         top: of a few directions: `TopImages(top.indices[:5], top.activations[:5])`.
-        x: the images that were searched, [N, H, W], [N, H, W, 1] or [N, H, W, 3].
+        x: the images that were searched, [N, H, W], [N, H, W, 1] or [N, H, W, 3], or a `tf.data.Dataset` of them.
         bounds: what is black and what is white.
         names: of the directions; by default their numbers.
         axes: where to draw; by default in a new figure.
@@ -207,6 +207,7 @@ def top_images(
         ValueError: x are no images, or fewer than those that were searched.
     """
     _check_is(TopImages, top, "top")
+    x = np.asarray(as_array(x))
     indices = np.asarray(top.indices)
     if len(x) <= indices.max():
         raise ValueError(f"x holds {len(x)} images, but the search found image {indices.max()}.")

@@ -173,6 +173,9 @@ def test_top_images_stand_in_rows(images) -> None:
     figure = ki.plots.top_images(top, images)
     assert len(figure.axes[0].images) == 6
     assert texts(figure) == ["3", "2", "1", "0", "0.3", "0.2", "0.1", "1"]
+    of_batches = ki.plots.top_images(top, tf.data.Dataset.from_tensor_slices(images).batch(4))
+    for one, other in zip(of_batches.axes[0].images, figure.axes[0].images, strict=True):
+        np.testing.assert_array_equal(one.get_array(), other.get_array())
     with pytest.raises(ValueError, match="x holds 4 images, but the search found image 5"):
         ki.plots.top_images(top, images[:4])
 

@@ -223,8 +223,13 @@ def check_one_output(model: Any, x: Any = None, needs_layers: bool = False) -> N
         )
 
 
-def check_logits(logits: tf.Tensor, outputs: Any) -> None:
+def check_logits(logits: tf.Tensor, outputs: Any, needs_layers: bool) -> None:
     """Checks that what is taken for logits is not probabilities, and ranks the classes as the model does.
+
+    Args:
+        logits: [B, K].
+        outputs: of the model, [B, K].
+        needs_layers: it is to be certified, so that other advice is for it.
 
     Raises:
         ValueError: no logit is negative and every row sums to one; or the largest logit is not the class
@@ -234,10 +239,14 @@ def check_logits(logits: tf.Tensor, outputs: Any) -> None:
     tolerance = 1e-2 if tf.as_dtype(outputs.dtype).size < 4 else 1e-4
     if values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < tolerance:
         raise ValueError(
-            "The model gives probabilities (no output is negative, every row sums to 1), and the attack needs "
-            "logits: the values before the softmax. A model that ends in the softmax is attacked through its logits; of any "
-            "other pass from_probabilities=True, or a function that leaves the softmax out. "
-            "(Logits that only look so can be told apart by a function that returns twice their value.)"
+            "The model gives probabilities (no output is negative, every row sums to 1), and this needs logits: the values before "
+            "the softmax. Of a model that ends in the softmax they are found; "
+            + (
+                "leave out what comes behind it."
+                if needs_layers
+                else "of any other pass from_probabilities=True, or a function that leaves the softmax out. "
+                "(Logits that only look so can be told apart by a function that returns twice their value.)"
+            )
         )
     of_largest = np.take_along_axis(given, values.argmax(axis=1)[:, None], axis=1)[:, 0]
     if (of_largest < given.max(axis=1) - 1e-3 * np.abs(given).max(axis=1)).any():

@@ -88,7 +88,7 @@ def checked(
         raise ValueError(f"{model.name} takes pixels in [0, 1], but bounds are {shown(limits)}.")
     images = within(images, limits)
     classifier, trace = adapted(model, images[:PROBE], from_probabilities)
-    classes = _classes(classifier, trace, images)
+    classes = _classes(classifier, trace, images, needs_layers=from_probabilities is None)
     if names := class_names(model):
         checked_names(names, classes, "model.class_names")
     target, label = (
@@ -127,13 +127,13 @@ def _layers(model: Any) -> list[Any]:
     return list(model._flatten_layers()) if isinstance(model, keras.Model) else []
 
 
-def _classes(model: Callable, trace: Trace, images: np.ndarray) -> int:
+def _classes(model: Callable, trace: Trace, images: np.ndarray, needs_layers: bool) -> int:
     """The number of classes, by calling the model on a few images; also checks that it can be differentiated."""
     few = tf.constant(images[:PROBE])
     given = outputs.call(model, few)
     outputs.check_outputs(given, len(few))
     logits = trace.logits(few)
-    check_logits(logits, given)
+    check_logits(logits, given, needs_layers)
     _check_outputs_differ(np.asarray(tf.cast(given, tf.float32)))
     if not trace.is_differentiable:
         raise ValueError(

@@ -8,9 +8,7 @@ import hashlib
 import http.client
 import os
 import shutil
-import socket
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -19,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing.presets import registry
+from keras_intriguing.presets import registry, watch
 
 MIRROR = "KERAS_INTRIGUING_ZOO"
 
@@ -201,81 +199,19 @@ def _transfer(url: str, path: Path, known: dict[str, Any], on_received: Callable
         raise _Unavailable(f"has SHA-256 {digest.hexdigest()} instead of {known['sha256']}")
 
 
-class _Watch:
-    """Shuts down the connections of a request that has not come on for `TIMEOUT` seconds, which ends every wait for them.
-
-    Attributes:
-        expired: whether it has.
-    """
-
-    def __init__(self) -> None:
-        self.expired = False
-        self._connections: list[socket.socket] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> "_Watch":
-        self.extend()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        for connection in self._connections:
-            connection.close()
-
-    def extend(self) -> None:
-        """The request has come on."""
-        self._until = time.monotonic() + TIMEOUT
-
-    def connect(self, *arguments: Any, **keywords: Any) -> socket.socket:
-        """`socket.create_connection`, watched from before its first byte: a TLS handshake can be dripped, too."""
-        connected = socket.create_connection(*arguments, **keywords)
-        self._connections.append(connected.dup())  # since TLS detaches the socket that it wraps
-        if self.expired:
-            connected.close()
-            raise TimeoutError
-        return connected
-
-    def _run(self) -> None:
-        while (left := self._until - time.monotonic()) > 0:
-            if self._ended.wait(left):
-                return
-        self.expired = True
-        for connection in self._connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-def _open(request: urllib.request.Request, watch: _Watch) -> Any:
-    """The response, once its status and headers are there; as `urllib.request.urlopen`, but watched."""
-
-    class Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-        def do_open(self, http_class: Callable, req: urllib.request.Request, **settings: Any) -> Any:
-            def connection(*arguments: Any, **keywords: Any) -> Any:
-                made = http_class(*arguments, **keywords)
-                made._create_connection = watch.connect
-                return made
-
-            return super().do_open(connection, req, **settings)
-
-    return urllib.request.build_opener(Handler).open(request, timeout=TIMEOUT)
-
-
-def _received(url: str, size: int, watch: _Watch) -> Iterator[bytes]:
+def _received(url: str, size: int, watched: watch.Watch) -> Iterator[bytes]:
     request = urllib.request.Request(url, headers={"User-Agent": "keras-intriguing"})
-    with _open(request, watch) as response:
+    with watch.opened(request, watched) as response:
         length = response.headers.get("Content-Length", str(size))
         if length != str(size):
             raise _Unavailable(f"has {length} bytes instead of {size:,}; it is an error page or another file")
-        watch.extend()
+        watched.extend()
         received = counted = 0
         while chunk := response.read1(min(_CHUNK, size + 1 - received)):
             yield chunk
             received += len(chunk)
             if received - counted >= SLOWEST * TIMEOUT:
-                watch.extend()
+                watched.extend()
                 counted = received
 
 
@@ -283,14 +219,14 @@ def _chunks(url: str, size: int) -> Iterator[bytes]:
     """The bytes at `url`, and of those beyond `size` at most one, so that none can fill the disk."""
     late = f"timed out: no whole answer, or less than {SLOWEST} bytes a second, for {TIMEOUT:g} s"
     try:
-        with _Watch() as watch:
+        with watch.Watch(TIMEOUT) as watched:
             try:
-                yield from _received(url, size, watch)
+                yield from _received(url, size, watched)
             except (OSError, http.client.HTTPException) as error:
-                if watch.expired:
+                if watched.expired:
                     raise TimeoutError(late) from error
                 raise
-            if watch.expired:  # what was cut off counts as whole
+            if watched.expired:  # what was cut off counts as whole
                 raise TimeoutError(late)
     except urllib.error.HTTPError as error:
         error.close()

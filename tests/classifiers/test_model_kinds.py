@@ -314,6 +314,9 @@ def test_certificates_are_told_what_helps_them(tmp_path: Path) -> None:
             TypeError, match=r"its layer 'embedding.*' looks up embeddings. Pass what comes behind"
         ):
             certify(words, X)
+        behind = keras.Sequential([made, L.Rescaling(1.0)])
+        with pytest.raises(ValueError, match=r"gives probabilities.* leave out what comes behind it\.$"):
+            certify(behind, X)
 
 
 def test_what_is_advised_for_a_dictionary_and_a_function_works() -> None:
