@@ -64,7 +64,7 @@ def check_model(model: keras.Model) -> None:
         ValueError: it has methods of its own, or a graph that is not known.
     """
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        hint = " Load it first: keras_intriguing.from_preset(name)." if isinstance(model, str) else ""
+        hint = ""
         if isinstance(model, keras.Model):
             hint = (
                 " Of a subclassed model whose layers are Keras' own, with images x:\n    inputs = keras.Input(x.shape[1:])\n"

@@ -291,7 +291,7 @@ def test_a_twisted_sheared_periodic_convolution_has_its_singular_values_on_the_g
             "use spectral.analyze",
         ),
         (lambda: spectral.register(L.Dense, 2.0), TypeError, "must be a function of a layer"),
-        (lambda: spectral.analyze("fc10_mnist_decay1"), ValueError, "Load it first"),
+        (lambda: spectral.analyze("fc10_mnist_decay1"), TypeError, "A preset is loaded first"),
     ],
 )
 def test_what_users_mistake_is_told(call: Callable, error: type, message: str) -> None:
