@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.attack.problem import Box
-from keras_intriguing.attack.projection import project, project_onto_all
+from keras_intriguing.attack.projection import dot, norm, project, project_onto_all
 
 WALK, BRACKET, PROJECT, CONFIRM, DONE = range(5)
 WALK_STEPS, BRACKET_STEPS, CONFIRM_STEPS = 25, 4, 5
@@ -141,7 +141,7 @@ def update(
         box: of every pixel.
     """
     live = state.mode != DONE
-    length = tf.norm(state.u - state.x, axis=-1)
+    length = norm(state.u - state.x)
     nearer = live & good & (length < state.distance)
     state = state._replace(
         found=_choose(nearer, state.u, state.found), distance=tf.where(nearer, length, state.distance)
@@ -176,16 +176,21 @@ def _choose(chosen: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
 
 def _walk(state: Descents, a: tf.Tensor, good: tf.Tensor, box: Box) -> Descents:
     r = state.u - state.x
-    length = tf.norm(r, axis=-1)
-    norm = tf.where(good, tf.minimum(length, state.norm) * (1 - _GROWTH), state.norm * (1 + _GROWTH))
+    length = norm(r)
+    target = tf.where(good, tf.minimum(length, state.norm) * (1 - _GROWTH), state.norm * (1 + _GROWTH))
     part = tf.cast(state.step, tf.float32) / WALK_STEPS
     size = box.reach * (0.01 + 0.495 * (1 + tf.cos(np.pi * part)))
-    r = r - size[:, None] * tf.math.l2_normalize(a, axis=-1, epsilon=1e-30)
-    r = norm[:, None] * tf.math.l2_normalize(r, axis=-1, epsilon=1e-30)
+    r = r - size[:, None] * _normalized(a)
+    r = target[:, None] * _normalized(r)
     u = box.clip(state.x + r)
     ends = state.step + 1 >= WALK_STEPS
     u = _choose(ends & tf.math.is_finite(state.distance), state.found, u)
-    return state._replace(u=u, norm=norm, mode=tf.where(ends, PROJECT, state.mode))
+    return state._replace(u=u, norm=target, mode=tf.where(ends, PROJECT, state.mode))
+
+
+def _normalized(a: tf.Tensor) -> tf.Tensor:
+    """Rows of length 1 [R, n], but for zeros."""
+    return a * tf.math.rsqrt(tf.maximum(dot(a, a), 1e-30))[:, None]
 
 
 def _bracket(state: Descents, good: tf.Tensor) -> Descents:
@@ -199,7 +204,7 @@ def _bracket(state: Descents, good: tf.Tensor) -> Descents:
 
 def _merit(r: tf.Tensor, length: tf.Tensor, h: tf.Tensor, a: tf.Tensor) -> tf.Tensor:
     """The distance from x at which its ray through x + r meets the boundary, by the linearization there [R]."""
-    slope = tf.reduce_sum(a * r, axis=-1)
+    slope = dot(a, r)
     estimate = length * (1 - tf.math.divide_no_nan(h, slope))
     inside = tf.where(slope < 0, tf.clip_by_value(estimate, 0.0, length), length)
     outside = tf.where(slope < 0, estimate, np.inf)
@@ -232,9 +237,7 @@ def _project(
     step = u - state.v
     multiplier = state.norm  # of the projection that led to u
     h_at_u, a_at_u = h, a
-    curvature = 1 + multiplier * tf.math.divide_no_nan(
-        tf.reduce_sum(step * (a - state.a), axis=-1), tf.reduce_sum(step * step, axis=-1)
-    )
+    curvature = 1 + multiplier * tf.math.divide_no_nan(dot(step, a - state.a), dot(step, step))
     tau = tf.where(first, 1.0, tf.where(accepted, tf.clip_by_value(curvature, *_TAU), 3 * tau))
     floor = tf.where(first, state.floor, tf.maximum(0.9 * state.floor, 1.0))
     v, h, a = _choose(accepted, u, state.v), tf.where(accepted, h, state.h), _choose(accepted, a, state.a)
@@ -247,7 +250,9 @@ def _project(
         target, cuts = _onto_cuts(state, p, h_at_u, a_at_u, damping, box)
         lam = tf.zeros_like(h)
     else:
-        target, lam = project(p, v, h, a, box)
+        guess = multiplier / damping
+        guess = tf.where(first | ~tf.math.is_finite(guess), 0.0, guess)
+        target, lam = project(p, v, h, a, guess, box)
         cuts = (state.cuts, state.offsets, state.weights)
 
     stalls = state.bests[:, 0] - best_merit <= state.tolerance * best_merit
@@ -285,7 +290,7 @@ def _onto_cuts(
     weights = tf.where(values <= (h + 0.02 * tf.abs(h))[:, None] + 1e-6, weights, -1.0)
     place = tf.one_hot(tf.argmin(weights, axis=-1), weights.shape[1], on_value=True, off_value=False)
     cuts = tf.where(place[:, :, None], a[:, None], state.cuts)
-    offsets = tf.where(place, (h - tf.reduce_sum(a * state.u, axis=-1))[:, None], state.offsets)
+    offsets = tf.where(place, (h - dot(a, state.u))[:, None], state.offsets)
     weights = tf.where(place, 0.0, weights)
     scale = damping[:, None]
     target, weights = project_onto_all(p, cuts, offsets, weights / scale, box)
@@ -295,9 +300,7 @@ def _onto_cuts(
 def _beyond(state: Descents, step: tf.Tensor, box: Box) -> tf.Tensor:
     """A point on the ray through the best one, beyond the estimated boundary by a hair that grows with `step` [R]."""
     r = state.best - state.x
-    part = tf.math.divide_no_nan(state.best_merit, tf.norm(r, axis=-1)) * (
-        1 + 1e-5 * 4.0 ** tf.cast(step, tf.float32)
-    )
+    part = tf.math.divide_no_nan(state.best_merit, norm(r)) * (1 + 1e-5 * 4.0 ** tf.cast(step, tf.float32))
     return box.clip(state.x + tf.where(tf.math.is_finite(part), part, 1.0)[:, None] * r)
 
 

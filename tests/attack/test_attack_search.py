@@ -29,12 +29,16 @@ def images(count: int = 12) -> np.ndarray:
     return np.random.default_rng(1).uniform(0.2, 0.8, size=(count, 60)).astype(np.float32)
 
 
-def test_projection_onto_a_half_space_and_a_box_meets_the_conditions_of_optimality():
+@pytest.mark.parametrize("guess", [0.0, 0.3, 1e6])
+def test_projection_onto_a_half_space_and_a_box_meets_the_conditions_of_optimality(guess: float):
     random = np.random.default_rng(2)
     p, v = random.uniform(-0.5, 1.5, (8, 30)), random.uniform(0, 1, (8, 30))
     a, h = random.normal(size=(8, 30)), random.uniform(-1, 2, 8)
     box = Box(tf.constant(0.0), tf.constant(1.0), reach=tf.constant(1.0))
-    u, lam = (t.numpy() for t in project(*(tf.constant(t, tf.float32) for t in (p, v, h, a)), box))
+    u, lam = (
+        t.numpy()
+        for t in project(*(tf.constant(t, tf.float32) for t in (p, v, h, a, np.full(8, guess))), box)
+    )
     residual = h + np.sum(a * (u - v), axis=1)
     assert np.all(lam >= 0)
     assert np.all(residual < 1e-4)
