@@ -8,7 +8,7 @@ from keras_intriguing.attack.problem import Box
 
 _STEPS = 12  # of Newton's method for one half-space
 _TOLERANCE = 1e-5  # relative, of its multiplier: a step's linearization is no more exact
-_NEWTON_STEPS, _SWEEPS = 4, 10  # of the dual problem of several half-spaces
+_NEWTON_STEPS, _SWEEPS = 5, 10  # of the dual problem of several half-spaces
 _BLOCK = 16  # rows whose half-spaces are solved for at once, while they lie in a core's cache
 
 
