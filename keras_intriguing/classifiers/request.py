@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_intriguing.classifiers import outputs
 from keras_intriguing.classifiers.images import as_images, check_shape
-from keras_intriguing.classifiers.logits import Trace, adapted, check_logits, check_one_output
+from keras_intriguing.classifiers.logits import Trace, Traced, adapted, check_logits, check_one_output
 from keras_intriguing.classifiers.per_image import checked_names, class_names
 from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown, within, word
 from keras_intriguing.models.base import PresetModel
@@ -87,8 +87,9 @@ def checked(
     if isinstance(model, PresetModel) and (np.any(limits.lower < 0) or np.any(limits.upper > 1)):
         raise ValueError(f"{model.name} takes pixels in [0, 1], but bounds are {shown(limits)}.")
     images = within(images, limits)
-    classifier, trace = adapted(model, images[:PROBE], from_probabilities)
-    classes = _classes(classifier, trace, images, needs_layers=from_probabilities is None)
+    traced = adapted(model, images[:PROBE], from_probabilities)
+    classifier, trace = traced.model, traced.trace
+    classes = _classes(traced, images[:PROBE], needs_layers=from_probabilities is None)
     if names := class_names(model):
         checked_names(names, classes, "model.class_names")
     target, label = (
@@ -127,11 +128,12 @@ def _layers(model: Any) -> list[Any]:
     return list(model._flatten_layers()) if isinstance(model, keras.Model) else []
 
 
-def _classes(model: Callable, trace: Trace, images: np.ndarray, needs_layers: bool) -> int:
-    """The number of classes, by calling the model on a few images; also checks that it can be differentiated."""
-    few = tf.constant(images[:PROBE])
-    given = outputs.call(model, few)
+def _classes(traced: Traced, images: np.ndarray, needs_layers: bool) -> int:
+    """The number of classes, by calling the model again on a few images; also checks that it can be differentiated."""
+    few, trace = tf.constant(images), traced.trace
+    given = outputs.call(traced.model, few)
     outputs.check_outputs(given, len(few))
+    _check_repeats(traced.outputs, given)
     logits = trace.logits(few)
     check_logits(logits, given, needs_layers)
     _check_outputs_differ(np.asarray(tf.cast(given, tf.float32)))
@@ -140,8 +142,20 @@ def _classes(model: Callable, trace: Trace, images: np.ndarray, needs_layers: bo
             "TensorFlow cannot differentiate the model's logits by the image. "
             "Compute them with Keras or TensorFlow operations only, without NumPy, argmax or rounding in between."
         )
-    _check_not_tied(trace, images[:PROBE], np.asarray(logits))
+    _check_not_tied(trace, images, np.asarray(logits))
     return given.shape[-1]
+
+
+def _check_repeats(before: Any, again: Any) -> None:
+    """Of outputs that change from call to call there is no label that a change of the image could change."""
+    first, second = (np.asarray(tf.cast(given, tf.float32)) for given in (before, again))
+    difference = np.abs(first - second).max()
+    if not difference <= 1e-3 * np.abs(first).max():
+        raise ValueError(
+            f"Two calls of the model with the same images gave different outputs, by up to {difference:.3g}: it computes with random "
+            "numbers. Leave them out (call layers with training=False), or keep them the same: draw them once before, or with a fixed "
+            "seed (tf.random.stateless_normal). A mean over fixed draws is such a function, too."
+        )
 
 
 def _check_outputs_differ(given: np.ndarray) -> None:
