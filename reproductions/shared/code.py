@@ -1,4 +1,4 @@
-"""Which code a measurement rests on: the modules that it reaches over imports, hashed without comments and docstrings."""
+"""Which code a measurement rests on: the modules that it reaches over imports, hashed without what only people read."""
 
 import ast
 import functools
@@ -24,7 +24,7 @@ class Code:
         self._packages = packages
 
     def hash(self, *modules: str) -> str:
-        """Of what the modules rest on, without comments, docstrings and layout: 16 hexadecimal digits.
+        """Of what the modules rest on, without comments, docstrings, layout and what errors say: 16 hexadecimal digits.
 
         Raises:
             ValueError: a module is in none of the packages.
@@ -62,7 +62,7 @@ class Code:
         path = self._path(module)
         if path is None:
             raise ValueError(f"There is no module {module} in {', '.join(self._packages)}.")
-        return _WithoutDocstrings().visit(ast.parse(path.read_text(encoding="utf-8")))
+        return _WithoutWords().visit(ast.parse(path.read_text(encoding="utf-8")))
 
     @functools.cache  # noqa: B019
     def _normal_form(self, module: str) -> str:
@@ -137,11 +137,17 @@ def _dotted(node: ast.AST) -> list[str]:
     return [""]
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
+class _WithoutWords(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Nothing of a string that stands alone."""
         alone = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if alone else node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """An error without its message: what is raised is never a measured value."""
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
 
 
 CODE = Code({"keras_intriguing": Path(ki.__file__).parent, "reproductions": Path(__file__).parent.parent})

@@ -114,6 +114,18 @@ def test_a_comment_changes_no_records_code(copied: dict[str, Path], tmp_path: Pa
         assert hashes(measurements, Code(copied)) == hashes(measurements, CODE)
 
 
+def test_what_an_error_says_decides_no_record_and_which_error_it_is_does(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").touch()
+    (tmp_path / "words.py").write_text("def say(x):\n    return x\n")
+    hashes = []
+    for error in ("ValueError('no: %s' % x)", "ValueError(f'never: {say(x)}')", "TypeError('no: %s' % x)"):
+        (tmp_path / "check.py").write_text(
+            f"from package.words import say\n\ndef check(x):\n    if x:\n        raise {error}\n"
+        )
+        hashes.append(Code({"package": tmp_path}).hash("package.check"))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_a_line_of_the_attack_changes_table_2_and_not_table_5(
     copied: dict[str, Path], tmp_path: Path
 ) -> None:
