@@ -40,7 +40,7 @@ def narrow_enclosures(programs: Programs, region: Region, rounding: float = 0.0)
         lines.append({})
         if position in curves:
             if of_units[position] <= MOST_WORK:
-                found[-1] = propagation.tightened(circuit, region, found, rounding)
+                found[-1] = programs.tightened(region, list(found), rounding)
             for sign in (-1.0, 1.0):
                 low, high = curves[position].enclose(found[-1].lower, found[-1].upper)
                 found[-1] = _narrowed(programs, region, found, lines, (low < high).numpy(), sign, rounding)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_intriguing.certificates import propagation
 from keras_intriguing.certificates.narrowing import is_affordable, narrow_enclosures, spreading
-from keras_intriguing.certificates.programs import MOST_WORK, Moments, Programs
+from keras_intriguing.certificates.programs import Moments, Programs
 from keras_intriguing.certificates.region import Region
 from keras_intriguing.certificates.steps.step import Enclosure, Variables
 from keras_intriguing.classifiers.pixels import Bounds
@@ -75,13 +75,10 @@ class Optimizer:
     def proved(self, problem: Problem, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Proved lower bounds [B, m] of the margins, with the present choice, and what the steps cost [steps, B, m]."""
         region = self._region(problem.x, radius, tf.float64)
-        if self.narrows:
-            known = narrow_enclosures(self._programs, region, self._rounding)
-        else:
-            known = propagation.enclosures(self._circuit, region, self._rounding, MOST_WORK)
+        known = narrow_enclosures(self._programs, region, self._rounding) if self.narrows else None
         variables = [{name: tf.cast(v, tf.float64) for name, v in of.items()} for of in self._variables]
         rows = tf.constant(self._rows(problem), tf.float64)
-        found, costs = propagation.lower_bounds(self._circuit, region, known, rows, variables, self._rounding)
+        found, costs = self._programs.proved(region, known, rows, variables, self._rounding)
         found = found.numpy()
         return np.where(np.isnan(found), -np.inf, found), np.stack([cost.numpy() for cost in costs])
 

@@ -9,6 +9,7 @@ from keras_intriguing.certificates.steps.step import Enclosure, Variables
 
 RATES = {"slope": 0.05, "penalty": 0.2, "kept": 0.1, "tangent": 0.2}  # of a step, in units of the variables
 MOST_WORK = 2**22  # for bounding a layer's units one by one, an image
+_LEAST_WORK = 2**13  # from which a proof is compiled: of less, it is done sooner than traced
 _FIRST, _SECOND = 0.9, 0.99  # Adam's
 
 Moments = list[dict[str, tuple[tf.Tensor, tf.Tensor]]]  # Adam's two of every variable
@@ -25,6 +26,9 @@ class Programs:
         enclosed: maps a `Region` of B images in float32 to estimates of where every step's values lie.
         step: maps such a region, its enclosures, rows [B, m, K], variables, their moments, the number of the step, from 1,
             and the share of the largest step to the bounds before the step [B, m] and the new variables and moments.
+        proved: maps a region in float64, enclosures or None for those by each layer's own means and by `tightened`, rows,
+            variables and `rounding` to proved lower bounds [B, m] and what the steps cost, see `lower_bounds`.
+        tightened: maps a region, enclosures up to some step and `rounding` to the last enclosure, narrowed.
         bounded: maps a region, enclosures up to some step, its steps' lines, places [B, m] among that step's values, a sign and
             `rounding` to lower bounds of sign·value at these places.
     """
@@ -33,10 +37,28 @@ class Programs:
         self.circuit = circuit
         self.enclosed = tf.function(self._enclosed, autograph=False)
         self.step = tf.function(self._step, autograph=False)
+        self.tightened = tf.function(self._tightened, autograph=False)
         self.bounded = tf.function(self._bounded, autograph=False)
+        is_compiled = max(propagation.work(circuit).values(), default=0) >= _LEAST_WORK
+        self.proved = tf.function(self._proved, autograph=False) if is_compiled else self._proved
 
     def _enclosed(self, region: Region) -> list[Enclosure]:
         return propagation.enclosures(self.circuit, region, most_work=MOST_WORK)
+
+    def _proved(
+        self,
+        region: Region,
+        known: list[Enclosure] | None,
+        rows: tf.Tensor,
+        variables: list[Variables],
+        rounding: float,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        if known is None:
+            known = propagation.enclosures(self.circuit, region, rounding, MOST_WORK)
+        return propagation.lower_bounds(self.circuit, region, known, rows, variables, rounding)
+
+    def _tightened(self, region: Region, known: list[Enclosure], rounding: float) -> Enclosure:
+        return propagation.tightened(self.circuit, region, known, rounding)
 
     def _bounded(
         self,

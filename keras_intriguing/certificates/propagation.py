@@ -21,7 +21,7 @@ from keras_intriguing.certificates.steps.activation import Activation
 from keras_intriguing.certificates.steps.step import Enclosure, Penalized, Variables, total
 from keras_intriguing.spectral.numerics.rounding import gamma
 
-_VALUES = 2**20, 2**22  # of one array while hidden units are bounded, for a proof and for an estimate
+_VALUES = 2**16  # of one array while hidden units are bounded: a processor's cache holds some of them
 
 
 def rounding_of(circuit: Circuit) -> float:
@@ -61,17 +61,22 @@ def tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], roun
     loose = known[-1]
     size, images = circuit.size(len(known) - 1), loose.centre.shape[0]
     widest = max(circuit.size(i) for i in range(len(known)))
-    at_once = max(1, _VALUES[rounding == 0] // (images * widest))
-    bounds = []
-    for sign in (1.0, -1.0):
-        parts = []
-        for first in range(0, size, at_once):
-            unit = sign * tf.eye(size, dtype=loose.centre.dtype)[first : first + at_once]
-            rows = tf.reshape(unit, (1, unit.shape[0], *loose.centre.shape[1:]))
-            rows = tf.repeat(rows, images, axis=0)
-            variables = [without_tangents(of) for of in start(circuit, known, unit.shape[0])]
-            parts.append(lower_bounds(circuit, region, known, rows, variables, rounding)[0])
-        bounds.append(tf.reshape(tf.concat(parts, axis=1), loose.centre.shape))
+    at_once = max(1, min(_VALUES // (2 * images * widest), size))
+    parts = -(-size // at_once)
+    variables = [without_tangents(of) for of in start(circuit, known, 2 * at_once)]
+
+    def bounded(places: tf.Tensor) -> tf.Tensor:
+        unit = tf.one_hot(places, size, dtype=loose.centre.dtype)
+        rows = tf.reshape(tf.concat([unit, -unit], axis=0), (1, 2 * at_once, *loose.centre.shape[1:]))
+        rows = tf.repeat(rows, images, axis=0)
+        return lower_bounds(circuit, region, known, rows, variables, rounding)[0]
+
+    # the last part repeats a unit, so that all have one shape and the loop's body is traced once
+    places = tf.minimum(tf.reshape(tf.range(parts * at_once), (parts, at_once)), size - 1)
+    found = tf.map_fn(bounded, places, fn_output_signature=loose.centre.dtype)
+    found = tf.reshape(found, (parts, images, 2, at_once))
+    found = tf.reshape(tf.transpose(found, (2, 1, 0, 3)), (2, images, -1))[..., :size]
+    bounds = tf.reshape(found, (2, *loose.centre.shape))
     lower = tf.clip_by_value(bounds[0], loose.lower, loose.centre)
     upper = tf.clip_by_value(-bounds[1], loose.centre, loose.upper)
     return loose._replace(lower=lower, upper=upper)
