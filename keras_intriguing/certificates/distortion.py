@@ -30,6 +30,8 @@ from keras_intriguing.spectral.graph import Node, nodes
 _GROWTHS = 1.5, 1.05, 1.01
 _MANY = 60  # steps
 _HAIR = 1 - 1e-3  # a proof is tried so little before where it is expected
+# And before where the first proof's bounds say it is, which is early: they fall faster than by the radius's first power.
+_NEARER = 1 - 1e-4
 _TRIALS = 8
 _OF_INTERVALS = (
     3  # about the power of the radius by which bounds fall where intervals are narrowed at every radius
@@ -230,14 +232,15 @@ def _largest_radii(
         tell(0.9 * step / steps)  # the rest are the proofs
     proved, places = np.zeros(len(radius)), np.zeros(len(radius), int)
     radius = np.where(radius < most, _HAIR * radius, most)
-    for _ in range(_TRIALS):
+    for trial in range(_TRIALS):
         bounds, costs = optimizer.proved(problem, radius)
         holds = (bounds > 0).all(axis=1) & (proved == 0)
         places = np.where(proved == 0, loosest(bounds, costs), places)
         proved = np.where(holds, np.where(radius >= farthest, np.inf, radius), proved)
         if (proved > 0).all():
             break
-        radius = np.where(proved > 0, 0.0, _HAIR * np.minimum(_zero(radius, clean, bounds, power), radius))
+        share = _NEARER if trial == 0 and not optimizer.narrows else _HAIR
+        radius = np.where(proved > 0, 0.0, share * np.minimum(_zero(radius, clean, bounds, power), radius))
     return proved, places
 
 
