@@ -79,11 +79,11 @@ def project_onto_all(
     order = tf.argsort(count)
 
     def solve(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        arguments = [tf.gather(of_row, rows) for of_row in (p, a, c, lam)]
+        points, normals, offsets, guess = (tf.gather(of_row, rows) for of_row in (p, a, c, lam))
         return tf.cond(
             tf.reduce_max(tf.gather(count, rows)) <= 1,
-            lambda: _onto_one(*arguments, box),
-            lambda: _onto_several(*arguments, box),
+            lambda: _onto_one(points, normals, offsets, guess, box),
+            lambda: _onto_several(points, normals, offsets, guess, box),
         )
 
     blocks = tf.reshape(order, [-1, math.gcd(p.shape[0], _BLOCK)])
