@@ -21,7 +21,7 @@ def steepest(model: Any, images: np.ndarray | None) -> tuple[float, tuple[np.nda
     it is steeper; all starts side by side.
 
     Args:
-        model: images [B, …] to outputs [B, K].
+        model: images [B, …] to outputs [B, …].
         images: the starts [B, …], of which at most 16 are used; by default random ones in [0, 1].
 
     Returns:
@@ -49,7 +49,7 @@ def steepest(model: Any, images: np.ndarray | None) -> tuple[float, tuple[np.nda
         with tf.GradientTape() as tape:
             with tf.autodiff.ForwardAccumulator(x, direction) as forward:
                 y = evaluation.call(model, x)
-            lengths = tf.reduce_sum(forward.jvp(y) ** 2, axis=-1)
+            lengths = tf.reduce_sum(forward.jvp(y) ** 2, axis=list(range(1, len(y.shape))))
         length = tf.sqrt(tf.reduce_sum(x**2, axis=axes, keepdims=True))
         gradient = tape.gradient(lengths, x)
         if gradient is not None:  # a linear model is as steep everywhere

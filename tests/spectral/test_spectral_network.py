@@ -120,6 +120,15 @@ def convnet(seed: int) -> keras.Model:
     )
 
 
+def test_a_model_of_images_to_images_attains_its_norm() -> None:
+    kernel = np.random.default_rng(4).normal(size=(3, 5))
+    model = keras.Sequential([keras.Input((4, 4, 3)), L.Conv2D(5, 1, use_bias=False)])
+    model.set_weights([kernel[None, None]])
+    found = spectral.analyze(model)
+    assert found.lower == pytest.approx(norm(kernel), rel=1e-4)
+    assert found.lower <= norm(kernel) * (1 + 1e-6) <= found.upper * (1 + 2e-6)
+
+
 def test_a_convolutional_network_stays_below_its_bound() -> None:
     found = spectral.analyze(convnet(0))
     assert 0 < found.lower < found.upper == found.product
