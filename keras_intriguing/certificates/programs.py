@@ -1,5 +1,7 @@
 """The compiled functions of a circuit, which later calls take again."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from keras_intriguing.certificates import propagation
@@ -35,12 +37,19 @@ class Programs:
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
-        self.enclosed = tf.function(self._enclosed, autograph=False)
-        self.step = tf.function(self._step, autograph=False)
-        self.tightened = tf.function(self._tightened, autograph=False)
-        self.bounded = tf.function(self._bounded, autograph=False)
+
+        def compiled(function: Callable) -> Callable:
+            traced = tf.function(function, autograph=False)
+            # TensorFlow counts the traces of all nets together, and would warn of them.
+            traced._omit_frequent_tracing_warning = True
+            return traced
+
+        self.enclosed = compiled(self._enclosed)
+        self.step = compiled(self._step)
+        self.tightened = compiled(self._tightened)
+        self.bounded = compiled(self._bounded)
         is_compiled = max(propagation.work(circuit).values(), default=0) >= _LEAST_WORK
-        self.proved = tf.function(self._proved, autograph=False) if is_compiled else self._proved
+        self.proved = compiled(self._proved) if is_compiled else self._proved
 
     def _enclosed(self, region: Region) -> list[Enclosure]:
         return propagation.enclosures(self.circuit, region, most_work=MOST_WORK)
