@@ -40,8 +40,17 @@ def changed(random: np.random.Generator, x: np.ndarray, radius: float, count: in
     return np.clip(x + radius * r / np.linalg.norm(r.reshape(count, -1), axis=1).reshape(-1, 1, 1, 1), 0, 1)
 
 
-@pytest.mark.parametrize("activation", ["relu", "sigmoid", "gelu", "hard_tanh"])
-@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+@pytest.mark.parametrize(
+    ("dtype", "activation"),
+    [
+        *((tf.float64, activation) for activation in ("relu", "sigmoid", "gelu", "hard_tanh")),
+        (tf.float32, "relu"),  # estimates, of which nothing is proved
+        *(
+            pytest.param(tf.float32, activation, marks=pytest.mark.slow)
+            for activation in ("sigmoid", "gelu", "hard_tanh")
+        ),
+    ],
+)
 def test_all_values_lie_in_narrow_enclosures(activation: str, dtype: tf.DType) -> None:
     classifier = Classifier(nodes(convnet(activation=activation)), lambda name: None)
     circuit, random = classifier.circuit, np.random.default_rng(1)
