@@ -1,4 +1,4 @@
-"""Exact projections onto half-spaces and a box."""
+"""Projections onto half-spaces and a box: exact onto one half-space, nearly so onto several."""
 
 import math
 
