@@ -21,14 +21,14 @@ def labels(model: Callable | str | Path, x: Any) -> np.ndarray:
     Of a model with one output, 1 where that is a logit above 0 or, after a sigmoid, a probability above ½.
 
     Args:
-        model: a Keras model, the path of a saved one, or a function of tensors.
+        model: a Keras model or its method `predict`, the path of a saved one, or a function of tensors.
         x: images [N, …], or a `tf.data.Dataset` of them or of pairs with labels.
 
     Raises:
         TypeError, ValueError: model or x are something else; see the message.
         FileNotFoundError: there is no such file.
     """
-    called = as_model(model)
+    called = as_model(model, needs_gradient=False)
     x = np.asarray(as_array(x, called))
     predicted = np.zeros(len(x), np.int32)
     classifier = None

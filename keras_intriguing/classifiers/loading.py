@@ -10,6 +10,7 @@ import keras
 import keras_intriguing.models  # noqa: F401 (registers the package's layers)
 
 SUFFIXES = (".keras", ".h5")
+_FORWARD = ("predict", "predict_on_batch")  # methods that give what calling the model gives
 
 
 def load(path: str | Path) -> Any:
@@ -33,18 +34,27 @@ def load(path: str | Path) -> Any:
         raise ValueError(f"{path} could not be loaded as a saved Keras model: {error}") from error
 
 
-def as_model(model: Any) -> Any:
+def as_model(model: Any, needs_gradient: bool = True) -> Any:
     """The model of a path to a saved one (.keras, .h5), the function of a SavedModel, or the model itself.
+
+    Args:
+        model: any of these.
+        needs_gradient: of the outputs by the images; without, a model's method `predict` will do: it stands for the model.
 
     Raises:
         FileNotFoundError, ValueError: see `load`; or a SavedModel has no function with one output.
-        TypeError: text that is no such path, or a model's method `predict`.
+        TypeError: text that is no such path, or, where a gradient is needed, a model's method `predict`.
     """
     whose, method = getattr(model, "__self__", None), getattr(model, "__name__", "")
     if isinstance(whose, keras.Model) and method.startswith("predict"):
-        raise TypeError(
-            f"Pass the model itself, not its method {method}, which gives NumPy arrays, without gradients."
+        if needs_gradient:
+            raise TypeError(
+                f"Pass the model itself, not its method {method}, which gives NumPy arrays, without gradients."
+            )
+        as_called = all(
+            getattr(type(whose), name) is getattr(keras.Model, name) for name in (method, "predict_step")
         )
+        return whose if method in _FORWARD and as_called else model
     if isinstance(model, (str, Path)):
         if Path(model).suffix in SUFFIXES:
             return load(model)

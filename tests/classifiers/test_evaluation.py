@@ -68,6 +68,35 @@ def test_models_and_images_of_every_form(digits, tmp_path: Path) -> None:
         evaluation.labels(model, {"image": x})
 
 
+@pytest.mark.parametrize("outputs", [1, 10])
+def test_the_method_predict_stands_for_its_model(digits, outputs: int, capsys) -> None:
+    """Of one output, too, whose ending is to be seen in the model only; and no bar is printed."""
+    x = digits[0][:40]
+    last = keras.layers.Dense(outputs, "sigmoid" if outputs == 1 else None)
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), last])
+    expected = evaluation.labels(model, x)
+    for method in (model.predict, model.predict_on_batch):
+        assert np.array_equal(evaluation.labels(method, x), expected)
+        assert evaluation.error(method, x, expected) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_predict_of_ones_own_is_called(digits) -> None:
+    class Step(keras.Sequential):
+        def predict_step(self, data):
+            return -self(data, training=False)
+
+    class Method(keras.Sequential):
+        def predict(self, x, **settings):
+            return -np.asarray(self(x))
+
+    x = digits[0][:20]
+    for kind in (Step, Method):
+        model = kind([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+        lowest = np.argmin(model(x), axis=1)
+        assert np.array_equal(evaluation.labels(model.predict, x), lowest)
+
+
 def test_batches_of_large_images_are_small() -> None:
     sizes = []
 
