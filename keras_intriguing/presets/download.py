@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +183,19 @@ def _fetch(url: str, path: Path, known: dict[str, Any], on_received: Callable[[i
 
 
 def _transfer(url: str, path: Path, known: dict[str, Any], on_received: Callable[[int], None]) -> None:
-    """Writes what `url` gives to `path` and compares it with what is known of the file."""
+    """Writes what `url` gives to `path` and compares it with what is known of the file.
+
+    Once the file is there as registered, it does not matter how the mirror ends.
+    """
     digest, received = hashlib.sha256(), 0
-    with open(path, "wb") as file:
-        for chunk in _chunks(url, known["bytes"]):
+    with open(path, "wb") as file, contextlib.closing(_chunks(url, known["bytes"])) as chunks:
+        for chunk in chunks:
             file.write(chunk)
             digest.update(chunk)
             received += len(chunk)
             on_received(min(received, known["bytes"]))
+            if received == known["bytes"] and digest.hexdigest() == known["sha256"]:
+                return
     if received < known["bytes"]:
         raise _Unavailable(f"ended after {received:,} of {known['bytes']:,} bytes", transient=True)
     if received > known["bytes"]:
@@ -199,7 +204,7 @@ def _transfer(url: str, path: Path, known: dict[str, Any], on_received: Callable
         raise _Unavailable(f"has SHA-256 {digest.hexdigest()} instead of {known['sha256']}")
 
 
-def _received(url: str, size: int, watched: watch.Watch) -> Iterator[bytes]:
+def _received(url: str, size: int, watched: watch.Watch) -> Generator[bytes]:
     request = urllib.request.Request(url, headers={"User-Agent": "keras-intriguing"})
     with watch.opened(request, watched) as response:
         length = response.headers.get("Content-Length", str(size))
@@ -208,14 +213,15 @@ def _received(url: str, size: int, watched: watch.Watch) -> Iterator[bytes]:
         watched.extend()
         received = counted = 0
         while chunk := response.read1(min(_CHUNK, size + 1 - received)):
-            yield chunk
+            with watched.paused():
+                yield chunk
             received += len(chunk)
             if received - counted >= SLOWEST * TIMEOUT:
                 watched.extend()
                 counted = received
 
 
-def _chunks(url: str, size: int) -> Iterator[bytes]:
+def _chunks(url: str, size: int) -> Generator[bytes]:
     """The bytes at `url`, and of those beyond `size` at most one, so that none can fill the disk."""
     late = f"timed out: no whole answer, or less than {SLOWEST} bytes a second, for {TIMEOUT:g} s"
     try:

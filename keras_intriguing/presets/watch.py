@@ -3,17 +3,20 @@
 import contextlib
 import socket
 import threading
-import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+_TICKS = 20  # in which a timeout is counted
 
 
 class Watch:
     """Shuts down the connections of a request that does not come on, which ends every wait for them.
 
+    Time is counted in ticks of its thread, not by a clock: so a process that was suspended has lost one tick at most.
+
     Args:
-        timeout: seconds from one sign that it has come on to the next.
+        timeout: seconds from one sign that it has come on to the next, without those in which it is `paused`.
 
     Attributes:
         timeout: the same.
@@ -22,12 +25,12 @@ class Watch:
 
     def __init__(self, timeout: float) -> None:
         self.timeout, self.expired = timeout, False
+        self._came_on, self._paused = False, False
         self._connections: list[socket.socket] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Watch":
-        self.extend()
         self._thread.start()
         return self
 
@@ -39,7 +42,14 @@ class Watch:
 
     def extend(self) -> None:
         """The request has come on."""
-        self._until = time.monotonic() + self.timeout
+        self._came_on = True
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nobody waits for the request."""
+        self._paused = True
+        yield
+        self._paused = False
 
     def connect(self, *arguments: Any, **keywords: Any) -> socket.socket:
         """`socket.create_connection`, watched from before its first byte: a TLS handshake can be dripped, too."""
@@ -51,9 +61,14 @@ class Watch:
         return connected
 
     def _run(self) -> None:
-        while (left := self._until - time.monotonic()) > 0:
-            if self._ended.wait(left):
+        left = _TICKS
+        while left:
+            if self._ended.wait(self.timeout / _TICKS):
                 return
+            if self._came_on:
+                self._came_on, left = False, _TICKS
+            elif not self._paused:
+                left -= 1
         self.expired = True
         for connection in self._connections:
             with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import shutil
+import signal
 import socket
 import socketserver
 import subprocess
@@ -169,6 +170,68 @@ def test_a_slow_but_steady_mirror_is_waited_for(server: Server, monkeypatch: pyt
     started = time.monotonic()
     download.obtain(PRESET)
     assert time.monotonic() - started > 2 * download.TIMEOUT
+    assert server.asked.count("model.weights.h5") == 1
+
+
+def test_the_time_of_who_is_told_does_not_count(server: Server, monkeypatch: pytest.MonkeyPatch):
+    """Neither while the file comes nor when it is there."""
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    monkeypatch.setattr(download, "_CHUNK", 20_000)
+
+    def whole_without_length(handler: Handler) -> None:
+        handler.start(None)
+        handler.wfile.write(handler.content())
+
+    server.faults = {"model.weights.h5": [whole_without_length]}
+    told = []
+
+    def slow(done: int, total: int) -> None:
+        told.append(done)
+        if len(told) in (2, 4):  # the first and the last chunk of the weights
+            time.sleep(0.3)
+
+    assert registry.fault(PRESET, download.obtain(PRESET, slow)) is None
+    assert told == sorted(set(told))
+    assert server.asked.count("model.weights.h5") == 1
+
+
+def test_a_whole_file_is_none_that_waits_for_its_end(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(download, "TIMEOUT", 5.0)
+
+    def never_ending(handler: Handler) -> None:
+        handler.start(None)
+        handler.wfile.write(handler.content())
+        handler.server.ended.wait()
+
+    server.faults = {"model.weights.h5": [never_ending]}
+    started = time.monotonic()
+    assert registry.fault(PRESET, download.obtain(PRESET)) is None
+    assert time.monotonic() - started < download.TIMEOUT
+    assert server.asked.count("model.weights.h5") == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals that suspend")
+def test_the_time_of_a_suspended_process_does_not_count(server: Server):
+    timeout, started = 0.5, threading.Event()
+
+    def suspending(handler: Handler) -> None:
+        content = handler.content()
+        handler.start(len(content))
+        handler.wfile.write(content[:30_000])
+        started.wait(60)
+        time.sleep(0.1)  # so that it waits for the rest
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2 * timeout)
+        handler.wfile.write(content[30_000:])
+        process.send_signal(signal.SIGCONT)
+
+    server.faults = {"model.weights.h5": [suspending]}
+    code = FETCH.replace("print(", f"download.TIMEOUT = {timeout}; download.PAUSES = ()\nprint(")
+    command = [sys.executable, "-c", code, str(registry.ZOO), PRESET]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    started.set()
+    printed = process.communicate(timeout=60)[0].strip()
+    assert (process.returncode, printed) == (0, str(download.cache() / PRESET))
     assert server.asked.count("model.weights.h5") == 1
 
 
