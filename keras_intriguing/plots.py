@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates.distortion import Certificate
 from keras_intriguing.classifiers.images import as_array
-from keras_intriguing.classifiers.per_image import grey_level, require_order
+from keras_intriguing.classifiers.per_image import grey_level, in_order
 from keras_intriguing.classifiers.pixels import word
 from keras_intriguing.directions.search import TopImages
 from keras_intriguing.report.figures.charts import plane
@@ -61,7 +61,7 @@ def examples(
     """
     _check_is(Result, result, "result")
     x = np.asarray(as_array(x), np.float32)
-    names = result.provenance.get("classes") if names is None else names
+    named = _names(result.provenance.get("classes") if names is None else names)
     _check_same_images(x, result)
     bounds = bounds or _range(result)
     before, after = (_as_pictures(images, bounds) for images in (x, result.adversarial))
@@ -71,7 +71,7 @@ def examples(
         change = adversarial - original
         factor = magnification(change)
         row = (original, 0.5 + factor * change, adversarial)
-        words = [_name(names, label[i]) for label in (result.label_before, result.label_after)]
+        words = [_name(named, label[i]) for label in (result.label_before, result.label_after)]
         captions = (words[0], f"× {factor:g}", words[1] if result.success[i] else "not found")
         for j, (picture, caption) in enumerate(zip(row, captions, strict=True)):
             _tile(axes, picture, j * (1 + _GAP), i * 1.28, caption)
@@ -203,11 +203,11 @@ def top_images(
         axes: where to draw; by default in a new figure.
 
     Raises:
-        TypeError: top is no `TopImages`.
+        TypeError: top is no `TopImages`, or names are in no order.
         ValueError: x are no images, or fewer than those that were searched.
     """
     _check_is(TopImages, top, "top")
-    x = np.asarray(as_array(x))
+    x, named = np.asarray(as_array(x)), _names(names)
     indices = np.asarray(top.indices)
     if len(x) <= indices.max():
         raise ValueError(f"x holds {len(x)} images, but the search found image {indices.max()}.")
@@ -217,7 +217,7 @@ def top_images(
         pictures = _as_pictures(np.asarray(x[indices[i]], np.float32), bounds)
         for j, picture in enumerate(pictures):
             _tile(axes, picture, j * (1 + _GAP), i * 1.28, f"{top.activations[i, j]:.3g}")
-        axes.text(-0.1, i * 1.28 + 0.5, _name(names, i), ha="right", va="center", fontsize=9)
+        axes.text(-0.1, i * 1.28 + 0.5, _name(named, i), ha="right", va="center", fontsize=9)
     _frame(axes, k * (1 + _GAP), 1.28 * count, top=-0.05)
     return _figure(axes)
 
@@ -276,10 +276,14 @@ def _stairs(axes: Axes, distances: np.ndarray, end: float, color: str, label: st
     axes.step([0, *edges, max(end, *edges, 0)], [*shares, shares[-1]], where="post", color=color, label=label)
 
 
-def _name(names: Sequence[str] | None, label: int) -> str:
+def _names(given: Any) -> list[str] | dict[int, str] | None:
+    """Those that are given, in order or by number."""
+    return given if given is None or isinstance(given, dict) else in_order(given, "names")
+
+
+def _name(names: list[str] | dict[int, str] | None, label: int) -> str:
     if names is None:
         return str(label)
-    require_order(names, "names")
     if label not in names if isinstance(names, dict) else label >= len(names):
         raise ValueError(f"There are {len(names)} names, and none of number {label}.")
     return str(names[label])

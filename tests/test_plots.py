@@ -89,8 +89,18 @@ def test_examples_of_a_data_set(images, result) -> None:
     ]
     for one, other in zip(*drawn, strict=True):
         np.testing.assert_array_equal(one.get_array(), other.get_array())
-    with pytest.raises(TypeError, match="names must hold the words for classes 0, 1"):
-        ki.plots.examples(images[:2], result[:2], names={"a", "b"})
+    for names in ({"a", "b"}, "ab", 7):
+        with pytest.raises(TypeError, match="names must hold the words for classes 0, 1"):
+            ki.plots.examples(images[:2], result[:2], names=names)
+        with pytest.raises(TypeError, match="names must hold the words"):
+            ki.plots.top_images(TopImages(np.array([[1, 0]]), np.ones((1, 2))), images, names=names)
+
+
+def test_names_are_of_any_ordered_kind(images, result) -> None:
+    """Or a dictionary of those numbers that occur."""
+    expected = texts(ki.plots.examples(images, result, names=list("abcdefg")))
+    for names in (dict.fromkeys("abcdefg").keys(), iter("abcdefg"), dict(enumerate("abcdefg"))):
+        assert texts(ki.plots.examples(images, result, names=names)) == expected
 
 
 def test_examples_are_as_bright_as_the_bounds_of_the_attack(images, result) -> None:

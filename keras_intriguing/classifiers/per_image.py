@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, Self
 
 import keras
@@ -172,35 +172,46 @@ def _of_part(made: dict[str, Any], numbers: Sequence[int]) -> dict[str, Any]:
 def class_names(model: Any) -> list[str] | None:
     """The words for a model's classes, if it has a list of them as its attribute `class_names`, as presets do.
 
+    A dictionary or a method of that name may mean anything, and is left alone.
+
     Raises:
-        TypeError: they are in no order.
+        TypeError: they are in no order, or can be read only once.
     """
     names = getattr(model, "class_names", None)
-    require_order(names, "model.class_names")
-    return [str(name) for name in names] if isinstance(names, (list, tuple, np.ndarray)) else None
+    if names is None or isinstance(names, Mapping) or callable(names):
+        return None
+    if isinstance(names, Iterator):
+        raise TypeError(
+            f"model.class_names is a {type(names).__name__}, which can be read only once. Make it a list."
+        )
+    return in_order(names, "model.class_names")
 
 
-def require_order(names: Any, source: str) -> None:
-    """Checks that words for classes are not a set, or one word.
+def in_order(names: Any, source: str) -> list[str]:
+    """Words for classes 0, 1, … as a list.
 
     Raises:
-        TypeError: they are; the message says of what `source`.
+        TypeError: they are a set, a dictionary or one word; the message says of what `source`.
     """
-    if isinstance(names, (set, frozenset, str)):
+    is_one = isinstance(names, (str, bytes)) or (isinstance(names, np.ndarray) and names.ndim == 0)
+    has_places = (
+        hasattr(names, "__len__") and hasattr(names, "__getitem__") and not isinstance(names, Mapping)
+    )
+    if is_one or not (has_places or isinstance(names, (KeysView, ValuesView, Iterator))):
         raise TypeError(
             f"{source} must hold the words for classes 0, 1, … in this order, as a list does; it is a {type(names).__name__}."
         )
+    return [str(name) for name in names]
 
 
-def checked_names(names: Iterable[Any], classes: int, source: str) -> list[str]:
+def checked_names(names: Any, classes: int, source: str) -> list[str]:
     """Words for all classes.
 
     Raises:
         TypeError: they are in no order.
         ValueError: they are fewer; the message says of what `source`.
     """
-    require_order(names, source)
-    found = [str(name) for name in names]
+    found = in_order(names, source)
     if len(found) < classes:
         raise ValueError(f"{source} holds {len(found)} names, but there are {classes} classes.")
     return found

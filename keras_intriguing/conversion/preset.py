@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_intriguing import files, presets
+from keras_intriguing.classifiers.per_image import in_order
 from keras_intriguing.conversion import weight_files
 from keras_intriguing.conversion.alexnet import CAFFE, TORCHVISION, AlexNetForm
 from keras_intriguing.conversion.efficientnet import LITE0, EfficientNetForm
@@ -45,6 +46,7 @@ def convert(weights: str | Path, folder: str | Path, class_names: Sequence[str] 
         FileNotFoundError: there is no such file.
         FileExistsError: the folder holds a finished preset.
         OSError: the folder cannot be written.
+        TypeError: the names are in no order.
     """
     path, folder = Path(weights), Path(folder)
     forms = _FORMS.get(path.suffix.lower())
@@ -64,13 +66,14 @@ def convert(weights: str | Path, folder: str | Path, class_names: Sequence[str] 
     except Mismatch as error:
         raise ValueError(f"{path} does not hold the weights of {form.title}: {error}") from error
     classes = model.output_shape[-1]
-    if class_names is not None and len(class_names) != classes:
-        raise ValueError(f"{path} has weights of {classes} classes, but there are {len(class_names)} names.")
+    names = None if class_names is None else in_order(class_names, "class_names")
+    if names is not None and len(names) != classes:
+        raise ValueError(f"{path} has weights of {classes} classes, but there are {len(names)} names.")
     metrics = {
         "preset": folder.resolve().name,
         "model": type(model).__name__,
         "form": form.title,
-        "classes": classes if class_names is None else list(class_names),
+        "classes": classes if names is None else names,
         "parameters": model.count_params(),
         "source": {"file": path.name, "sha256": files.sha256(path), "bytes": path.stat().st_size},
         "versions": presets.versions(),

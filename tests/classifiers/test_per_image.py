@@ -2,6 +2,7 @@
 
 import dataclasses
 import types
+from collections import deque
 from pathlib import Path
 
 import keras
@@ -152,7 +153,9 @@ def test_rows_of_values_are_examples() -> None:
         ki.verify(model, x, 0.1, label=[1, 2])
 
 
-@pytest.mark.parametrize("names", [{"ant", "bee"}, frozenset("ab"), "ab"])
+@pytest.mark.parametrize(
+    "names", [{"ant", "bee"}, frozenset("ab"), "ab", b"ab", np.array("ab"), 2, {"ant": 0}.items()]
+)
 def test_words_for_classes_have_an_order(names) -> None:
     with pytest.raises(
         TypeError, match=r"model\.class_names must hold the words for classes 0, 1, … in this order"
@@ -160,6 +163,30 @@ def test_words_for_classes_have_an_order(names) -> None:
         class_names(types.SimpleNamespace(class_names=names))
     with pytest.raises(TypeError, match=f"names must hold .* it is a {type(names).__name__}"):
         checked_names(names, 2, "names")
+
+
+def test_all_that_has_an_order_will_do() -> None:
+    """A dictionary may map numbers to words or words to numbers."""
+    words = ["ant", "bee"]
+    numbers = dict.fromkeys(words)
+    for names in (
+        tuple(words),
+        np.array(words),
+        deque(words),
+        numbers.keys(),
+        dict(enumerate(words)).values(),
+    ):
+        assert checked_names(names, 2, "names") == words
+        assert class_names(types.SimpleNamespace(class_names=names)) == words
+    assert checked_names(iter(words), 2, "names") == words
+    with pytest.raises(
+        TypeError, match=r"model\.class_names is a list_iterator, which can be read only once"
+    ):
+        class_names(types.SimpleNamespace(class_names=iter(words)))
+    with pytest.raises(TypeError, match=r"names must hold the words .* it is a dict"):
+        checked_names(numbers, 2, "names")
+    for other in (numbers, lambda: words, None):  # what may mean anything
+        assert class_names(types.SimpleNamespace(class_names=other)) is None
 
 
 def test_columns_for_a_table(nearest) -> None:

@@ -239,6 +239,8 @@ def test_other_names_than_classes_are_refused(weights, tmp_path: Path) -> None:
     write.write_pth(tmp_path / "w.pth", weights)
     with pytest.raises(ValueError, match="weights of 7 classes, but there are 2 names"):
         conversion.convert(tmp_path / "w.pth", tmp_path / "preset", ["ant", "bee"])
+    with pytest.raises(TypeError, match=r"class_names must hold the words .* it is a set"):
+        conversion.convert(tmp_path / "w.pth", tmp_path / "preset", set("abcdefg"))
 
 
 def test_without_the_package_the_message_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,9 @@ def test_bad_input_is_said_before_work_starts(net, net_images, tmp_path: Path) -
         ki.examine(net, net_images, out=tmp_path, effort="fast")
     with pytest.raises(ValueError, match="names holds 1 names, but there are"):
         ki.examine(net, net_images, out=tmp_path, names=["a"])
+    for names in ({"ant": 0}, {"ant"}, 4):
+        with pytest.raises(TypeError, match="names must hold the words for classes"):
+            ki.examine(net, net_images, out=tmp_path, names=names)
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="Cannot write"):
         ki.examine(net, net_images, out=tmp_path / "file")
