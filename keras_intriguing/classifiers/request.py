@@ -16,6 +16,10 @@ from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown, w
 from keras_intriguing.models.base import PresetModel
 
 PROBE = 16  # images on which a model is tried before work starts
+_ROUNDING = {
+    "float16": 2.0**-9,
+    "bfloat16": 2.0**-6,
+}  # two last bits of an output; of float32 sixteen are allowed
 
 
 class Request(NamedTuple):
@@ -147,12 +151,21 @@ def _classes(traced: Traced, images: np.ndarray, needs_layers: bool) -> int:
 
 
 def _check_repeats(before: Any, again: Any) -> None:
-    """Of outputs that change from call to call there is no label that a change of the image could change."""
-    first, second = (np.asarray(tf.cast(given, tf.float32)) for given in (before, again))
-    difference = np.abs(first - second).max()
-    if not difference <= 1e-3 * np.abs(first).max():
+    """Of outputs that change from call to call there is no label that a change of the image could change.
+
+    An output may change by a little of what its class is at most, and of what its image's outputs differ by, so that no
+    large class or image hides another; and by its rounding, which for probabilities near 0 is that of those near 1.
+    """
+    first, second = (np.asarray(tf.cast(given, tf.float64)) for given in (before, again))
+    difference, sizes = np.abs(first - second), np.abs(first)
+    by_image = sizes.max(axis=1, keepdims=True)
+    scale = np.minimum(sizes.max(axis=0), np.ptp(first, axis=1, keepdims=True))
+    rounding = _ROUNDING.get(tf.as_dtype(again.dtype).name, 2.0**-19)
+    differs = difference > 1e-3 * scale + rounding * np.maximum(sizes, np.minimum(by_image, 1))
+    if differs.any():
         raise ValueError(
-            f"Two calls of the model with the same images gave different outputs, by up to {difference:.3g}: it computes with random "
+            "Two calls of the model with the same images gave different outputs, by up to "
+            f"{difference[differs].max():.3g}: it computes with random "
             "numbers. Leave them out (call layers with training=False), or keep them the same: draw them once before, or with a fixed "
             "seed (tf.random.stateless_normal). A mean over fixed draws is such a function, too."
         )

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.classifiers.request import _check_repeats
 
 X = np.full((3, 2, 2, 1), 0.5, np.float32)
 
@@ -185,6 +186,50 @@ def test_a_function_that_draws_random_numbers():
             match=r"Two calls .* gave different outputs, by up to 0\.\d+: .*random.*training=False",
         ):
             ki.minimal_distortion(model, X)
+
+
+FACTORS = {
+    "class": tf.constant([1e7, 1, 1]),
+    "negative": tf.constant([-1e9, 1, 1]),
+    "image": tf.constant([[1], [1e7], [1]]),
+}
+
+
+@pytest.mark.parametrize("large", FACTORS)
+def test_large_outputs_do_not_hide_random_ones(large: str):
+    noise = tf.random.Generator.from_seed(0)
+    with pytest.raises(ValueError, match=r"Two calls .* gave different outputs, by up to 0\.\d+: "):
+        ki.minimal_distortion(lambda x: logits(x) * FACTORS[large] + 0.1 * noise.normal((3, 3)), X)
+
+
+def rounded(random: tf.random.Generator, values: tf.Tensor, bits: int = 1) -> tf.Tensor:
+    """Each value up to so many of its last bits larger, at random, as sums are whose order is not fixed."""
+    steps = random.uniform(values.shape, 0, bits + 1, tf.int32)
+    eps = np.finfo(np.float32).eps if values.dtype == tf.float32 else 2.0**-7
+    return values * (1 + eps * tf.cast(steps, values.dtype))
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        lambda z, random: rounded(random, z, 8),
+        lambda z, random: rounded(random, z + 1e6),
+        lambda z, random: rounded(random, z * FACTORS["class"]),
+        lambda z, random: rounded(random, z * FACTORS["image"]),
+        lambda z, random: rounded(random, 1 + 1e-6 * z),
+        lambda z, random: rounded(random, tf.cast(z, tf.bfloat16)),
+        lambda z, random: tf.nn.softmax(rounded(random, 80 * z)),
+        lambda z, random: tf.concat([1 - (p := rounded(random, tf.sigmoid(12 - z[:, :1]), 4)), p], axis=1),
+    ],
+    ids=["logits", "offset", "class", "image", "equal", "bfloat16", "saturated", "one less"],
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_rounding_that_changes_is_not_random(outputs, count: int):
+    random = tf.random.Generator.from_seed(0)
+    before, *others = (outputs(logits(X[:count]), random) for _ in range(20))
+    assert any(np.any(before != again) for again in others)
+    for again in others:
+        _check_repeats(before, again)
 
 
 def test_outputs_that_are_not_finite_for_a_later_image():
