@@ -54,8 +54,7 @@ def nodes(model: keras.Model) -> list[Node]:
         example = tuple(size or 224 for size in shape)
         raise ValueError(
             f"The input {shape} of {model.name} has unknown sizes, and bounds depend on them. Pass a model of one size, for example "
-            f"fixed = keras.models.clone_model(model, input_tensors=keras.Input({example})), after "
-            "fixed.set_weights(model.get_weights())."
+            f"keras.Sequential([keras.Input({example}), model]), which has the same layers."
         )
     listed = [Node(None, (), (), shape)]
     last = _append(model, [0], listed)[0]
@@ -65,7 +64,10 @@ def nodes(model: keras.Model) -> list[Node]:
 
 
 def _append(model: keras.Model, inputs: Sequence[int], listed: list[Node]) -> list[int]:
-    """Appends a model's operations; the positions of its outputs, given those of its inputs."""
+    """Appends a model's operations; the positions of its outputs, given those of its inputs.
+
+    A model inside another may have been built for inputs of any size: shapes are those of the inputs that it has here.
+    """
     known = {id(tensor): position for tensor, position in zip(model.inputs, inputs, strict=True)}
     for tensor in model.inputs:
         check_precision(tensor._keras_history[0], tensor)
@@ -106,7 +108,7 @@ def _node(operation: Any, call: Any, known: dict[int, int], listed: Sequence[Nod
         raise ValueError(f"{named(operation)} gives {len(call.outputs)} tensors; one has a rule.")
     output = call.outputs[0]
     check_precision(operation, output)
-    _check_shape(operation, call, output)
+    shape = _shape(operation, call, known, listed)
     for setting, value in call.arguments.kwargs.items():
         if not any(value is usual for usual in _INFERENCE.get(setting, ())):
             raise ValueError(
@@ -119,21 +121,37 @@ def _node(operation: Any, call: Any, known: dict[int, int], listed: Sequence[Nod
             operands.append(known[id(argument)])
         else:
             operands.append(_constant(operation, argument, output))
-    node = Node(operation, tuple(operands), (), tuple(output.shape[1:]))
+    node = Node(operation, tuple(operands), (), shape)
     return node._replace(input_shapes=tuple(listed[source].shape for source in node.sources))
 
 
-def _check_shape(operation: Any, call: Any, output: Any) -> None:
-    """Checks that an operation's settings, which can be changed in place, still give the shape that the graph has."""
+def _shape(operation: Any, call: Any, known: dict[int, int], listed: Sequence[Node]) -> Shape:
+    """Of an operation's output, without the batch axis, for inputs of the shapes listed.
+
+    Raises:
+        ValueError: its settings, which can be changed in place, do not give the shape that the graph has.
+    """
+
+    def here(argument: Any) -> Any:
+        if not isinstance(argument, keras.KerasTensor):
+            return argument
+        return keras.KerasTensor((argument.shape[0], *listed[known[id(argument)]].shape), argument.dtype)
+
+    built = tuple(call.outputs[0].shape)
     try:
-        now = tuple(operation.compute_output_spec(*call.arguments.args).shape)
+        arguments = keras.tree.map_structure(here, call.arguments.args)
+        now = tuple(operation.compute_output_spec(*arguments).shape)
     except Exception as error:  # of settings that do not fit the input any more, each layer has its own
         raise ValueError(f"{named(operation)} does not fit its input any more: {error}") from error
-    if now != tuple(output.shape):
+    fits = len(now) == len(built) and all(
+        size in (None, n) for size, n in zip(built[1:], now[1:], strict=True)
+    )
+    if not fits or now[0] != built[0]:
         raise ValueError(
-            f"{named(operation)} was changed after the model was built: its output had the shape {tuple(output.shape)} and has "
+            f"{named(operation)} was changed after the model was built: its output had the shape {built} and has "
             f"{now}. Build the model anew, for example by keras.models.clone_model and set_weights."
         )
+    return now[1:]
 
 
 def _flat(arguments: Any) -> list[Any]:

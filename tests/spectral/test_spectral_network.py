@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_intriguing as ki
 from keras_intriguing import spectral
 from keras_intriguing.spectral.chain import chain_bound
 
@@ -170,7 +171,7 @@ def not_a_number(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray
         (lambda: keras.Sequential([keras.Input((4, 3)), L.LSTM(2)]), r"'lstm.*' of class LSTM.*register"),
         (
             lambda: keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(2, 3)]),
-            r"input \(None, None, 3\) of .* has unknown sizes.*clone_model\(model, .*Input\(\(224, 224, 3\)\)",
+            r"input \(None, None, 3\) of .* has unknown sizes.*Sequential\(\[keras\.Input\(\(224, 224, 3\)\), model\]\)",
         ),
         (
             attentive,
@@ -197,6 +198,62 @@ def not_a_number(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray
 def test_a_network_without_a_bound_is_refused(model: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         spectral.analyze(model())
+
+
+def of_size(size: int | None, is_nested: bool) -> keras.Model:
+    """A small network with a branch, in one model or in models within models."""
+    image = keras.Input((size, size, 3))
+    maps = L.Conv2D(4, 3, padding="same", activation="relu")(image)
+    inner = keras.Model(image, L.Add()([L.Conv2D(4, 3, padding="same")(maps), keras.ops.relu(maps)]))
+    pooled = [L.AveragePooling2D(2), L.ReLU()]
+    x = keras.Input((size, size, 3)) if is_nested else image
+    hidden = keras.Sequential([inner, *pooled])(x) if is_nested else pooled[1](pooled[0](inner.output))
+    return keras.Model(x, L.Dense(3)(L.GlobalAveragePooling2D()(hidden)))
+
+
+def test_the_advice_for_inputs_of_any_size_works() -> None:
+    """For models within models, too: bounds and proofs are those of a model that was built for that size."""
+    keras.utils.set_random_seed(0)
+    model, fixed = of_size(None, is_nested=True), of_size(8, is_nested=False)
+    fixed.set_weights(model.get_weights())
+    x = np.random.default_rng(0).uniform(size=(1, 8, 8, 3)).astype(np.float32)
+    with pytest.raises(ValueError, match="has unknown sizes") as raised:
+        spectral.analyze(model)
+    advice = str(raised.value).partition("for example ")[2].partition(", which")[0]
+    assert eval(advice, {"keras": keras, "model": model}).input_shape == (None, 224, 224, 3)
+    own = eval(advice.replace("224", "8"), {"keras": keras, "model": model})
+    np.testing.assert_array_equal(own(x), fixed(x))
+    one, other = (spectral.analyze(net) for net in (own, fixed))
+    assert [layer.input_shape for layer in one.layers] == [layer.input_shape for layer in other.layers]
+    assert one.upper == pytest.approx(other.upper, rel=1e-12)
+    one, other = (ki.verify(net, x, 0.01) for net in (own, fixed))
+    np.testing.assert_allclose(one.margin, other.margin, rtol=1e-6)
+
+
+def test_a_model_of_any_size_inside_one_of_a_given_size() -> None:
+    """As a pretrained network without its top."""
+    base = keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(2, 3), L.MaxPooling2D(2)])
+    model = keras.Sequential([keras.Input((8, 8, 3)), base, L.Flatten(), L.Dense(3)])
+    shapes = {layer.kind: layer.input_shape for layer in spectral.analyze(model).layers}
+    assert shapes["Conv2D"] == (8, 8, 3)
+    assert shapes["MaxPooling2D"] == (6, 6, 2)
+    assert shapes["Dense"] == (18,)
+
+
+def test_the_advice_for_a_changed_layer_works() -> None:
+    """In a model within the model, too."""
+    base = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(2, 3)])
+    model = keras.Sequential([keras.Input((8, 8, 3)), base, L.GlobalAveragePooling2D(), L.Dense(3)])
+    base.layers[-1].strides = (2, 2)
+    with pytest.raises(
+        ValueError, match=r"was changed .* for example by keras\.models\.clone_model and set_weights"
+    ):
+        spectral.analyze(model)
+    anew = keras.models.clone_model(model)
+    anew.set_weights(model.get_weights())
+    x = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(anew(x), model(x), rtol=1e-6)
+    assert (3, 3, 2) in [layer.input_shape for layer in spectral.analyze(anew).layers]
 
 
 def test_a_product_of_tensors_is_refused() -> None:
