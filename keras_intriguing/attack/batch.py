@@ -119,7 +119,7 @@ def _attack(
     goal = Goal.of(label, logits, reaches=request.target is not None)
     budget = settings.budget - _BESIDES - (ROUNDING if settings.levels else 0)
     if settings.method == "penalty":
-        solution = penalty(program, weights, request, size)
+        solution = penalty(program, weights, request)
         allowed = np.full(count, np.inf)
     else:
         solution = _direct(program, weights, request, goal, logits, size, budget, settings.tell)

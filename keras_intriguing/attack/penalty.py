@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.confirmation import filled, is_adversarial
-from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem, length_scale
-from keras_intriguing.attack.program import Limits, Program
+from keras_intriguing.attack.confirmation import is_adversarial
+from keras_intriguing.attack.problem import Box, Candidate, Problem, length_scale
+from keras_intriguing.attack.program import Limits, Program, Sum
 from keras_intriguing.attack.solution import Solution
 from keras_intriguing.attack.starts import start_towards, start_towards_nearest
 from keras_intriguing.classifiers.request import Request
@@ -102,11 +102,11 @@ class WeightSearch:
         self.c[turn] = np.exp(np.where(has_bracket, low + part * (high - low), beyond))
 
 
-def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: int) -> Solution:
+def penalty(program: Program, weights: list[tf.Tensor], request: Request) -> Solution:
     """Penalty method of Szegedy et al. 2014, §4.1, with the line search that their "minimum c" means.
 
     A larger c gives a smaller r, so the largest c that still succeeds is sought. The search begins at a point of the
-    boundary near x, with the c for which it would be a minimum (see `_beginning`): for most images that c is within a fifth
+    boundary near x, with the c for which it would be a minimum (see `_estimated`): for most images that c is within a fifth
     of the one sought. At most eight values of c are tried, the first a tenth apart, then interpolated (`WeightSearch`); images
     that are done leave the batch. Every minimization starts from the last success, or from the first point before there is
     one. The box is kept by multipliers.
@@ -119,52 +119,40 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request, size: 
     Args:
         program: of the model.
         weights: of the model.
-        request: of at most `size` images; the rivals are those whose logits the target's must exceed, whatever the
-            objective says.
-        size: images of the compiled programs; the batch is filled up to it where XLA compiles them, which takes longer than
-            a few images more. Otherwise no image is computed that is not asked for.
+        request: of a batch; the rivals are those whose logits the target's must exceed, whatever the objective says.
     """
-    count = len(request.x)
-
-    def fill(rows: np.ndarray) -> tf.Tensor:
-        return tf.constant(filled(rows, size) if program.jit else rows)
-
     rows = request.x.reshape(len(request.x), -1)
-    x, box = fill(rows), Box.of(request.bounds.flat(), rows)
+    x, box = tf.constant(rows), Box.of(request.bounds.flat(), rows)
     if request.target is None:
-        start = start_towards_nearest(program, weights, x, fill(request.label_to_leave), box)
+        start = start_towards_nearest(program, weights, x, tf.constant(request.label_to_leave), box)
     else:
-        start = start_towards(program, weights, x, fill(request.target), box)
+        start = start_towards(program, weights, x, tf.constant(request.target), box)
     problem, best = start.problem, start.candidate
     unit, of_start = length_scale(problem, best), best.distance.numpy()
-    v, distance, c, gradients, tests = _search(
-        program, problem, unit, _beginning(program, problem, best), _STEPS, _SHORT
-    )
-    gradients += 1  # for the beginning
-    # neither what is adversarial by itself nor what fills the batch up
-    wanted = np.pad(~is_adversarial(request, request.before), (0, len(x) - count))
+    found = _search(program, problem, unit, _estimated(program, problem, best), _STEPS, _SHORT)
+    found.gradients[:] += 1  # for the estimate
+    wanted = ~is_adversarial(request, request.before)
     for points in (x, best.v):
-        again = np.flatnonzero(wanted & (~np.isfinite(distance) | (distance > _TOO_FAR * of_start)))
+        is_far = ~np.isfinite(found.distance) | (found.distance > _TOO_FAR * of_start)
+        again = np.flatnonzero(wanted & is_far)
         if not len(again):
             break
-        rows = np.resize(again, len(x)) if program.jit else again
-        part = _rows_of(problem, rows)
-        beginning = _without_estimate(part, tf.gather(points, rows))
-        found = _search(program, part, tf.gather(unit, rows), beginning, WeightSearch.STEPS, _LONG)
-        nearer = np.flatnonzero(found.distance[: len(again)] < distance[again])
-        chosen = again[nearer]
-        v[chosen], distance[chosen], c[chosen] = found.v[nearer], found.distance[nearer], found.c[nearer]
-        gradients[again] += found.gradients[: len(again)]
-        tests[again] += found.tests[: len(again)]
-    lost = ~np.isfinite(distance)  # also where the walks found nothing
-    v[lost], distance[lost], c[lost] = best.v.numpy()[lost], of_start[lost], np.nan
+        part = _rows_of(problem, again)
+        beginning = _without_estimate(part, tf.gather(points, again))
+        longer = _search(program, part, tf.gather(unit, again), beginning, WeightSearch.STEPS, _LONG)
+        nearer = longer.distance < found.distance[again]
+        for of_all, of_part in zip(found[:3], longer[:3], strict=True):
+            of_all[again[nearer]] = of_part[nearer]
+        found.gradients[again] += longer.gradients
+        found.tests[again] += longer.tests
+    lost = ~np.isfinite(found.distance)  # also where the walks found nothing
     return Solution(
-        v=v[:count],
-        distance=distance[:count],
-        c=c[:count],
-        target=problem.target.numpy()[:count],
-        forward_passes=(start.forward_passes + gradients + tests)[:count],
-        backward_passes=(start.backward_passes + gradients)[:count],
+        v=np.where(lost[:, None], best.v, found.v),
+        distance=np.where(lost, of_start, found.distance),
+        c=np.where(lost, np.nan, found.c),
+        target=problem.target.numpy(),
+        forward_passes=start.forward_passes + found.gradients + found.tests,
+        backward_passes=start.backward_passes + found.gradients,
     )
 
 
@@ -190,7 +178,7 @@ def _without_estimate(problem: Problem, v: tf.Tensor) -> _Beginning:
     return _Beginning(v, tf.zeros_like(v), c, np.full(count, WeightSearch.LARGEST_FACTOR))
 
 
-def _beginning(program: Program, problem: Problem, best: Candidate) -> _Beginning:
+def _estimated(program: Program, problem: Problem, best: Candidate) -> _Beginning:
     """At points of the boundary, with the c and the multipliers for which they are stationary, as nearly as may be.
 
     At a minimum 2cr = −∇(cross-entropy) for the values strictly inside the box, and what is left of the gradient for the
@@ -235,7 +223,7 @@ def _search(
     Args:
         program: of the model.
         problem: of the images.
-        unit: of length, for every image [B, 1].
+        unit: of length, for every image [B].
         beginning: where the search begins.
         steps: values of c.
         limits: of every minimization, as `Limits`.
@@ -253,27 +241,20 @@ def _search(
         turn = np.flatnonzero(~search.done)
         if not len(turn):
             break
-        # XLA compiles no other shape of batch: where some are done, others are there twice
-        rows = np.resize(turn, count) if program.jit else turn
-        part, of_unit, rho = _rows_of(problem, rows), tf.gather(unit, rows), tf.ones((len(rows), 1))
-        unconstrained = part._replace(rivals=tf.zeros_like(part.rivals))
-        no_classes = tf.zeros(part.rivals.shape, tf.float32)
-        multipliers = Multipliers(no_classes, tf.gather(nu, rows), rho)
-        weight = tf.constant(1 / (2 * search.c[rows]), tf.float32)
-        moved = tf.gather(v, rows)
+        part, weight = _rows_of(problem, turn), tf.constant(1 / (2 * search.c[turn]), tf.float32)
+        of = Sum(part.x, part.target, weight, tf.gather(unit, turn), part.box)
+        moved, multipliers = tf.constant(v[turn]), tf.constant(nu[turn])
         for _ in range(_ROUNDS):
-            moved, multipliers, computed = program.minimize(
-                unconstrained, moved, of_unit, multipliers, rho, weight, allowed
-            )
+            moved, multipliers, computed = program.minimize(problem.weights, of, moved, multipliers, allowed)
             found.gradients[turn] += int(computed)
         moved = part.box.clip(moved)
-        excess = program.excess(moved, part).numpy()[: len(turn)]
+        excess = program.excess(moved, part).numpy()
         # not the shortest of all, but that of the largest c: this is what the method defines
-        length = tf.norm(moved - part.x, axis=-1).numpy()[: len(turn)]
-        good = np.flatnonzero(excess <= 0)
-        chosen = turn[good]
-        v[chosen], nu[chosen] = moved.numpy()[good], multipliers.nu.numpy()[good]
+        length = tf.norm(moved - part.x, axis=-1).numpy()
+        good, chosen = excess <= 0, turn[excess <= 0]
+        v[chosen], nu[chosen] = moved.numpy()[good], multipliers.numpy()[good]
         found.v[chosen], found.distance[chosen] = v[chosen], length[good]
-        found.tests[turn] += _ROUNDS + 1  # for the multipliers after every minimization, and for the excess
+        found.tests[turn] += 1
         search.update(turn, excess, length)
-    return found._replace(c=search.largest)
+    found.c[:] = search.largest
+    return found

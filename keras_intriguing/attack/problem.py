@@ -4,7 +4,7 @@ The problem of one image x [n], with pixels in [lower, upper]: find the smallest
 logit is at least that of every rival, z_t(v) ≥ z_j(v) for j in R. Targeted, R is every other class; to leave
 a class towards a given other one, R is the class to leave.
 
-Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals R [B, K] boolean; μ [B, K].
+Shapes: B images of n values, K classes; x, v [B, n]; target [B]; rivals R [B, K] boolean.
 """
 
 from typing import NamedTuple
@@ -92,18 +92,6 @@ class Candidate(NamedTuple):
         )
 
 
-class Multipliers(NamedTuple):
-    """Lagrange multipliers of the class constraints, `mu` ≥ 0, and of the box, `nu`.
-
-    `nu` is positive at the upper bound and negative at the lower. `scale` [B, 1] is the gradient norm by
-    which the class constraints are divided, so that they are distances.
-    """
-
-    mu: tf.Tensor
-    nu: tf.Tensor
-    scale: tf.Tensor
-
-
 def margins(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """The margins [B, K] of a target [B] over every class, by the logits [B, K] at the images.
 
@@ -115,6 +103,6 @@ def margins(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
 
 def length_scale(problem: Problem, best: Candidate) -> tf.Tensor:
-    """A length [B, 1] of the size of the answer, to measure the problem in."""
+    """A length [B] of the size of the answer, to measure the problem in."""
     length = tf.where(tf.math.is_finite(best.distance), best.distance, tf.norm(best.v - problem.x, axis=-1))
-    return tf.maximum(length, 1e-6 * problem.box.reach)[:, None]
+    return tf.maximum(length, 1e-6 * problem.box.reach)

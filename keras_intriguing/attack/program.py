@@ -1,6 +1,6 @@
 """The attack's steps as compiled functions, for all models with the same graph.
 
-Shapes: B images of n values, K classes; x, v, ν [B, n]; target [B]; rivals [B, K] boolean; μ [B, K].
+Shapes: B images of n values, K classes; x, v, ν [B, n].
 """
 
 from collections.abc import Callable
@@ -13,7 +13,8 @@ from keras_intriguing import optimize
 from keras_intriguing.attack import descent
 from keras_intriguing.attack.descent import Descents
 from keras_intriguing.attack.goal import Goal
-from keras_intriguing.attack.problem import Box, Candidate, Multipliers, Problem
+from keras_intriguing.attack.problem import Box, Candidate, Problem
+from keras_intriguing.attack.projection import project
 
 WALK_STEPS = 40
 PROJECTIONS = 4
@@ -21,6 +22,24 @@ BOX_PENALTY = 50.0
 _EXTENSIONS, _BISECTIONS = 10, 20
 _REMAINING = 0.5  # of the descents, below which the rows of the others are wanted for new ones
 SHORTENING = _EXTENSIONS + _BISECTIONS + 1  # forward passes of `Program.shorten`, at most
+
+
+class Sum(NamedTuple):
+    """The sums c‖r‖² + cross-entropy of R images, divided by 2c.
+
+    Attributes:
+        x: the images [R, n].
+        target: whose cross-entropy it is, int [R].
+        weight: of the cross-entropy, 1/2c [R].
+        unit: a length of the size of the answer, to measure r in [R].
+        box: of every pixel.
+    """
+
+    x: tf.Tensor
+    target: tf.Tensor
+    weight: tf.Tensor
+    unit: tf.Tensor
+    box: Box
 
 
 class Limits(NamedTuple):
@@ -39,7 +58,7 @@ class Program:
     Args:
         network: from weights and images [B, …] to logits, as `Network.function`.
         shape: of one image.
-        jit: whether XLA compiles them, which takes seconds once and then halves the time or better.
+        jit: whether XLA compiles those of `direct`, which takes seconds once and then halves the time or better.
     """
 
     def __init__(
@@ -53,23 +72,22 @@ class Program:
             function._omit_frequent_tracing_warning = True
             return function
 
-        self.logits = compiled(self._logits, jit=False)  # also tells of models that XLA cannot compile
+        self.logits = compiled(self._logits, jit=False, of_any_size=True)  # tells of models that do not compile
         # what a point is seen by in the end: logits in a batch, alone, and in a compiled program
         self.ways = [self.logits, compiled(self._logits_alone, jit=False)]
         if jit:
             self.ways.append(compiled(self._logits))
-        self.excess = compiled(self._excess, of_any_size=not jit)
-        self.entropy_gradient = compiled(self._entropy_gradient, jit=False)  # once a batch
         self._advance_compiled = compiled(self._advance)
         self.evaluate = tf.function(self._evaluate, autograph=False, reduce_retracing=True)
         self._update_compiled = compiled(descent.update, jit=True)  # fused algebra, whatever the model
         self.restart = compiled(_restart, jit=True)
-        self.walk = compiled(self._walk)
-        self.approach = compiled(self._approach)
-        self.linearize = compiled(self._linearize)
-        self._minimize_compiled: Any = compiled(self._minimize)
+        # the steps of `penalty`: XLA takes longer to compile the ten calls of a line search than it ever saves
+        self.walk = compiled(self._walk, jit=False, of_any_size=True)
+        self.approach = compiled(self._approach, jit=False, of_any_size=True)
+        self.excess = compiled(self._excess, jit=False, of_any_size=True)
+        self.entropy_gradient = compiled(self._entropy_gradient, jit=False, of_any_size=True)
+        self._minimize_traced: Any = compiled(self._minimize, jit=False)
         self._minimize_any_size: dict[Any, Any] = {}  # by device and the shapes of the box
-        self.shorten = compiled(self._shorten)
 
     def _logits(self, weights: list[tf.Tensor], v: tf.Tensor) -> tf.Tensor:
         return self._network(weights, tf.reshape(v, (-1, *self._shape)))
@@ -183,48 +201,17 @@ class Program:
         """
 
         def step(i, best, part):
-            u, _ = self._linearize(problem, best.v)
+            with tf.GradientTape() as tape:
+                tape.watch(best.v)
+                h = self._excess(best.v, problem)
+            a = tape.gradient(h, best.v)
+            u, _ = project(problem.x, best.v, h, a, tf.zeros_like(h), problem.box)
             moved = self._shorten(problem, best.v + part[:, None] * (u - best.v))
             part = tf.where(moved.distance < best.distance, part, part / 2)
             return i + 1, best.nearer(moved), part
 
         state = (0, start, tf.ones_like(start.distance))
         return tf.while_loop(lambda i, *_: i < PROJECTIONS, step, state)[1]
-
-    def _linearize(self, problem: Problem, v: tf.Tensor) -> tuple[tf.Tensor, Multipliers]:
-        """Projects x onto {linearized strongest constraint at v} ∩ box, exactly but for rounding.
-
-        min ½‖u − x‖² s.t. h + a·(u − v) ≤ 0, u in the box has u = clip(x − λa) with one scalar λ ≥ 0. The
-        residual falls convexly in λ, so Newton's method from λ = 0 rises to it and never passes it.
-
-        Returns:
-            u [B, n] and the multipliers there.
-        """
-        with tf.GradientTape() as tape:
-            tape.watch(v)
-            g = problem.constraints(self._logits(problem.weights, v))
-            h = tf.reduce_max(g, axis=-1)
-        a = tape.gradient(h, v)
-        x, box = problem.x, problem.box
-        offset = h - tf.reduce_sum(a * v, axis=-1)
-
-        def newton(i, lam):
-            w = x - lam[:, None] * a
-            residual = offset + tf.reduce_sum(a * box.clip(w), axis=-1)
-            # pixels that move when λ grows: also those on a bound that they are about to leave
-            moves = ((w > box.lower) | ((w == box.lower) & (a < 0))) & (
-                (w < box.upper) | ((w == box.upper) & (a > 0))
-            )
-            slope = tf.reduce_sum(tf.where(moves, a * a, 0.0), axis=-1)
-            return i + 1, tf.maximum(lam + tf.math.divide_no_nan(residual, slope), 0.0)
-
-        _, lam = tf.while_loop(lambda i, _: i < 12, newton, (0, tf.zeros_like(h)))
-        w = x - lam[:, None] * a
-        u = box.clip(w)
-        scale = tf.norm(a, axis=-1)
-        scale = tf.where(scale > 0, scale, 1.0)
-        strongest = tf.one_hot(tf.argmax(g, axis=-1), g.shape[-1])
-        return u, Multipliers((lam * scale)[:, None] * strongest, w - u, scale[:, None])
 
     def _entropy_gradient(self, problem: Problem, v: tf.Tensor) -> tf.Tensor:
         """The gradient of the target's cross-entropy at v [B, n]."""
@@ -234,62 +221,50 @@ class Program:
             entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(problem.target, z)
         return tape.gradient(entropy, v)
 
-    def minimize(self, problem: Problem, *arguments: Any) -> tuple[tf.Tensor, Multipliers, tf.Tensor]:
-        """See `_minimize`. Without XLA traced once for all numbers of images, of which there are fewer and fewer."""
-        if self.jit:
-            return self._minimize_compiled(problem, *arguments)
-        key = (problem.x.device, *(bound.shape for bound in problem.box))
+    def minimize(
+        self, weights: list[tf.Tensor], of: Sum, v: tf.Tensor, nu: tf.Tensor, limits: Limits
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """See `_minimize`. Traced once for all numbers of images, of which there are fewer and fewer."""
+        key = (v.device, *(bound.shape for bound in of.box))
         if key not in self._minimize_any_size:
 
             def of_any_size(tensor: tf.Tensor) -> tf.TensorSpec:
-                return tf.TensorSpec((None, *tensor.shape[1:]) if tensor.shape.rank else (), tensor.dtype)
+                return tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
 
             def as_it_is(tensor: tf.Tensor) -> tf.TensorSpec:
                 return tf.TensorSpec(tensor.shape, tensor.dtype)
 
-            of_problem, *others = tf.nest.map_structure(of_any_size, (problem, *arguments))
-            same = tf.nest.map_structure(as_it_is, {"weights": problem.weights, "box": problem.box})
-            self._minimize_any_size[key] = self._minimize_compiled.get_concrete_function(
-                of_problem._replace(**same), *others
+            images, points, multipliers = tf.nest.map_structure(of_any_size, (of._replace(box=()), v, nu))
+            fixed, box, allowed = tf.nest.map_structure(as_it_is, (weights, of.box, limits))
+            self._minimize_any_size[key] = self._minimize_traced.get_concrete_function(
+                fixed, images._replace(box=box), points, multipliers, allowed
             )
-        return self._minimize_any_size[key](problem, *arguments)
+        return self._minimize_any_size[key](weights, of, v, nu, limits)
 
     def _minimize(
-        self,
-        problem: Problem,
-        v: tf.Tensor,
-        unit: tf.Tensor,
-        multipliers: Multipliers,
-        class_penalty: tf.Tensor,
-        entropy_weight: tf.Tensor,
-        limits: Limits,
-    ) -> tuple[tf.Tensor, Multipliers, tf.Tensor]:
+        self, weights: list[tf.Tensor], of: Sum, v: tf.Tensor, nu: tf.Tensor, limits: Limits
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """One round of the augmented Lagrangian: L-BFGS, then new multipliers (Nocedal & Wright, §17.3–4).
 
-        Minimizes over v, in units of `unit` [B, 1], the sum of ½‖v − x‖², `entropy_weight` [B] times the
-        cross-entropy of the target, ½β·dist²(v + ν/β, box), and Σⱼ max(0, μⱼ + ρgⱼ)²/2ρ for the class
-        constraints gⱼ ≤ 0 (none where no class is a rival) with ρ = `class_penalty` [B, 1].
+        Minimizes ½‖v − x‖² + weight · cross-entropy + ½β·dist²(v + ν/β, box) over v, in units of `of.unit`.
 
         Returns:
-            v [B, n], not yet in the box; the multipliers; how often objective and gradient were computed.
+            v [B, n], not yet in the box; the box's multipliers ν [B, n], positive at the upper bound and negative at the
+            lower; how often objective and gradient were computed.
         """
-        x, box = problem.x, problem.box
-        mu, nu, scale = multipliers
-        rho, beta = class_penalty, BOX_PENALTY
-        unit_squared = unit[:, 0] ** 2
+        x, box, beta, unit = of.x, of.box, BOX_PENALTY, of.unit[:, None]
 
         @tf.function(autograph=False)  # traced once, though the line search calls it in ten places
         def objective(q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(q)
                 v = x + unit * q
-                z = self._logits(problem.weights, v)
                 w = v + nu / beta
                 outside = 0.5 * beta * tf.reduce_sum((w - box.clip(w)) ** 2, axis=-1)
-                classes = tf.reduce_sum(tf.nn.relu(mu + rho * problem.constraints(z) / scale) ** 2, axis=-1)
-                entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(problem.target, z)
-                lagrangian = outside + classes / (2 * rho[:, 0]) + entropy_weight * entropy
-                value = 0.5 * tf.reduce_sum(q**2, axis=-1) + lagrangian / unit_squared
+                z = self._logits(weights, v)
+                entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(of.target, z)
+                lagrangian = outside + of.weight * entropy
+                value = 0.5 * tf.reduce_sum(q**2, axis=-1) + lagrangian / of.unit**2
             return value, tape.gradient(value, q)
 
         result = optimize.minimize_batch(
@@ -303,8 +278,7 @@ class Program:
         )
         v = x + unit * result.position
         w = v + nu / beta
-        mu = tf.nn.relu(mu + rho * problem.constraints(self._logits(problem.weights, v)) / scale)
-        return v, Multipliers(mu, beta * (w - box.clip(w)), scale), result.evaluations
+        return v, beta * (w - box.clip(w)), result.evaluations
 
     def _shorten(self, problem: Problem, v: tf.Tensor) -> Candidate:
         """The nearest point to x on the ray from x through v that is adversarial, by bisection.
