@@ -72,7 +72,9 @@ class Program:
             function._omit_frequent_tracing_warning = True
             return function
 
-        self.logits = compiled(self._logits, jit=False, of_any_size=True)  # tells of models that do not compile
+        self.logits = compiled(
+            self._logits, jit=False, of_any_size=True
+        )  # tells of models that do not compile
         # what a point is seen by in the end: logits in a batch, alone, and in a compiled program
         self.ways = [self.logits, compiled(self._logits_alone, jit=False)]
         if jit:
@@ -82,6 +84,7 @@ class Program:
         self._update_compiled = compiled(descent.update, jit=True)  # fused algebra, whatever the model
         self.restart = compiled(_restart, jit=True)
         # the steps of `penalty`: XLA takes longer to compile the ten calls of a line search than it ever saves
+        self.linearized = compiled(self._linearized, jit=False, of_any_size=True)
         self.walk = compiled(self._walk, jit=False, of_any_size=True)
         self.approach = compiled(self._approach, jit=False, of_any_size=True)
         self.excess = compiled(self._excess, jit=False, of_any_size=True)
@@ -163,6 +166,14 @@ class Program:
     def _is_adversarial(self, v: tf.Tensor, problem: Problem) -> tf.Tensor:
         """Whether v meets the constraints of every rival [B]."""
         return problem.is_met(self._logits(problem.weights, v))
+
+    def _linearized(self, problem: Problem) -> tf.Tensor:
+        """The distance of x from the boundary as it is linearized there [B]; infinite where the gradient is zero."""
+        with tf.GradientTape() as tape:
+            tape.watch(problem.x)
+            h = self._excess(problem.x, problem)
+        slope = tf.norm(tape.gradient(h, problem.x), axis=-1)
+        return tf.where(slope > 0, h / slope, np.inf)
 
     def _walk(self, problem: Problem, growth: tf.Tensor) -> Candidate:
         """A walk along the boundary: gradient steps at a norm that shrinks inside the class and else grows.
