@@ -85,11 +85,11 @@ def test_logits_a_hundred_times_as_large_are_left_as_surely():
 
 
 def test_images_without_a_gradient_start_from_others_of_the_batch():
-    """Behind logits there is a softmax, whose own saturation leaves no gradient at all."""
+    """Behind logits there is a softmax, clipped near its ends, which leaves no gradient at all on any processor."""
     small, x = tanh_net(8.0, 1.0), images(64)
 
     def saturated(rows: tf.Tensor) -> tf.Tensor:
-        return 2 * tf.nn.softmax(100 * small(rows)) - 1
+        return tf.clip_by_value(2 * tf.nn.softmax(100 * small(rows)) - 1, -0.999, 0.999)
 
     with tf.GradientTape() as tape:
         rows = tf.constant(x)
