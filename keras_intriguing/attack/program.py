@@ -72,9 +72,8 @@ class Program:
             function._omit_frequent_tracing_warning = True
             return function
 
-        self.logits = compiled(
-            self._logits, jit=False, of_any_size=True
-        )  # tells of models that do not compile
+        # also tells of models that XLA cannot compile
+        self.logits = compiled(self._logits, jit=False, of_any_size=True)
         # what a point is seen by in the end: logits in a batch, alone, and in a compiled program
         self.ways = [self.logits, compiled(self._logits_alone, jit=False)]
         if jit:
