@@ -11,7 +11,7 @@ from keras_intriguing.certificates.operators.convolution import convolution
 from keras_intriguing.spectral.convolutions.layers import CONVOLUTIONS
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.network import LipschitzConstants
-from keras_intriguing.spectral.recognition import named, operation_class
+from keras_intriguing.spectral.recognition import AUGMENTATIONS, named, operation_class
 
 L, ops = keras.layers, keras.ops
 Rule = Callable[[Node, Circuit, list[int]], int]
@@ -118,7 +118,7 @@ RULES: dict[type, Rule] = {
     **dict.fromkeys(
         (
             *(L.InputLayer, L.Identity, L.ActivityRegularization, L.Dropout, *_kinds("SpatialDropout{}D")),
-            *(L.AlphaDropout, L.GaussianDropout, L.GaussianNoise),
+            *(L.AlphaDropout, L.GaussianDropout, L.GaussianNoise, *AUGMENTATIONS),
         ),
         moving.unchanged,
     ),

@@ -6,7 +6,13 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_intriguing.spectral.recognition import check_model, check_precision, check_unchanged, named
+from keras_intriguing.spectral.recognition import (
+    AUGMENTATIONS,
+    check_model,
+    check_precision,
+    check_unchanged,
+    named,
+)
 
 Shape = tuple[Any, ...]  # of a tensor: sizes, None where one is not known
 _INFERENCE = {"training": (None, False), "mask": (None,)}  # what a graph may pass to its layers
@@ -110,6 +116,8 @@ def _node(operation: Any, call: Any, known: dict[int, int], listed: Sequence[Nod
     check_precision(operation, output)
     shape = _shape(operation, call, known, listed)
     for setting, value in call.arguments.kwargs.items():
+        if setting == "training" and type(operation) in AUGMENTATIONS:
+            continue
         if not any(value is usual for usual in _INFERENCE.get(setting, ())):
             raise ValueError(
                 f"{named(operation)} is called with {setting}={value!r}, for which there is no rule. Leave it out, or put "

@@ -9,7 +9,7 @@ from keras_intriguing.models.local import L2Pooling, LocalContrastNormalization,
 from keras_intriguing.models.normalization import LocalResponseNormalization
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.convolutions.layers import CONVOLUTIONS
-from keras_intriguing.spectral.recognition import named
+from keras_intriguing.spectral.recognition import AUGMENTATIONS, named
 from keras_intriguing.spectral.rules import activation, pooling
 from keras_intriguing.spectral.rules.batch_normalization import batch_normalization
 from keras_intriguing.spectral.rules.convolution import convolution
@@ -93,6 +93,7 @@ _ISOMETRIES = (
     *(L.InputLayer, L.Identity, L.Flatten, L.Reshape, L.Permute, L.ActivityRegularization),
     *(L.Dropout, L.SpatialDropout1D, L.SpatialDropout2D, L.SpatialDropout3D, L.AlphaDropout),
     *(L.GaussianDropout, L.GaussianNoise, *_kinds("ZeroPadding{}D"), *_kinds("Cropping{}D")),
+    *AUGMENTATIONS,
 )
 
 ACTIVATED = (L.Dense, L.EinsumDense, *CONVOLUTIONS)

@@ -12,6 +12,7 @@ import pytest
 import keras_intriguing as ki
 from keras_intriguing import spectral
 from keras_intriguing.spectral.chain import chain_bound
+from keras_intriguing.spectral.recognition import AUGMENTATIONS
 
 L = keras.layers
 
@@ -270,3 +271,27 @@ def test_the_path_of_a_saved_model(tmp_path: Path) -> None:
     assert spectral.analyze(tmp_path / "own.keras").upper == pytest.approx(2 * 6**0.5)
     with pytest.raises(FileNotFoundError, match=r"no model file nowhere\.keras"):
         spectral.analyze("nowhere.keras")
+
+
+@pytest.mark.parametrize("kind", AUGMENTATIONS)
+def test_augmentation_changes_no_image_in_inference(kind: type[keras.layers.Layer]) -> None:
+    settings = {L.RandomTranslation: (0.2, 0.2), L.RandomZoom: (0.2, 0.2), L.RandomPosterization: (4,)}
+    try:
+        layer = kind(*settings.get(kind, ()))
+    except TypeError:  # most have a strength of which there is no default
+        layer = kind(0.2)
+    x = np.random.default_rng(0).uniform(size=(2, 6, 7, 3)).astype(np.float32)
+    np.testing.assert_array_equal(layer(x, training=False), x)
+
+
+def test_augmentation_changes_neither_norms_nor_certificates() -> None:
+    layers = [L.Flatten(), L.Dense(4, "relu"), L.Dense(3)]
+    plain = keras.Sequential([keras.Input((6, 6, 1)), *layers])
+    augmented = keras.Sequential([keras.Input((6, 6, 1)), L.RandomFlip(), L.RandomRotation(0.1), *layers])
+    assert ki.spectral.analyze(augmented).upper == ki.spectral.analyze(plain).upper
+    x = np.random.default_rng(0).uniform(size=(2, 6, 6, 1)).astype(np.float32)
+    found, expected = (ki.certified_distortion(model, x).distortion for model in (augmented, plain))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    mistaken = keras.layers.RandomCrop(6, 6)(keras.Input((8, 8, 1)))
+    with pytest.raises(ValueError, match="for which there is no rule"):
+        ki.spectral.analyze(keras.Model(mistaken._keras_history[0].input, L.Flatten()(mistaken)))
