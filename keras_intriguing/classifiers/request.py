@@ -125,7 +125,10 @@ def check_input_type(model: Callable) -> None:
         )
     else:
         way = f"its input is {kind.name}. Build it again with a float32 input and the same weights."
-    raise TypeError(f"The model takes whole numbers, which have no small changes: {way}")
+    raise TypeError(
+        f"The model takes whole numbers, which have no small changes: {way} If it embeds something else than its input, as "
+        "positions, pass it as a function: lambda x: model(x)."
+    )
 
 
 def _layers(model: Any) -> list[Any]:

@@ -78,6 +78,7 @@ def _attack(options: argparse.Namespace) -> None:
     read |= {"images": str(options.images), "file_sha256": files.sha256(options.images)}
     settings = {"target": options.target, "label": options.label, "method": options.method}
     settings |= {"bounds": options.bounds, "batch_size": options.batch_size, "levels": options.levels}
+    settings["from_probabilities"] = options.from_probabilities
     from keras_intriguing.attack import parts
     from keras_intriguing.classifiers.request import checked
     from keras_intriguing.progress import Bar

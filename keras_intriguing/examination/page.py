@@ -111,7 +111,7 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
     note = "The change is drawn around middle grey, times the factor below it."
     shown = Figure("Examples", path, note, "Rows of an image, its change and the changed image.")
     l2 = result.l2
-    text = f"The {len(nearest)} images that were changed (‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g})."
+    text = f"All that were changed: {len(nearest)} (‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g})."
     if len(typical):
         text = (
             f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, "
