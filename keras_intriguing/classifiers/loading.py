@@ -23,14 +23,13 @@ def load(path: str | Path) -> Any:
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no model file {path}.")
     try:
-        return keras.saving.load_model(path)
+        return keras.saving.load_model(path, compile=False)  # a loss of one's own is not needed
     except Exception as error:  # Keras, h5py and zipfile each raise their own
         if lost := re.search(r"Could not locate (?:class|function) '([^']+)'", str(error)):
             raise ValueError(
                 f"{path} holds {lost[1]!r}, which is not Keras' own. Import it where it is defined, registered by "
                 "@keras.saving.register_keras_serializable(), before the model is loaded; then pass the model to the Python function "
-                "(keras_intriguing.minimal_distortion, examine, …). If it is a loss or a metric, which are not needed here, this suffices: "
-                "model = keras.saving.load_model(path, compile=False). Commands load models of Keras' own layers only."
+                "(keras_intriguing.minimal_distortion, examine, …). Commands load models of Keras' own layers only."
             ) from error
         raise ValueError(f"{path} could not be loaded as a saved Keras model: {error}") from error
 

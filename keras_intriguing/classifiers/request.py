@@ -116,7 +116,7 @@ def check_input_type(model: Callable) -> None:
     inputs = getattr(model, "inputs", None) if isinstance(model, keras.Model) else None
     embeddings = [layer.name for layer in _layers(model) if isinstance(layer, keras.layers.Embedding)]
     kind = tf.as_dtype(inputs[0].dtype) if inputs else tf.float32
-    if not embeddings and kind.is_floating:
+    if kind.is_floating and (not embeddings or _has_gradient(model)):
         return
     if embeddings:
         way = (
@@ -125,10 +125,18 @@ def check_input_type(model: Callable) -> None:
         )
     else:
         way = f"its input is {kind.name}. Build it again with a float32 input and the same weights."
-    raise TypeError(
-        f"The model takes whole numbers, which have no small changes: {way} If it embeds something else than its input, as "
-        "positions, pass it as a function: lambda x: model(x)."
-    )
+    raise TypeError(f"The model takes whole numbers, which have no small changes: {way}")
+
+
+def _has_gradient(model: Any) -> bool:
+    """Whether a model with embeddings embeds something else than its input, as the positions of an image's parts."""
+    if not model.inputs:
+        return False
+    x = tf.zeros((1, *(size or PROBE for size in model.inputs[0].shape[1:])))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        given = outputs.call(model, x)
+    return tape.gradient(given, x) is not None
 
 
 def _layers(model: Any) -> list[Any]:

@@ -435,11 +435,41 @@ def test_a_file_with_a_class_of_ones_own_is_said_in_a_sentence(tmp_path: Path) -
     assert len(str(raised.value)) < 500
 
 
+def test_a_loss_of_ones_own_is_not_needed(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((5,)), L.Dense(3)])
+
+    def own(y: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        return keras.ops.mean((y - z) ** 2)
+
+    model.compile("adam", loss=own, metrics=[own])
+    model.save(tmp_path / "compiled.keras")
+    np.testing.assert_array_equal(as_model(tmp_path / "compiled.keras")(X), model(X))
+
+
+def test_embeddings_of_positions_are_no_embeddings_of_the_input() -> None:
+    class Patches(L.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.positions = L.Dense(4), L.Embedding(4, 4)
+
+        def call(self, x: tf.Tensor) -> tf.Tensor:
+            parts = keras.ops.reshape(x, (-1, 4, 4))
+            return self.dense(parts) + self.positions(keras.ops.arange(4))
+
+    model = keras.Sequential([keras.Input((4, 4, 1)), Patches(), L.Flatten(), L.Dense(3, "softmax")])
+    images = np.random.default_rng(0).uniform(size=(3, 4, 4, 1)).astype(np.float32)
+    request = checked(model, images, None, None, (0, 1), None)
+    np.testing.assert_array_equal(request.before, model.predict(images, verbose=0).argmax(axis=1))
+
+
 def test_whole_numbers_have_no_small_changes() -> None:
-    words = keras.Sequential([keras.Input((5,), dtype="int32"), L.Embedding(9, 4), L.Flatten(), L.Dense(3)])
-    for x in (X, np.zeros((2, 5), np.int32)):
+    words, cast = (
+        keras.Sequential([keras.Input((5,), dtype=kind), L.Embedding(9, 4), L.Flatten(), L.Dense(3)])
+        for kind in ("int32", "float32")
+    )
+    for model, x in ((words, X), (words, np.zeros((2, 5), np.int32)), (cast, X)):
         with pytest.raises(TypeError, match=r"whole numbers.* its layer 'embedding.*' looks up"):
-            ki.minimal_distortion(words, x)
+            ki.minimal_distortion(model, x)
 
 
 def test_pixels_that_are_whole_numbers_are_said() -> None:
