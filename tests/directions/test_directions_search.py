@@ -148,6 +148,8 @@ def test_equal_images_keep_their_order_in_chunks_of_any_size(count: int, small_c
     """One image alone in a last chunk: TensorFlow rounds products with a vector otherwise."""
     model = ki.from_preset("fc100_100_10_mnist")
     x = np.repeat(np.random.default_rng(0).random((1, 28, 28, 1), np.float32), count, axis=0)
+    if len(np.unique(model.predict(x[:32], verbose=0), axis=0)) > 1:
+        pytest.skip("On this processor the place in a batch changes the rounding.")
     rows = directions.random_directions(100, 40, 0)
     found = directions.top_images(model, "hidden2", x, rows, count)
     assert np.array_equal(found.indices, np.tile(np.arange(count), (40, 1)))
@@ -280,6 +282,10 @@ def test_channels_that_come_first_are_the_directions_space() -> None:
     kernel = random.integers(-2, 3, (2, 5)).astype(np.float32)
     model.get_layer("conv").set_weights([kernel[None, None], np.zeros(5)])
     by_hand = np.moveaxis(x, 1, -1) @ kernel
+    try:
+        model(x)
+    except tf.errors.UnimplementedError:
+        pytest.skip("TensorFlow convolves channels first on processors with oneDNN only.")
     np.testing.assert_array_equal(directions.activations(model, "conv", x), by_hand)
     rows = random.integers(-2, 3, (8, 5))
     found = directions.top_images(model, "conv", x, rows, 6)
