@@ -1,4 +1,4 @@
-"""Where `penalty` takes over where it fails from the image itself: points of the boundary near the images, to a given class or to the nearest."""
+"""Where `penalty` begins: points of the boundary near the images, to a given class or to the nearest."""
 
 from typing import NamedTuple
 
