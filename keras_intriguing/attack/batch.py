@@ -26,7 +26,7 @@ from keras_intriguing.attack.programs import Programs
 from keras_intriguing.attack.result import Result
 from keras_intriguing.attack.rounding import ROUNDING, Grid, on_grid
 from keras_intriguing.attack.solution import Solution
-from keras_intriguing.classifiers.request import Request
+from keras_intriguing.classifiers.request import Labelled, Request
 
 METHODS = ("direct", "penalty")
 _BESIDES = (
@@ -168,4 +168,6 @@ def _direct(
 ) -> Solution:
     rows, already = request.x.reshape(len(request.x), -1), is_adversarial(request, request.before)
     allowed = budget - np.minimum(passes_wanted(program, request, logits), budget // 3)
-    return direct(program, weights, rows, goal, logits, already, request.bounds.flat(), size, allowed, tell)
+    starts = Labelled(request.starts.x.reshape(-1, rows.shape[1]), request.starts.labels)
+    bounds = request.bounds.flat()
+    return direct(program, weights, rows, goal, logits, already, bounds, size, allowed, starts, tell)

@@ -218,7 +218,8 @@ def failures(
     lost = f"The point found gives {goal} in the compiled model but not when the model is called afresh."
     never = f"No point of the box was found where the model gives {goal}"
     never += "; the method 'direct' may find one." if method == "penalty" else "."
-    constant = "The gradient of the model's logits is zero at the image, and no way to change them was found."
+    constant = "The gradient of the model's logits is zero at the image, and no way to change them was found"
+    constant += "; images of other classes, as starts, may show one."
     return np.where(success, "", np.where(flat, constant, np.where(has_point, lost, never)))
 
 

@@ -13,6 +13,7 @@ from keras_intriguing.attack.program import Program
 from keras_intriguing.attack.proposals import Proposal, Proposals
 from keras_intriguing.attack.solution import Solution
 from keras_intriguing.classifiers.pixels import Bounds
+from keras_intriguing.classifiers.request import Labelled
 
 BUDGET = 2000  # forward and backward passes of an image
 SMALLEST_BUDGET = 100
@@ -100,6 +101,7 @@ def direct(
     bounds: Bounds,
     count: int,
     budget: np.ndarray,
+    starts: Labelled,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Solution:
     """The nearest of the local minima that descents from many starts converge to.
@@ -118,13 +120,14 @@ def direct(
         bounds: of every pixel, numbers or [n].
         count: descents side by side.
         budget: forward and backward passes of every image [B], at most.
+        starts: further images, in rows [S, n], to go to.
         tell: is told again and again how large a share of the work is done, about.
     """
     box = Box.of(bounds, x)
     label, margin = goal.label.numpy(), goal.margin.numpy()
     others = np.where(np.arange(logits.shape[1]) == label[:, None], -np.inf, logits)
     likely = np.argsort(-others, axis=1, kind="stable")[:, :-1].astype(np.int32)
-    proposals = Proposals(x, label, goal.reaches, logits.argmax(axis=1), likely, bounds)
+    proposals = Proposals(x, label, goal.reaches, logits.argmax(axis=1), likely, bounds, starts)
     progress, rows = _Progress(x, done, budget), _Rows(max(count, _ROWS), x.shape[1])
     state = descent.begin(*rows.begun(), cuts=descent.CUTS if goal.reaches else 0, box=box)
     while True:

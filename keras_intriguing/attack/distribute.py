@@ -80,7 +80,13 @@ class Replicas:
             for replica in self._local:
                 self._check_variables(logits, few, replica)
         self._workers.agree(
-            values, request.x, request.target, request.label, *map(np.asarray, request.bounds), others
+            values,
+            request.x,
+            request.target,
+            request.label,
+            request.starts.x,
+            *map(np.asarray, request.bounds),
+            others,
         )
         return request
 

@@ -40,6 +40,7 @@ def minimal_distortion(
     method: str = "direct",
     budget: int = BUDGET,
     levels: int | None = None,
+    starts: Any = None,
     batch_size: int | None = None,
     from_probabilities: bool = False,
     on_batch: Callable[[int, int], None] | None = None,
@@ -72,6 +73,9 @@ def minimal_distortion(
             more starts bring nothing. Without meaning for `penalty`.
         levels: grey levels at equal distances between the bounds, 256 for images of 8 bits: the adversarial images lie on
             them, so that they can be saved, and success and distortion are theirs. None: any value of the box.
+        starts: images [S, …] like those of x, of any classes, that show `direct` the way beside those of the batch: some descents
+            begin between an image and the nearest that are what it shall become. Where the gradient at an image is zero, they
+            are what there is to go by.
         batch_size: images at once, on every device; by default as many as fit 1 GiB of working memory and half of
             what is free, at most 256, and few enough for every replica to have some. Where the memory is not there
             for it, fewer are taken, with a warning.
@@ -113,7 +117,11 @@ def minimal_distortion(
     is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
     replicas = None if strategy is None or is_default else Replicas(strategy)
     model = as_model(model)
-    check = functools.partial(checked, model, x, target, label, bounds, batch_size, from_probabilities)
+    if method == "penalty" and starts is not None:
+        raise ValueError("starts are for the method 'direct'; 'penalty' begins at the images themselves.")
+    check = functools.partial(
+        checked, model, x, target, label, bounds, batch_size, from_probabilities, starts
+    )
     request = check() if replicas is None else replicas.agreed(check, (method, budget, levels, batch_size))
     if levels is not None and not request.bounds.are_finite:
         raise ValueError(
@@ -150,6 +158,8 @@ def minimal_distortion(
             replicas.attack(parts, attack, keep)
     result = Result.concatenate(results[index] for index in range(len(parts)))
     given = {"target": target, "label": label, "bounds": request.bounds}
+    if starts is not None:
+        given["starts"] = request.starts.x
     return dataclasses.replace(
         result, provenance=provenance(model, request.x, method=method, budget=budget, levels=levels, **given)
     )

@@ -8,6 +8,7 @@ import numpy as np
 from keras_intriguing.attack.descent import BRACKET, PROJECT, WALK
 from keras_intriguing.attack.goal import ANY
 from keras_intriguing.classifiers.pixels import Bounds
+from keras_intriguing.classifiers.request import Labelled
 
 CLASSES = 9  # likely classes that are tried one by one
 _NEIGHBOURS = 32  # images of other classes that are tried
@@ -36,8 +37,7 @@ class Proposal(NamedTuple):
 class Proposals:
     """The starts of a batch's images.
 
-    The image itself, towards each likely class; a walk; the boundary on the way to other images of the batch, which is
-    where gradients at the image are zero or lead astray; and points near the best so far, off by noise or with a random
+    The image itself, towards each likely class; a walk; the boundary on the way to other images, which is where gradients at the image are zero or lead astray; and points near the best so far, off by noise or with a random
     half of the changes taken back and the others doubled.
 
     Args:
@@ -47,6 +47,7 @@ class Proposals:
         predicted: the model's labels of the images, int [B].
         likely: other classes, the likeliest first, int [B, C].
         bounds: of every pixel, numbers or [n]; where they are infinite, random points are drawn from twice the images' range.
+        starts: further images, in rows [S, n], to go to.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class Proposals:
         predicted: np.ndarray,
         likely: np.ndarray,
         bounds: Bounds,
+        starts: Labelled,
     ) -> None:
         self._x, self._bounds, self._reaches = x, bounds, reaches
         self._range = bounds.finite(x)
         self._likely = likely[:, :CLASSES]
         self._random = np.random.default_rng(0)
-        self._neighbours = [self._others(i, label, predicted) for i in range(len(x))]
+        self._images = Labelled(np.concatenate([x, starts.x]), np.concatenate([predicted, starts.labels]))
+        self._neighbours = [self._others(i, label) for i in range(len(x))]
         self._launched = [Counter() for _ in x]  # starts of every kind so far
         remaining = max(0, self._likely.shape[1] - len(_CLASSES))
         self._beginning = _BEGINNING_TO_REACH if reaches else (*_BEGINNING, *["class"] * remaining)
@@ -93,7 +96,7 @@ class Proposals:
         if kind == "image":
             rank = self._count(image, kind)
             if rank < len(self._neighbours[image]):
-                return Proposal(self._x[self._neighbours[image][rank]], BRACKET, ANY, floor)
+                return Proposal(self._images.x[self._neighbours[image][rank]], BRACKET, ANY, floor)
         if best is None:
             anywhere = self._random.uniform(*self._range, x.shape).astype(np.float32)
             return Proposal(anywhere, PROJECT, ANY, 1.0)
@@ -119,9 +122,10 @@ class Proposals:
             point = best + scale * self._random.standard_normal(x.shape)
         return np.clip(point, *self._bounds).astype(np.float32)
 
-    def _others(self, image: int, label: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """The images of the batch that are what this one shall become, the nearest first."""
-        wanted = predicted == label[image] if self._reaches else predicted != label[image]
-        others = np.flatnonzero(wanted & (np.arange(len(predicted)) != image))
-        distances = np.linalg.norm(self._x[others] - self._x[image], axis=1)
+    def _others(self, image: int, label: np.ndarray) -> np.ndarray:
+        """The images that are what this one shall become, the nearest first."""
+        x, labels = self._images
+        wanted = labels == label[image] if self._reaches else labels != label[image]
+        others = np.flatnonzero(wanted & (np.arange(len(labels)) != image))
+        distances = np.linalg.norm(x[others] - x[image], axis=1)
         return others[np.argsort(distances, kind="stable")[:_NEIGHBOURS]]

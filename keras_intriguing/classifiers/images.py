@@ -142,7 +142,11 @@ def check_shape(model: Callable, images: np.ndarray) -> None:
     """
     expected = _input_shape(model)
     if expected and not _fits(images.shape, expected):
-        hint = " For a single one pass x[None]." if _fits((1, *images.shape), expected) else ""
+        forms = {
+            " For a single one pass x[None].": (1, *images.shape),
+            " Pass x[..., None], with an axis for its one channel.": (*images.shape, 1),
+        }
+        hint = next((hint for hint, shape in forms.items() if _fits(shape, expected)), "")
         raise ValueError(f"The model takes inputs of shape {expected}, but x has shape {images.shape}.{hint}")
 
 

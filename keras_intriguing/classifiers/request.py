@@ -1,6 +1,7 @@
 """Checks of what is given with a model: images, classes and bounds, before any work starts."""
 
 import numbers
+import warnings
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
@@ -10,16 +11,25 @@ import tensorflow as tf
 
 from keras_intriguing.classifiers import outputs
 from keras_intriguing.classifiers.images import as_images, check_shape
+from keras_intriguing.classifiers.labels import as_classes
 from keras_intriguing.classifiers.logits import Trace, Traced, adapted, check_logits, check_one_output
 from keras_intriguing.classifiers.per_image import checked_names, class_names
 from keras_intriguing.classifiers.pixels import Bounds, checked_bounds, shown, within, word
 from keras_intriguing.models.base import PresetModel
 
 PROBE = 16  # images on which a model is tried before work starts
+_SMALL_SCALE = 0.02  # 1/255 and 1/127.5 are smaller
 _ROUNDING = {
     "float16": 2.0**-9,
     "bfloat16": 2.0**-6,
 }  # two last bits of an output; of float32 sixteen are allowed
+
+
+class Labelled(NamedTuple):
+    """Images float32 [S, …] and the labels that the model gives them, int32 [S]."""
+
+    x: np.ndarray
+    labels: np.ndarray
 
 
 class Request(NamedTuple):
@@ -34,6 +44,7 @@ class Request(NamedTuple):
         bounds: of the pixels.
         trace: of the model.
         classes: how many there are.
+        starts: further images, whose classes show descents the way.
     """
 
     model: Callable
@@ -44,6 +55,7 @@ class Request(NamedTuple):
     bounds: Bounds
     trace: Trace
     classes: int
+    starts: Labelled
 
     @property
     def label_to_leave(self) -> np.ndarray:
@@ -65,6 +77,7 @@ def checked(
     bounds: Any,
     batch_size: int | None,
     from_probabilities: bool | None = False,
+    starts: Any = None,
 ) -> Request:
     """The input in one form.
 
@@ -91,6 +104,7 @@ def checked(
     if isinstance(model, PresetModel) and (np.any(limits.lower < 0) or np.any(limits.upper > 1)):
         raise ValueError(f"{model.name} takes pixels in [0, 1], but bounds are {shown(limits)}.")
     images = within(images, limits)
+    _warn_of_scale(model, images, limits)
     traced = adapted(model, images[:PROBE], from_probabilities)
     classifier, trace = traced.model, traced.trace
     classes = _classes(traced, images[:PROBE], needs_layers=from_probabilities is None)
@@ -104,7 +118,44 @@ def checked(
         raise ValueError(
             f"{word(images.shape).capitalize()} {i} is to leave class {label[i]} and to reach it: target and label are equal."
         )
-    return Request(classifier, images, _predicted(classifier, images), target, label, limits, trace, classes)
+    seen = _starts(classifier, starts, images.shape[1:], limits)
+    before = _predicted(classifier, images)
+    return Request(classifier, images, before, target, label, limits, trace, classes, seen)
+
+
+def _starts(model: Callable, given: Any, shape: tuple[int, ...], bounds: Bounds) -> Labelled:
+    """Checked images to start from, as the model sees them; none where none are given."""
+    if given is None:
+        return Labelled(np.zeros((0, *shape), np.float32), np.zeros(0, np.int32))
+    try:
+        images = as_images(given, model)
+        if images.shape[1:] != shape:
+            raise ValueError(f"They have shape {images.shape[1:]}, those of x {shape}.")
+        images = within(images, bounds)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"starts must be images like those of x. {error}") from error
+    return Labelled(images, _predicted(model, images))
+
+
+def _warn_of_scale(model: Callable, images: np.ndarray, bounds: Bounds) -> None:
+    """Warns where a model's first layer divides by 255 or the like, and the images are of values up to 1."""
+    scale = _first_scale(model)
+    if scale is not None and 0 < scale < _SMALL_SCALE and max(np.max(images), np.max(bounds.upper)) <= 1:
+        warnings.warn(
+            f"The model's first layer multiplies by {scale:.3g}, as for values up to {1 / scale:.0f}, but x ranges from {images.min():.3g} to "
+            f"{images.max():.3g} within the bounds {shown(bounds)}. Pass x as the model was trained on it, with its bounds.",
+            stacklevel=4,
+        )
+
+
+def _first_scale(model: Any) -> float | None:
+    """What a model multiplies its input by before all else, where a layer tells."""
+    layers = getattr(model, "layers", []) if isinstance(model, keras.Model) else []
+    first = next((layer for layer in layers if not isinstance(layer, keras.layers.InputLayer)), None)
+    if isinstance(first, keras.Model):
+        return _first_scale(first)
+    scale = getattr(first, "scale", None) if type(first) is keras.layers.Rescaling else None
+    return None if scale is None or np.ndim(scale) else float(scale)
 
 
 def check_input_type(model: Callable) -> None:
@@ -216,10 +267,7 @@ def _labels(name: str, labels: Any, shape: tuple[int, ...], classes: int) -> np.
     """Checked classes of images of a shape [B, …], int32 [B]."""
     if labels is None:
         return None
-    values, count = np.asarray(labels), shape[0]
-    if not np.issubdtype(values.dtype, np.integer):
-        hint = " One-hot rows become class indices by .argmax(axis=-1)." if values.ndim == 2 else ""
-        raise TypeError(f"{name} must hold whole numbers, class indices; it holds {values.dtype}.{hint}")
+    values, count = as_classes(name, labels), shape[0]
     if values.ndim == 0:
         values = np.full(count, values)
     if values.shape != (count,):

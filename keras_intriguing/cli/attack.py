@@ -18,7 +18,8 @@ def add_to(commands: Any) -> None:
         "images",
         metavar="IMAGES.npz",
         type=Path,
-        help="float images x [N, …], and if you like int arrays target [N], else label [N], the classes to leave",
+        help="float images x [N, …], and if you like int arrays target [N], else label [N], the classes to leave, and images starts "
+        "[S, …] to start from, too",
     )
     attack.add_argument(
         "--out", metavar="FILE.npz", type=Path, required=True, help="receives the result's arrays"
@@ -84,7 +85,8 @@ def _attack(options: argparse.Namespace) -> None:
     from keras_intriguing.progress import Bar
 
     # of all images, before the first batch of them is attacked
-    checked(model, x, target, label, bounds, options.batch_size, options.from_probabilities)
+    starts = stored.get("starts")
+    checked(model, x, target, label, bounds, options.batch_size, options.from_probabilities, starts)
 
     kept = parts.Kept(options.out, {**read, **settings})
     before = kept.count()
@@ -103,6 +105,7 @@ def _attack(options: argparse.Namespace) -> None:
                 bounds=bounds,
                 method=options.method,
                 levels=options.levels,
+                starts=starts,
                 batch_size=options.batch_size,
                 from_probabilities=options.from_probabilities,
             )

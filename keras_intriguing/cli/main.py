@@ -2,12 +2,14 @@
 
 import argparse
 import os
+import re
 import sys
 
 import keras_intriguing
 from keras_intriguing.cli import attack, certify, convert, examine, spectral, train, zoo
 
 FAILED, INTERRUPTED = 2, 130
+_NODE = r"\{\{.*?\}\} ?"  # where in its graph TensorFlow has found an error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +27,18 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError, RuntimeError) as error:
         print(f"error: {str(error) or type(error).__name__}", file=sys.stderr)
         return FAILED
+    except Exception as error:
+        if not _is_of_tensorflow(error):
+            raise
+        print(f"error: {re.sub(_NODE, '', str(error)).splitlines()[0]}", file=sys.stderr)
+        return FAILED
     return 0
+
+
+def _is_of_tensorflow(error: Exception) -> bool:
+    """Whether an operation of the model raised it: shapes that do not match, no memory on a device."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(error, tensorflow.errors.OpError)
 
 
 def _parser() -> argparse.ArgumentParser:

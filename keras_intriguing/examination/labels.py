@@ -24,25 +24,3 @@ def of_pairs(x: Any, model: Any) -> tuple[Any, Any]:
     labels = [np.asarray(element[1]) for element in kept]
     is_one_each = len(labels) == len(images) and labels[0].ndim < 2
     return images, np.stack(labels) if is_one_each else np.concatenate(labels)
-
-
-def as_classes(y: Any) -> np.ndarray:
-    """Class indices of labels [B] or [B, 1], or of one-hot rows [B, K]; whole numbers may be floats.
-
-    Raises:
-        TypeError, ValueError: they are something else.
-    """
-    labels = np.asarray(y)
-    if labels.dtype.kind not in "biuf":
-        raise TypeError(f"y must hold whole numbers, class indices; it holds {labels.dtype}.")
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        if not np.isin(labels, (0, 1)).all() or (labels.sum(axis=1) != 1).any():
-            raise ValueError(
-                f"y has shape {labels.shape}, but its rows are not one-hot. One class an image is needed."
-            )
-        return labels.argmax(axis=1)
-    labels = labels[:, 0] if labels.ndim == 2 else labels
-    wrong = labels[~np.isfinite(labels) | (labels != np.rint(labels))]
-    if wrong.size:
-        raise ValueError(f"y must hold whole numbers, class indices; it holds {wrong[0]}.")
-    return labels.astype(np.int64)

@@ -14,6 +14,7 @@ from keras_intriguing.attack.network import fingerprint
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate, certified_distortion
 from keras_intriguing.certificates.search import steps_of
+from keras_intriguing.classifiers.labels import as_classes
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, checked_names, class_names, provenance
 from keras_intriguing.classifiers.pixels import shown as shown_bounds
@@ -100,7 +101,7 @@ def examine(
     model = as_model(model)
     if y is None:
         x, y = labels.of_pairs(x, model)
-    y = None if y is None else labels.as_classes(y)
+    y = None if y is None else as_classes("y", y)
     request = checked(model, x, None, y, bounds, batch_size, from_probabilities)
     source = "names"
     if names is None:

@@ -70,16 +70,44 @@ def test_images_of_another_shape_than_the_models(dense):
     [
         (3, ValueError, "holds 3, but the model has 3 classes, 0 to 2"),
         ([0, 1, -1], ValueError, "holds -1, but the model has 3 classes, 0 to 2"),
-        ([0.0, 1.0, 2.0], TypeError, "must hold whole numbers, class indices; it holds float64"),
-        ([True, False, True], TypeError, "must hold whole numbers, class indices; it holds bool"),
+        ([0.0, 0.5, 2.0], ValueError, "must hold whole numbers, class indices; it holds 0.5"),
         (["a", "b", "c"], TypeError, "must hold whole numbers"),
         ([0, 1], ValueError, r"must hold one class for each of 3 images; its shape is \(2,\)"),
-        ([[0], [1], [2]], ValueError, r"must hold one class for each of 3 images; its shape is \(3, 1\)"),
+        (np.ones((3, 3)), ValueError, r"has shape \(3, 3\), but its rows are not one-hot"),
+        (
+            np.zeros((1, 3, 1), int),
+            ValueError,
+            r"must hold one class for each of 3 images; its shape is \(1, 3, 1\)",
+        ),
     ],
 )
 def test_classes_that_cannot_be_asked_for(name: str, values, error: type[Exception], message: str):
     with pytest.raises(error, match=f"^{name} {message}"):
         ki.minimal_distortion(logits, X, **{name: values})
+
+
+def test_classes_may_be_a_column_floats_or_one_hot():
+    plain = ki.minimal_distortion(logits, X, target=[0, 1, 1])
+    for form in ([[0], [1], [1]], [0.0, 1.0, 1.0], np.eye(3)[[0, 1, 1]], [False, True, True]):
+        same = ki.minimal_distortion(logits, X, target=form)
+        np.testing.assert_array_equal(same.target, plain.target)
+        np.testing.assert_array_equal(same.distortion, plain.distortion)
+
+
+def test_a_channel_that_is_missing(dense):
+    with pytest.raises(ValueError, match=r"has shape \(3, 2, 2\). Pass x\[..., None\]"):
+        ki.minimal_distortion(dense, X[..., 0])
+
+
+def test_a_model_that_divides_by_255_and_images_up_to_1(dense):
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Rescaling(1 / 255), dense])
+    outer = keras.Sequential([keras.Input((2, 2, 1)), model])
+    for scaled in (model, outer):
+        with pytest.warns(
+            UserWarning, match="first layer multiplies by 0.00392, as for values up to 255, but x"
+        ):
+            ki.minimal_distortion(scaled, X)
+    ki.minimal_distortion(model, 255 * X, bounds=(0, 255))
 
 
 def test_a_class_to_leave_and_to_reach():

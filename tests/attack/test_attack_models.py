@@ -124,7 +124,8 @@ def test_logits_that_do_not_change_are_the_reason_of_the_failure():
     assert not result.success.any()
     assert np.array_equal(result.adversarial, x)
     assert set(result.reason) == {
-        "The gradient of the model's logits is zero at the image, and no way to change them was found."
+        "The gradient of the model's logits is zero at the image, and no way to change them was found; images of other classes, "
+        "as starts, may show one."
     }
 
 

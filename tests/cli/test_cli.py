@@ -245,6 +245,14 @@ def test_bad_input_is_one_clear_line(
     assert not (tmp_path / "out.npz").exists()
 
 
+def test_an_error_of_tensorflow_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(cli.zoo, "_list", lambda options: tf.matmul(tf.ones((2, 3)), tf.ones((2, 3))))
+    assert cli.main(["zoo", "list"]) == 2
+    assert capsys.readouterr().err.startswith("error: Matrix size-incompatible: In[0]: [2,3]")
+
+
 def test_train_makes_a_preset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -1,0 +1,33 @@
+"""Classes of images, as users have them; needs no TensorFlow."""
+
+from typing import Any
+
+import numpy as np
+
+
+def as_classes(name: str, given: Any) -> np.ndarray:
+    """Class indices int64 [B] of labels [B] or [B, 1], or of one-hot rows [B, K]; [] of one number.
+
+    Whole numbers may be floats.
+
+    Args:
+        name: of the argument, for messages.
+        given: the labels.
+
+    Raises:
+        TypeError, ValueError: they are something else.
+    """
+    labels = np.asarray(given)
+    if labels.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold whole numbers, class indices; it holds {labels.dtype}.")
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        if not np.isin(labels, (0, 1)).all() or (labels.sum(axis=1) != 1).any():
+            raise ValueError(
+                f"{name} has shape {labels.shape}, but its rows are not one-hot. One class an image is needed."
+            )
+        return labels.argmax(axis=1)
+    labels = labels[:, 0] if labels.ndim == 2 else labels
+    wrong = labels[~np.isfinite(labels) | (labels != np.rint(labels))]
+    if wrong.size:
+        raise ValueError(f"{name} must hold whole numbers, class indices; it holds {wrong.flat[0]}.")
+    return labels.astype(np.int64)
