@@ -83,7 +83,6 @@ class Program:
         self._update_compiled = compiled(descent.update, jit=True)  # fused algebra, whatever the model
         self.restart = compiled(_restart, jit=True)
         # the steps of `penalty`: XLA takes longer to compile the ten calls of a line search than it ever saves
-        self.linearized = compiled(self._linearized, jit=False, of_any_size=True)
         self.walk = compiled(self._walk, jit=False, of_any_size=True)
         self.approach = compiled(self._approach, jit=False, of_any_size=True)
         self.excess = compiled(self._excess, jit=False, of_any_size=True)
@@ -166,19 +165,12 @@ class Program:
         """Whether v meets the constraints of every rival [B]."""
         return problem.is_met(self._logits(problem.weights, v))
 
-    def _linearized(self, problem: Problem) -> tf.Tensor:
-        """The distance of x from the boundary as it is linearized there [B]; infinite where the gradient is zero."""
-        with tf.GradientTape() as tape:
-            tape.watch(problem.x)
-            h = self._excess(problem.x, problem)
-        slope = tf.norm(tape.gradient(h, problem.x), axis=-1)
-        return tf.where(slope > 0, h / slope, np.inf)
-
     def _walk(self, problem: Problem, growth: tf.Tensor) -> Candidate:
         """A walk along the boundary: gradient steps at a norm that shrinks inside the class and else grows.
 
         The decoupled direction and norm of Rony et al. 2019 (arXiv:1811.09600, algorithm 1). It finds the
-        class even where the gradient at x says little, and ends some percent above the optimum.
+        class even where the gradient at x says little, and ends some percent above the optimum. Where it finds no adversarial
+        point, the distance is infinite, and v is where it ends.
         """
         x, box = problem.x, problem.box
 
@@ -201,13 +193,12 @@ class Program:
         nothing = Candidate(x, tf.fill(tf.shape(x)[:1], np.float32(np.inf)))
         state = (0, tf.zeros_like(x), tf.fill(tf.shape(x)[:1], box.reach), nothing)
         _, r, _, best = tf.while_loop(lambda i, *_: i < WALK_STEPS, step, state)
-        found = tf.math.is_finite(best.distance)
-        return self._shorten(problem, tf.where(found[:, None], best.v, x + r)).nearer(best)
+        return best._replace(v=tf.where(tf.math.is_finite(best.distance)[:, None], best.v, x + r))
 
     def _approach(self, problem: Problem, start: Candidate) -> Candidate:
         """Moves points of the boundary towards x: linearize there, project x, go part of the way, repeat.
 
-        A step that does not bring an image nearer is undone and halved.
+        First it goes to the boundary on the ray from x. A step that does not bring an image nearer is undone and halved.
         """
 
         def step(i, best, part):
@@ -220,6 +211,7 @@ class Program:
             part = tf.where(moved.distance < best.distance, part, part / 2)
             return i + 1, best.nearer(moved), part
 
+        start = self._shorten(problem, start.v).nearer(start)
         state = (0, start, tf.ones_like(start.distance))
         return tf.while_loop(lambda i, *_: i < PROJECTIONS, step, state)[1]
 
