@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_intriguing import spectral
 
@@ -151,6 +152,19 @@ def test_norms_hold_the_dense_svd_of_random_layers(seed: int) -> None:
         check(layer, shape)
 
 
+def begins_elsewhere(layer: Any) -> bool:
+    """Whether TensorFlow puts windows elsewhere than it does itself with oneDNN: of volumes, where strides exceed the kernel.
+
+    Their norm is the same, but two inputs that attain it are not.
+    """
+    if not isinstance(layer, L.Conv3D) or layer.padding != "same":
+        return False
+    if all(stride <= size for stride, size in zip(layer.strides, layer.kernel_size, strict=True)):
+        return False
+    first = tf.reshape(tf.one_hot(0, 3), (1, 3, 1, 1, 1))
+    return float(tf.nn.conv3d(first, tf.ones((1, 1, 1, 1, 1)), [1, 3, 1, 1, 1], "SAME")[0, 0, 0, 0, 0]) != 1
+
+
 def check(layer: Any, shape: tuple[int, ...]) -> None:
     told = f"{type(layer).__name__} {layer.get_config()} {shape}"
     truth = np.linalg.svd(dense_matrix(layer, shape), compute_uv=False)[0]
@@ -165,7 +179,7 @@ def check(layer: Any, shape: tuple[int, ...]) -> None:
         assert bounds.upper <= 1e-12, told
         return
     assert bounds.gap <= 1e-6, told
-    if bounds.witness:
+    if bounds.witness and not begins_elsewhere(layer):
         one, other = (np.asarray(layer(w[None].astype(np.float32)), np.float64) for w in bounds.witness)
         stretch = np.linalg.norm(one - other) / np.linalg.norm(bounds.witness[0] - bounds.witness[1])
         assert stretch == pytest.approx(bounds.lower, rel=1e-4), told
