@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Two processes run side by side; NumPy's threads in each would wait for those of the other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Most programs run once, so that compiling them well takes longer than it saves. Those that tests start do the same.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Most programs run once, so that compiling them well, or in many parts, takes longer than it saves. Those that tests
+# start do the same.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 
 import keras_intriguing as ki
 
@@ -68,7 +72,20 @@ def pytest_collection_finish() -> None:
     """Tracing makes many objects that live on, which the collector by default looks through again and again."""
     gc.collect()
     gc.freeze()  # TensorFlow and the tests themselves
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(100_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loops_as_written() -> Iterator[None]:
+    """AutoGraph would rewrite the loop over a layer's units, which needs it not, and takes seconds in every process."""
+    import tensorflow as tf
+
+    from keras_intriguing.certificates import propagation
+
+    with pytest.MonkeyPatch.context() as patch:
+        as_written = tf.autograph.experimental.do_not_convert(propagation.tightened)
+        patch.setattr(propagation, "tightened", as_written)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Intervals of the units of wide layers: no value lies outside, and certificates with them are never above an exact distance."""
 
+import functools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -32,12 +34,29 @@ def convnet(size: int = 8, activation: str = "relu") -> keras.Model:
     return model
 
 
+@functools.cache
+def classifier_of(activation: str) -> Classifier:
+    """Of `convnet`; its functions are traced once for all tests."""
+    return Classifier(nodes(convnet(activation=activation)), lambda name: None)
+
+
+def region_of(random: np.random.Generator, dtype: tf.DType, radius: tuple[float, float]) -> Region:
+    x = random.uniform(size=(2, 8, 8, 1))
+    return Region(*(tf.constant(v, dtype) for v in (x, np.array(radius), 0.0, 1.0)))
+
+
 def changed(random: np.random.Generator, x: np.ndarray, radius: float, count: int) -> np.ndarray:
     """Images of the box at the edge of the ball around x."""
     r = random.normal(size=(count, *x.shape)) * (
         random.uniform(size=(count, *x.shape)) < random.choice([0.1, 1])
     )
     return np.clip(x + radius * r / np.linalg.norm(r.reshape(count, -1), axis=1).reshape(-1, 1, 1, 1), 0, 1)
+
+
+@pytest.fixture
+def traced_again() -> Iterator[None]:
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize(
@@ -51,12 +70,15 @@ def changed(random: np.random.Generator, x: np.ndarray, radius: float, count: in
         ),
     ],
 )
+@pytest.mark.usefixtures("traced_again")
 def test_all_values_lie_in_narrow_enclosures(activation: str, dtype: tf.DType) -> None:
-    classifier = Classifier(nodes(convnet(activation=activation)), lambda name: None)
+    classifier, radius = classifier_of(activation), (0.1, 0.6)
     circuit, random = classifier.circuit, np.random.default_rng(1)
     rounding = propagation.rounding_of(circuit) if dtype == tf.float64 else 0.0
-    x, radius = random.uniform(size=(2, 8, 8, 1)), np.array([0.1, 0.6])
-    region = Region(*(tf.constant(v, dtype) for v in (x, radius, 0.0, 1.0)))
+    region = region_of(random, dtype, radius)
+    x = region.x.numpy()
+    # with one activation as it is used, traced; with others the same operations one by one, which takes a fifth
+    tf.config.run_functions_eagerly(activation != "relu")
     narrow = narrowing.narrow_enclosures(classifier.programs, region, rounding)
     plain = propagation.enclosures(circuit, region, rounding)
     for image in range(2):
@@ -122,7 +144,9 @@ def test_a_line_of_relu_is_the_known_one() -> None:
 
 @pytest.fixture
 def narrowing_everywhere(monkeypatch: Any) -> None:
+    """Of every layer, eight units at once, whose functions are traced once a layer, and not for every power of two."""
     monkeypatch.setattr(narrowing, "MOST_WORK", -1)
+    monkeypatch.setattr(narrowing, "_next_power", lambda count: 8)
 
 
 @pytest.mark.usefixtures("narrowing_everywhere")
@@ -160,16 +184,17 @@ def test_narrow_intervals_certify_more(monkeypatch: Any) -> None:
 
 
 def test_cheap_layers_are_bounded_by_their_own_penalties_too(monkeypatch: Any) -> None:
-    classifier = Classifier(nodes(convnet()), lambda name: None)
-    x = np.random.default_rng(7).uniform(size=(2, 8, 8, 1))
-    region = Region(*(tf.constant(v, tf.float64) for v in (x, np.array([0.2, 0.5]), 0.0, 1.0)))
+    classifier = classifier_of("relu")
+    region = region_of(np.random.default_rng(7), tf.float64, (0.2, 0.5))
     rounding = propagation.rounding_of(classifier.circuit)
     cheap = sorted(propagation.work(classifier.circuit).values())[-2]
     monkeypatch.setattr(narrowing, "MOST_WORK", cheap)
     both = narrowing.narrow_enclosures(classifier.programs, region, rounding)
     monkeypatch.setattr(narrowing, "MOST_WORK", -1)
     by_lines = narrowing.narrow_enclosures(classifier.programs, region, rounding)
-    by_penalties = propagation.enclosures(classifier.circuit, region, rounding, most_work=cheap)
+    monkeypatch.setattr(narrowing, "MOST_WORK", cheap)
+    monkeypatch.setattr(narrowing, "_narrowed", lambda programs, region, known, *of_lines: known[-1])
+    by_penalties = narrowing.narrow_enclosures(classifier.programs, region, rounding)
     for found in (by_lines, by_penalties):
         for a, b in zip(both, found, strict=True):
             # penalties start from the ball's radius, so that narrower intervals can give a hair more
@@ -179,7 +204,7 @@ def test_cheap_layers_are_bounded_by_their_own_penalties_too(monkeypatch: Any) -
 
 
 def test_no_more_rows_are_carried_than_twice_the_units(monkeypatch: Any) -> None:
-    classifier, counts = Classifier(nodes(convnet()), lambda name: None), []
+    classifier, counts = classifier_of("relu"), []
     bounded = classifier.programs.bounded
 
     def recorded(
@@ -189,8 +214,7 @@ def test_no_more_rows_are_carried_than_twice_the_units(monkeypatch: Any) -> None
         return bounded(region, known, lines, places, *rest)
 
     monkeypatch.setattr(classifier.programs, "bounded", recorded)
-    x = np.random.default_rng(8).uniform(size=(1, 8, 8, 1))
-    region = Region(*(tf.constant(v, tf.float32) for v in (x, np.array([0.3]), 0.0, 1.0)))
+    region = region_of(np.random.default_rng(8), tf.float32, (0.3, 0.3))
     narrowing.narrow_enclosures(classifier.programs, region)
     assert counts
     assert all(rows < 2 * units for rows, units in counts)
