@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# Two processes run side by side; NumPy's threads in each would wait for those of the other.
+# Two processes run side by side; threads in each, NumPy's and TensorFlow's, would wait for those of the other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 # Most programs run once, so that compiling them well, or in many parts, takes longer than it saves. Those that tests
 # start do the same.
 os.environ.setdefault(

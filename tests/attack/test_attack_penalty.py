@@ -19,8 +19,22 @@ def convolutional() -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def expected(convolutional, net_images) -> ki.Result:
-    return ki.minimal_distortion(convolutional, net_images[:5], method="penalty")
+def counted(convolutional, net_images) -> tuple[ki.Result, np.ndarray]:
+    """An attack, and how many values of c it took of each image."""
+    update, values = penalty.WeightSearch.update, np.zeros(5, int)
+
+    def counting(self, turn, *arguments):
+        values[turn] += 1
+        update(self, turn, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(penalty.WeightSearch, "update", counting)
+        return ki.minimal_distortion(convolutional, net_images[:5], method="penalty"), values
+
+
+@pytest.fixture(scope="module")
+def expected(counted) -> ki.Result:
+    return counted[0]
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +105,8 @@ def test_the_first_values_of_c_are_factors_apart_until_there_is_a_bracket():
     assert search.largest[0] == pytest.approx(512)
 
 
-def test_passes_are_the_images_own(convolutional, net_images, monkeypatch):
-    update, values = penalty.WeightSearch.update, np.zeros(5, int)
-
-    def counted(self, turn, *arguments):
-        values[turn] += 1
-        update(self, turn, *arguments)
-
-    monkeypatch.setattr(penalty.WeightSearch, "update", counted)
-    result = ki.minimal_distortion(convolutional, net_images[:5], method="penalty")
+def test_passes_are_the_images_own(counted):
+    result, values = counted
     assert len(np.unique(values)) > 1
     order = np.argsort(values)
     assert (np.diff(result.backward_passes[order])[np.diff(values[order]) > 0] > 0).all()

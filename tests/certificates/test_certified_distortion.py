@@ -263,18 +263,6 @@ def test_a_last_softmax_may_count_its_axis_from_the_front() -> None:
     np.testing.assert_allclose(of_model, of_twin, rtol=1e-6)
 
 
-def test_another_label_than_the_models_has_no_certificate_and_a_constant_model_an_infinite_one() -> None:
-    model = dense_net([5, 8, 4], "tanh", seed=1)
-    x = images(3, 5)
-    label = np.asarray(model(x)).argmax(axis=1)
-    wrong = ki.certified_distortion(model, x, label=(label + 1) % 4)
-    assert (wrong.distortion == 0).all()
-    assert (ki.certified_distortion(model, x, label=label).distortion > 0).all()
-    constant = dense_net([5, 3, 4], "relu", seed=1)
-    constant.set_weights([0 * w for w in constant.get_weights()[:-1]] + [np.array([0, 3.0, 1, 2])])
-    assert np.isinf(ki.certified_distortion(constant, x).distortion).all()
-
-
 @pytest.mark.slow  # of one preset, so that half of what is found is certified, by README.md's code and its test
 @pytest.mark.parametrize("preset", [p for p in ki.list_presets() if "mnist" in p and "seed" not in p])
 def test_no_more_is_certified_than_found_of_any_preset(preset: str, mnist5k) -> None:
@@ -400,6 +388,18 @@ def test_a_layer_that_was_changed_in_place_is_refused() -> None:
     model.layers[0].strides = (8, 8)
     with pytest.raises(ValueError, match="was changed after the model was built"):
         ki.certified_distortion(model, np.ones((1, 16, 16, 1), np.float32), effort="quick")
+
+
+def test_another_label_than_the_models_has_no_certificate_and_a_constant_model_an_infinite_one() -> None:
+    model = shared_net((5, 7, 4), "tanh", seed=1)
+    x = images(3, 5)
+    label = np.asarray(model(x)).argmax(axis=1)
+    wrong = ki.certified_distortion(model, x, label=(label + 1) % 4)
+    assert (wrong.distortion == 0).all()
+    assert (ki.certified_distortion(model, x, label=label).distortion > 0).all()
+    constant = dense_net([5, 3, 4], "relu", seed=1)
+    constant.set_weights([0 * w for w in constant.get_weights()[:-1]] + [np.array([0, 3.0, 1, 2])])
+    assert np.isinf(ki.certified_distortion(constant, x).distortion).all()
 
 
 @pytest.mark.parametrize(

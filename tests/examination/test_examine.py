@@ -103,17 +103,41 @@ def test_what_cannot_be_measured_is_named(net, net_images, tmp_path: Path) -> No
     )  # a heading, and its place in the contents
 
 
+def scaled(net: keras.Model, net_images: np.ndarray) -> keras.Model:
+    """Takes images 256 times as large."""
+    return keras.Sequential([keras.Input(net_images.shape[1:]), keras.layers.Rescaling(1 / 256), net])
+
+
 def test_images_of_another_range_are_stored_by_it(net, net_images, tmp_path: Path) -> None:
-    """Bounds of 0 and 4 are those of pixels, four times as large, exactly."""
+    """Bounds of 0 and 256 are those of pixels, 256 times as large, exactly."""
     left_out = {"leave_out": ["certificates", "norms"]}
-    scaled = keras.Sequential([keras.Input(net_images.shape[1:]), keras.layers.Rescaling(0.25), net])
+    model, x, bounds = scaled(net, net_images), 256 * net_images, (0, 256)
     plain = ki.examine(net, net_images, out=tmp_path / "plain", **left_out).findings
-    found = ki.examine(scaled, 4 * net_images, out=tmp_path / "scaled", bounds=(0, 4), **left_out).findings
-    np.testing.assert_allclose(found.result.l2, 4 * plain.result.l2, rtol=1e-3)
+    found = ki.examine(model, x, out=tmp_path / "scaled", bounds=bounds, **left_out).findings
+    np.testing.assert_allclose(found.result.l2, 256 * plain.result.l2, rtol=1e-3)
     y, result = plain.result.label_before, plain.result
-    of_scaled = dataclasses.replace(result, adversarial=4 * result.adversarial)
-    assert stages.storage(scaled, 4 * net_images, y, of_scaled, (0, 4)) == plain.storage
+    of_scaled = dataclasses.replace(result, adversarial=256 * result.adversarial)
+    assert stages.storage(model, x, y, of_scaled, bounds) == plain.storage
     assert found.storage["8 bits"]["original"] == plain.storage["8 bits"]["original"]
+
+
+def test_the_command_takes_integers_by_their_bounds(net, net_images, tmp_path: Path) -> None:
+    scaled(net, net_images).save(tmp_path / "bytes.keras")
+    pixels = np.round(255 * net_images).astype(np.uint8)
+    np.savez(tmp_path / "images.npz", x=pixels)
+    arguments = [
+        "examine",
+        str(tmp_path / "bytes.keras"),
+        str(tmp_path / "images.npz"),
+        "--bounds",
+        "0",
+        "256",
+    ]
+    left_out = ["--leave-out", "certificates", "norms"]
+    assert cli.main([*arguments, *left_out, "--out", str(tmp_path / "page")]) == 0
+    result = ki.Result.load(tmp_path / "page" / "result.npz")
+    assert result.adversarial.max() > 1
+    np.testing.assert_array_equal(result.label_before, ki.evaluation.labels(net, pixels / np.float32(256)))
 
 
 def test_images_without_a_black_and_a_white_are_not_stored(net, net_images, tmp_path: Path) -> None:
@@ -193,27 +217,6 @@ def test_an_interrupted_command_tells_whether_anything_is_kept(
     nearest = ki.Result(**{name: np.zeros(len(net_images)) for name in ki.Result.names()})
     assert cli.main([*arguments, str(tmp_path / "page")]) == cli.INTERRUPTED
     assert "What was measured is kept; the same command goes on from there." in capsys.readouterr().err
-
-
-def test_the_command_takes_integers_by_their_bounds(net, net_images, tmp_path: Path) -> None:
-    keras.Sequential([keras.Input(net_images.shape[1:]), keras.layers.Rescaling(1 / 255), net]).save(
-        tmp_path / "bytes.keras"
-    )
-    pixels = np.round(255 * net_images).astype(np.uint8)
-    np.savez(tmp_path / "images.npz", x=pixels)
-    arguments = [
-        "examine",
-        str(tmp_path / "bytes.keras"),
-        str(tmp_path / "images.npz"),
-        "--bounds",
-        "0",
-        "255",
-    ]
-    left_out = ["--leave-out", "certificates", "norms"]
-    assert cli.main([*arguments, *left_out, "--out", str(tmp_path / "page")]) == 0
-    result = ki.Result.load(tmp_path / "page" / "result.npz")
-    assert result.adversarial.max() > 1
-    np.testing.assert_array_equal(result.label_before, ki.evaluation.labels(net, pixels / np.float32(255)))
 
 
 @pytest.fixture
