@@ -3,6 +3,7 @@
 import atexit
 import functools
 import gc
+import importlib.metadata
 import os
 import re
 import shutil
@@ -17,11 +18,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 # Most programs run once, so that compiling them well, or in many parts, takes longer than it saves. Those that tests
-# start do the same.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
-)
+# start do the same. A TensorFlow that does not know a flag ends the process.
+if importlib.metadata.version("tensorflow").startswith("2.21."):
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+        " --xla_cpu_parallel_codegen_split_count=1",
+    )
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import keras_intriguing as ki
 

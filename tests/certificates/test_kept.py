@@ -1,6 +1,8 @@
 """What later calls take from earlier ones: the compiled functions, as long as the model computes the same."""
 
+import functools
 from collections import Counter
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -33,8 +35,20 @@ def model_of(seed: int) -> keras.Model:
     return keras.Sequential([keras.Input((5,)), L.Dense(6, "relu"), L.Identity(), L.Dense(3)])
 
 
+shared_model = functools.cache(lambda: model_of(0))
+
+
 def images(count: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(size=(count, 5)).astype(np.float32)
+
+
+@pytest.fixture
+def certified() -> Iterator[tuple[keras.Model, np.ndarray]]:
+    """A model, prepared once for the tests that change it or its rules, and the distances that it begins with."""
+    model = shared_model()
+    weights = model.get_weights()
+    yield model, ki.certified_distortion(model, images(3)).l2
+    model.set_weights(weights)
 
 
 def test_a_second_call_traces_nothing(traces: Counter) -> None:
@@ -48,9 +62,8 @@ def test_a_second_call_traces_nothing(traces: Counter) -> None:
     assert traces == {"_step": 1, "_enclosed": 1}
 
 
-def test_other_weights_are_certified_anew() -> None:
-    model = model_of(0)
-    first = ki.certified_distortion(model, images(3)).l2
+def test_other_weights_are_certified_anew(certified) -> None:
+    model, first = certified
     for kernel in (model.layers[0].kernel, model.layers[-1].kernel):
         kernel.assign(2 * kernel)
     changed = ki.certified_distortion(model, images(3)).l2
@@ -60,10 +73,9 @@ def test_other_weights_are_certified_anew() -> None:
     np.testing.assert_allclose(changed, ki.certified_distortion(copy, images(3)).l2, rtol=1e-6)
 
 
-def test_a_rule_that_is_registered_later_holds(monkeypatch) -> None:
+def test_a_rule_that_is_registered_later_holds(certified, monkeypatch) -> None:
     monkeypatch.setattr(lowering, "RULES", dict(lowering.RULES))
-    model = model_of(0)
-    first = ki.certified_distortion(model, images(3)).l2
+    model, first = certified
     ki.certificates.register(L.Dense, lowering.fallback)
     assert (ki.certified_distortion(model, images(3)).l2 < first).any()
 
