@@ -81,19 +81,6 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(100_000, 20, 20)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def loops_as_written() -> Iterator[None]:
-    """AutoGraph would rewrite the loop over a layer's units, which needs it not, and takes seconds in every process."""
-    import tensorflow as tf
-
-    from keras_intriguing.certificates import propagation
-
-    with pytest.MonkeyPatch.context() as patch:
-        as_written = tf.autograph.experimental.do_not_convert(propagation.tightened)
-        patch.setattr(propagation, "tightened", as_written)
-        yield
-
-
 @pytest.fixture(scope="module")
 def small_figures() -> Iterator[None]:
     """Reports with figures of a quarter of the pixels, which take a third of the time."""

@@ -65,6 +65,7 @@ def tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], roun
     parts = -(-size // at_once)
     variables = [without_tangents(of) for of in start(circuit, known, 2 * at_once)]
 
+    @tf.autograph.experimental.do_not_convert  # which takes seconds where this is not traced, and is not needed
     def bounded(places: tf.Tensor) -> tf.Tensor:
         unit = tf.one_hot(places, size, dtype=loose.centre.dtype)
         rows = tf.reshape(tf.concat([unit, -unit], axis=0), (1, 2 * at_once, *loose.centre.shape[1:]))

@@ -180,10 +180,10 @@ class Smooth(Curve):
     def candidates(self, c, t, g, p, z, lower, upper):  # noqa: D102
         objective, best = self.objective(c, t, g, p, z), (lower + upper) / 2 + tf.zeros_like(c)
         reach = (upper - lower) / 2
+        offsets = tf.constant(np.linspace(-1, 1, _GRID).reshape(-1, *[1] * len(c.shape)), c.dtype)
         for _ in range(_ROUNDS):
             # all at once: a loop over points is slow to trace
-            offsets = tf.reshape(tf.linspace(-1.0, 1.0, _GRID), (-1, *[1] * len(c.shape)))
-            points = tf.clip_by_value(best + tf.cast(offsets, c.dtype) * reach, lower, upper)
+            points = tf.clip_by_value(best + offsets * reach, lower, upper)
             nearest = tf.argmin(objective(points), axis=0)
             best = tf.reduce_sum(tf.where(tf.one_hot(nearest, _GRID, True, False, axis=0), points, 0), axis=0)
             reach = reach * (2 / (_GRID - 1))
