@@ -142,17 +142,16 @@ def _warn_of_scale(model: Callable, images: np.ndarray, bounds: Bounds) -> None:
     scale = _first_scale(model)
     if scale is not None and 0 < scale < _SMALL_SCALE and max(np.max(images), np.max(bounds.upper)) <= 1:
         warnings.warn(
-            f"The model's first layer multiplies by {scale:.3g}, as for values up to {1 / scale:.0f}, but x ranges from {images.min():.3g} to "
-            f"{images.max():.3g} within the bounds {shown(bounds)}. Pass x as the model was trained on it, with its bounds.",
+            f"The model's first layer multiplies by {scale:.3g}, as for values up to {1 / scale:.0f}, but x and its bounds go to 1 at most. "
+            "Pass x as the model was trained on it, with its bounds.",
             stacklevel=4,
         )
 
 
 def _first_scale(model: Any) -> float | None:
-    """What a model multiplies its input by before all else, where a layer tells."""
-    layers = getattr(model, "layers", []) if isinstance(model, keras.Model) else []
-    first = next((layer for layer in layers if not isinstance(layer, keras.layers.InputLayer)), None)
-    if isinstance(first, keras.Model):
+    """What a model multiplies its input by before all else, where that is sure: of layers in a row."""
+    first = model.layers[0] if isinstance(model, keras.Sequential) and model.layers else None
+    if isinstance(first, keras.Sequential):
         return _first_scale(first)
     scale = getattr(first, "scale", None) if type(first) is keras.layers.Rescaling else None
     return None if scale is None or np.ndim(scale) else float(scale)

@@ -105,9 +105,9 @@ def _attack(options: argparse.Namespace) -> None:
                 bounds=bounds,
                 method=options.method,
                 levels=options.levels,
-                starts=starts,
                 batch_size=options.batch_size,
                 from_probabilities=options.from_probabilities,
+                **({} if starts is None else {"starts": starts}),
             )
     except KeyboardInterrupt:
         if count := kept.count():

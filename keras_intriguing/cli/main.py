@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if not _is_of_tensorflow(error):
             raise
-        print(f"error: {re.sub(_NODE, '', str(error)).splitlines()[0]}", file=sys.stderr)
+        print(f"error: {re.sub(_NODE, '', str(error)).strip() or type(error).__name__}", file=sys.stderr)
         return FAILED
     return 0
 

@@ -108,6 +108,9 @@ def test_a_model_that_divides_by_255_and_images_up_to_1(dense):
         ):
             ki.minimal_distortion(scaled, X)
     ki.minimal_distortion(model, 255 * X, bounds=(0, 255))
+    image = keras.Input((2, 2, 1))
+    right = keras.Model(image, dense(keras.layers.Rescaling(1 / 255)(image * 255.0)))
+    ki.minimal_distortion(right, X)  # any warning is an error
 
 
 def test_a_class_to_leave_and_to_reach():
