@@ -73,9 +73,9 @@ def minimal_distortion(
             more starts bring nothing. Without meaning for `penalty`.
         levels: grey levels at equal distances between the bounds, 256 for images of 8 bits: the adversarial images lie on
             them, so that they can be saved, and success and distortion are theirs. None: any value of the box.
-        starts: images [S, …] like those of x, of any classes, that show `direct` the way beside those of the batch: some descents
-            begin between an image and the nearest that are what it shall become. Where the gradient at an image is zero, they
-            are what there is to go by.
+        starts: images [S, …] like those of x, of any classes, for `direct`: some descents begin between an image and the
+            nearest images of another class, or of the target, among these and the batch. That helps where the gradient at
+            an image is zero.
         batch_size: images at once, on every device; by default as many as fit 1 GiB of working memory and half of
             what is free, at most 256, and few enough for every replica to have some. Where the memory is not there
             for it, fewer are taken, with a warning.

@@ -37,8 +37,9 @@ class Proposal(NamedTuple):
 class Proposals:
     """The starts of a batch's images.
 
-    The image itself, towards each likely class; a walk; the boundary on the way to other images, which is where gradients at the image are zero or lead astray; and points near the best so far, off by noise or with a random
-    half of the changes taken back and the others doubled.
+    The image itself, towards each likely class; a walk; the boundary on the way to other images, those of the batch and
+    further ones, which helps where gradients at the image are zero or lead astray; and points near the best so far, off by
+    noise or with a random half of the changes taken back and the others doubled.
 
     Args:
         x: images [B, n].

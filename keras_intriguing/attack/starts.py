@@ -18,10 +18,8 @@ class Start(NamedTuple):
     backward_passes: int
 
 
-WALKS, FINALISTS = (
-    9,
-    3,
-)  # classes that are tried where no target is given: the likeliest, and the nearest of these
+# Classes that are tried where no target is given: the likeliest, and the nearest of these.
+WALKS, FINALISTS = 9, 3
 _GROWTHS = (0.1, 0.05)  # of the walks to a target; two, since the boundary has several nearest points
 
 
