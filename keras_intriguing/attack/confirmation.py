@@ -214,12 +214,17 @@ def failures(
         logits = logits_function(model)(x)
         spread = tf.reduce_max(logits, axis=-1) - tf.reduce_min(logits, axis=-1)
     flat = ~np.any(np.asarray(tape.gradient(spread, x)).reshape(len(success), -1), axis=1)
-    goal = "another class" if request.target is None else "the target class"
+    goal, others = "another class", "images of other classes"
+    if request.target is not None:
+        goal, others = "the target class", "images of the target class"
+    is_direct = method == "direct"
     lost = f"The point found gives {goal} in the compiled model but not when the model is called afresh."
     never = f"No point of the box was found where the model gives {goal}"
-    never += "; the method 'direct' may find one." if method == "penalty" else "."
-    constant = "The gradient of the model's logits is zero at the image, and no way to change them was found"
-    constant += "; images of other classes, as starts, may show one."
+    never += "." if is_direct else "; the method 'direct' may find one."
+    constant = (
+        "The gradient of the model's logits is zero at the image, and no way to change them was found; "
+    )
+    constant += f"{others}, as starts, may show one." if is_direct else "the method 'direct' may find one."
     return np.where(success, "", np.where(flat, constant, np.where(has_point, lost, never)))
 
 

@@ -5,7 +5,7 @@ It tells at which point u it wants h and its gradient, and moves on when it is g
 
 - WALK: gradient steps at a norm that shrinks inside the other class and else grows (Rony et al. 2019, arXiv:1811.09600,
   algorithm 1). It finds the class even where the gradient at x says little, and ends some percent above the optimum.
-- BRACKET: bisection between x and an image of another class.
+- BRACKET: bisection between x and an image of another class; a few times, but where no gradient shows the way, to its end.
 - PROJECT: sequential quadratic programming. h is linearized, and the step goes to the projection of v − (v − x)/τ onto
   the half-space and the box; τ is the curvature of the Lagrangian along the last step, as Barzilai and Borwein 1988
   choose it, and the merit may rise for a few steps (Birgin, Martínez and Raydan 2000). The merit is the estimated
@@ -25,6 +25,7 @@ from keras_intriguing.attack.projection import dot, norm, project, project_onto_
 
 WALK, BRACKET, PROJECT, CONFIRM, DONE = range(5)
 WALK_STEPS, BRACKET_STEPS, CONFIRM_STEPS = 25, 4, 5
+_BLIND_BRACKET_STEPS = 16
 _GROWTH = 0.1  # of the walk's norm
 _MEMORY = 4  # steps over which the merit may rise, or has to fall
 CUTS = 6
@@ -44,7 +45,7 @@ class Descents(NamedTuple):
         mode: int [R], and `step`, how many updates it has had in that mode.
         left: gradients that it may still ask for, int [R].
         v, h, a: the last accepted point [R, n], the constraint [R] and its gradient [R, n]; while bracketing, v is the image of
-            another class.
+            another class, and a the gradient at the far end, zero where it is not known.
         merit: the estimated distance to the boundary on the ray through v [R].
         tau: the curvature [R], and `floor` below which it must not be: a start far from x is drawn to it slowly.
         norm: of the walk [R], or the two ends of the bracket on the way from x to v, `norm` and `far`.
@@ -148,7 +149,7 @@ def update(
     )
     modes = (
         _walk(state, a, good, box),
-        _bracket(state, good),
+        _bracket(state, a, good),
         _project(state, h, a, length, incumbent, box),
         _confirm(state, h, a, good, length, incumbent, box),
     )
@@ -193,13 +194,16 @@ def _normalized(a: tf.Tensor) -> tf.Tensor:
     return a * tf.math.rsqrt(tf.maximum(dot(a, a), 1e-30))[:, None]
 
 
-def _bracket(state: Descents, good: tf.Tensor) -> Descents:
+def _bracket(state: Descents, a: tf.Tensor, good: tf.Tensor) -> Descents:
     middle = (state.norm + state.far) / 2
     near, far = tf.where(good, state.norm, middle), tf.where(good, middle, state.far)
-    ends = state.step + 1 >= BRACKET_STEPS
-    part = tf.where(ends, far, (near + far) / 2)
+    a_far = _choose(good, a, state.a)
+    is_steep, far_is_steep = dot(a, a) > 0, dot(a_far, a_far) > 0
+    is_blind = ~far_is_steep & ((far < 1) | ~is_steep)
+    ends = state.step + 1 >= tf.where(is_blind, _BLIND_BRACKET_STEPS, BRACKET_STEPS)
+    part = tf.where(ends, tf.where(is_blind & is_steep, middle, far), (near + far) / 2)
     u = state.x + part[:, None] * (state.v - state.x)
-    return state._replace(u=u, norm=near, far=far, mode=tf.where(ends, PROJECT, state.mode))
+    return state._replace(u=u, a=a_far, norm=near, far=far, mode=tf.where(ends, PROJECT, state.mode))
 
 
 def _merit(r: tf.Tensor, length: tf.Tensor, h: tf.Tensor, a: tf.Tensor) -> tf.Tensor:

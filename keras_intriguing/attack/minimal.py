@@ -105,6 +105,34 @@ def minimal_distortion(
         raise RuntimeError(
             f"Keras runs on {keras.backend.backend()}; the attack needs TensorFlow (KERAS_BACKEND=tensorflow)."
         )
+    settings = checked_settings(method, budget, levels)
+    # TensorFlow's own default is a strategy that distributes nothing.
+    is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
+    replicas = None if strategy is None or is_default else Replicas(strategy)
+    model = as_model(model)
+    check_starts(method, starts)
+    check = functools.partial(
+        checked, model, x, target, label, bounds, batch_size, from_probabilities, starts
+    )
+    request = check() if replicas is None else replicas.agreed(check, (method, budget, levels, batch_size))
+    check_fit(request, settings)
+    size = batch_size_for(request.x, batch_size, replicas)
+    with shown(progress, "minimal distortions") as show:
+        result = attack(request, settings, size, show, on_batch, replicas)
+    given = {"target": target, "label": label, "bounds": request.bounds}
+    if starts is not None:
+        given["starts"] = request.starts.x
+    return dataclasses.replace(
+        result, provenance=provenance(model, request.x, method=method, budget=budget, levels=levels, **given)
+    )
+
+
+def checked_settings(method: str, budget: int, levels: int | None) -> Settings:
+    """Arguments of `minimal_distortion` that have nothing to do with its images.
+
+    Raises:
+        ValueError: see the messages.
+    """
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}. Known: {', '.join(METHODS)}.")
     if levels is not None and (not isinstance(levels, numbers.Integral) or levels < 2):
@@ -113,56 +141,68 @@ def minimal_distortion(
     if not isinstance(budget, numbers.Integral) or budget < least:
         grey = f" for {levels} grey levels" if levels else ""
         raise ValueError(f"budget must be a whole number of at least {least} passes{grey}, not {budget!r}.")
-    # TensorFlow's own default is a strategy that distributes nothing.
-    is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
-    replicas = None if strategy is None or is_default else Replicas(strategy)
-    model = as_model(model)
+    return Settings(method, budget, levels)
+
+
+def check_starts(method: str, starts: Any) -> None:
+    """Checks that the method takes the images to start from, if there are any.
+
+    Raises:
+        ValueError: it does not.
+    """
     if method == "penalty" and starts is not None:
         raise ValueError("starts are for the method 'direct'; 'penalty' begins at the images themselves.")
-    check = functools.partial(
-        checked, model, x, target, label, bounds, batch_size, from_probabilities, starts
-    )
-    request = check() if replicas is None else replicas.agreed(check, (method, budget, levels, batch_size))
-    if levels is not None and not request.bounds.are_finite:
+
+
+def check_fit(request: Request, settings: Settings) -> None:
+    """Checks that images can be attacked so.
+
+    Raises:
+        ValueError: see the messages.
+    """
+    if settings.levels is not None and not request.bounds.are_finite:
         raise ValueError(
-            f"Between infinite bounds there are no {levels} grey levels: leave levels out, or give finite bounds."
+            f"Between infinite bounds there are no {settings.levels} grey levels: leave levels out, or give finite bounds."
         )
-    if method == "penalty":
+    if settings.method == "penalty":
         _check_scales(request)
-    size = _batch_size(request.x, batch_size, replicas)
+
+
+def attack(
+    request: Request,
+    settings: Settings,
+    size: int,
+    show: Progress,
+    on_batch: Callable[[int, int], None] | None = None,
+    replicas: Replicas | None = None,
+) -> Result:
+    """`minimal_distortion` of checked input, in batches of `size`; the result does not say what made it."""
     parts = [request.rows(first, first + size) for first in range(0, len(request.x), size)]
     programs = Programs(request.model, request.x.shape[1:], request.trace)
     results, done = {}, 0
-    with shown(progress, "minimal distortions") as show:
-        show(0, len(request.x))
+    show(0, len(request.x))
 
-        def tell(share: float) -> None:
-            if replicas is None:  # whose batches are side by side
-                show(done + share * min(size, len(request.x) - done), len(request.x))
+    def tell(share: float) -> None:
+        if replicas is None:  # whose batches are side by side
+            show(done + share * min(size, len(request.x) - done), len(request.x))
 
-        settings = Settings(method, budget, levels, tell)
-        attack = functools.partial(attack_batch, request.model, programs, size=size, settings=settings)
+    settings = settings._replace(tell=tell)
+    attack_part = functools.partial(attack_batch, request.model, programs, size=size, settings=settings)
 
-        def keep(index: int, result: Result) -> None:
-            nonlocal done
-            results[index] = result
-            done += len(parts[index].x)
-            show(done, len(request.x))
-            if on_batch:
-                on_batch(done, len(request.x))
+    def keep(index: int, result: Result) -> None:
+        nonlocal done
+        results[index] = result
+        done += len(parts[index].x)
+        show(done, len(request.x))
+        if on_batch:
+            on_batch(done, len(request.x))
 
-        if replicas is None:
-            for index, part in enumerate(parts):
-                keep(index, attack(part))
-        else:
-            replicas.attack(parts, attack, keep)
-    result = Result.concatenate(results[index] for index in range(len(parts)))
-    given = {"target": target, "label": label, "bounds": request.bounds}
-    if starts is not None:
-        given["starts"] = request.starts.x
-    return dataclasses.replace(
-        result, provenance=provenance(model, request.x, method=method, budget=budget, levels=levels, **given)
-    )
+    if replicas is None:
+        for index, part in enumerate(parts):
+            keep(index, attack_part(part))
+    else:
+        replicas.attack(parts, attack_part, keep)
+    return Result.concatenate(results[index] for index in range(len(parts)))
 
 
 def _check_scales(request: Request) -> None:
@@ -180,13 +220,10 @@ def _check_scales(request: Request) -> None:
         )
 
 
-def default_batch_size(x: np.ndarray) -> int:
-    """How many of the images x [B, …] are attacked at once where nothing else is asked for."""
-    return _batch_size(x, None, None)
+def batch_size_for(x: np.ndarray, given: int | None, replicas: Replicas | None = None) -> int:
+    """How many of the images x [B, …] are attacked at once, where so many may be or nothing else is asked for.
 
-
-def _batch_size(x: np.ndarray, given: int | None, replicas: Replicas | None) -> int:
-    """A power of two, so that calls with a few images more or less share a compiled program.
+    A power of two, so that calls with a few images more or less share a compiled program.
 
     Replicas must agree on it, whatever is free on each of their machines.
     """

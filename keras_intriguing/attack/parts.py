@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.minimal import default_batch_size, minimal_distortion
+from keras_intriguing.attack import minimal
+from keras_intriguing.attack.batch import Settings
 from keras_intriguing.attack.result import Result
 from keras_intriguing.classifiers.outputs import call
 from keras_intriguing.classifiers.per_image import provenance
+from keras_intriguing.classifiers.request import Request
 
 profiler = tf.compat.v1.profiler
 
@@ -58,54 +59,43 @@ class Kept:
 
 def attack(
     model: Callable,
-    x: np.ndarray,
+    request: Request,
+    settings: Settings,
     kept: Kept,
     on_images: Callable[[float], None],
     *,
-    target: Any,
-    label: Any,
-    bounds: Any,
     batch_size: int | None,
-    **settings: Any,
+    **made: Any,
 ) -> Result:
-    """`minimal_distortion` batch by batch; those that are kept are not attacked again.
+    """`minimal_distortion` of checked input batch by batch; those that are kept are not attacked again.
 
     Args:
-        model: what is attacked.
-        x: images [B, …].
+        model: what is attacked, as its user gave it.
+        request: all the images.
+        settings: of the attack.
         kept: the finished ones.
         on_images: told how many images are done, within a batch about how many.
-        target: as of `minimal_distortion`.
-        label: as of `minimal_distortion`.
-        bounds: as of `minimal_distortion`.
         batch_size: as of `minimal_distortion`, but by default fewer where the model is large: only finished batches are kept.
-        **settings: others of `minimal_distortion`.
+        **made: settings that the result remembers.
     """
-    before = kept.load()
+    minimal.check_fit(request, settings)
+    x, before = request.x, kept.load()
     done = [] if before is None else [before]
     first = sum(map(len, done))
-    size = batch_size or min(default_batch_size(x), _affordable(model, x.shape[1:]))
+    affordable = batch_size or min(minimal.batch_size_for(x, None), _affordable(request.model, x.shape[1:]))
     on_images(first)
     while first < len(x):
-        rows = slice(first, first + size)
-        of_rows = {
-            name: values if values is None or np.ndim(values) == 0 else values[rows]
-            for name, values in (("target", target), ("label", label))
-        }
+        part = request.rows(first, first + affordable)
 
         def tell(of_batch: float, total: float, first: int = first) -> None:
             on_images(first + of_batch)
 
-        done.append(
-            minimal_distortion(
-                model, x[rows], bounds=bounds, batch_size=size, progress=tell, **of_rows, **settings
-            )
-        )
-        first = min(first + size, len(x))
+        size = minimal.batch_size_for(part.x, affordable)
+        done.append(minimal.attack(part, settings, size, tell))
+        first += len(part.x)
         kept.save(Result.concatenate(done))
         on_images(first)
-    made = provenance(model, x, target=target, label=label, bounds=bounds, **settings)
-    return dataclasses.replace(Result.concatenate(done), provenance=made)
+    return dataclasses.replace(Result.concatenate(done), provenance=provenance(model, x, **made))
 
 
 def _affordable(model: Callable, shape: tuple[int, ...]) -> int:
@@ -116,7 +106,7 @@ def _affordable(model: Callable, shape: tuple[int, ...]) -> int:
 
     try:
         traced = tf.function(outputs, autograph=False).get_concrete_function(tf.TensorSpec((1, *shape)))
-    except Exception:  # whatever the model raises; the attack says what does not fit
+    except Exception:  # whatever the model raises of one image; the attack takes more
         return _FEWEST
     counted = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
     logger = tf.get_logger()

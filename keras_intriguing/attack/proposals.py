@@ -12,6 +12,8 @@ from keras_intriguing.classifiers.request import Labelled
 
 CLASSES = 9  # likely classes that are tried one by one
 _NEIGHBOURS = 32  # images of other classes that are tried
+_CANDIDATES = 2 * _NEIGHBOURS  # for them, by distances that are rounded
+_AT_ONCE = 2048  # images, to bound the memory
 # The damping at first, by which a descent is drawn to x slowly: what FAB's small step to x does.
 _SLOWLY = 10.0
 _CLASSES = ("class", "class", "class")
@@ -65,8 +67,8 @@ class Proposals:
         self._range = bounds.finite(x)
         self._likely = likely[:, :CLASSES]
         self._random = np.random.default_rng(0)
-        self._images = Labelled(np.concatenate([x, starts.x]), np.concatenate([predicted, starts.labels]))
-        self._neighbours = [self._others(i, label) for i in range(len(x))]
+        self._starts = starts.x
+        self._neighbours = self._others(label, np.concatenate([predicted, starts.labels]))
         self._launched = [Counter() for _ in x]  # starts of every kind so far
         remaining = max(0, self._likely.shape[1] - len(_CLASSES))
         self._beginning = _BEGINNING_TO_REACH if reaches else (*_BEGINNING, *["class"] * remaining)
@@ -97,7 +99,7 @@ class Proposals:
         if kind == "image":
             rank = self._count(image, kind)
             if rank < len(self._neighbours[image]):
-                return Proposal(self._images.x[self._neighbours[image][rank]], BRACKET, ANY, floor)
+                return Proposal(self._image(self._neighbours[image][rank]), BRACKET, ANY, floor)
         if best is None:
             anywhere = self._random.uniform(*self._range, x.shape).astype(np.float32)
             return Proposal(anywhere, PROJECT, ANY, 1.0)
@@ -123,10 +125,33 @@ class Proposals:
             point = best + scale * self._random.standard_normal(x.shape)
         return np.clip(point, *self._bounds).astype(np.float32)
 
-    def _others(self, image: int, label: np.ndarray) -> np.ndarray:
-        """The images that are what this one shall become, the nearest first."""
-        x, labels = self._images
-        wanted = labels == label[image] if self._reaches else labels != label[image]
-        others = np.flatnonzero(wanted & (np.arange(len(labels)) != image))
-        distances = np.linalg.norm(x[others] - x[image], axis=1)
-        return others[np.argsort(distances, kind="stable")[:_NEIGHBOURS]]
+    def _image(self, number: int) -> np.ndarray:
+        """One of the batch, or behind them one of the further images."""
+        count = len(self._x)
+        return self._x[number] if number < count else self._starts[number - count]
+
+    def _others(self, label: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
+        """For every image those that are what it shall become, the nearest first, by the labels of all [B + S].
+
+        A product of matrices chooses among many; the few that are left are ordered by exact distances.
+        """
+        middle = self._x.mean(axis=0)  # about which rounding is least
+        x, about = self._x - middle, []
+        for images in (self._x, self._starts):
+            for first in range(0, len(images), _AT_ONCE):
+                part = images[first : first + _AT_ONCE] - middle
+                about.append(np.einsum("ij,ij->i", part, part) - 2 * x @ part.T)
+        about = np.concatenate(about, axis=1)
+        wanted = labels == label[:, None] if self._reaches else labels != label[:, None]
+        np.fill_diagonal(wanted, False)
+        return [self._nearest(i, np.where(wanted[i], about[i], np.inf)) for i in range(len(x))]
+
+    def _nearest(self, image: int, about: np.ndarray) -> np.ndarray:
+        """The nearest of the images, where their squared distances [B + S], but for a constant, are finite."""
+        few = min(_CANDIDATES, len(about)) - 1
+        others = np.sort(np.argpartition(about, few)[: few + 1])
+        others = others[np.isfinite(about[others])]
+        changes = np.reshape(
+            [self._image(other) - self._x[image] for other in others], (-1, self._x.shape[1])
+        )
+        return others[np.argsort(np.linalg.norm(changes, axis=1), kind="stable")[:_NEIGHBOURS]]

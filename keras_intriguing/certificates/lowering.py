@@ -8,10 +8,11 @@ import numpy as np
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.operators import activation, dense, merging, moving, pooling, scaling
 from keras_intriguing.certificates.operators.convolution import convolution
+from keras_intriguing.classifiers.augmentations import AUGMENTATIONS
 from keras_intriguing.spectral.convolutions.layers import CONVOLUTIONS
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.network import LipschitzConstants
-from keras_intriguing.spectral.recognition import AUGMENTATIONS, named, operation_class
+from keras_intriguing.spectral.recognition import named, operation_class
 
 L, ops = keras.layers, keras.ops
 Rule = Callable[[Node, Circuit, list[int]], int]

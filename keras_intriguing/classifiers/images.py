@@ -11,14 +11,14 @@ from keras_intriguing.classifiers.pixels import as_floats
 from keras_intriguing.data.photographs import Photographs
 
 
-def as_images(x: Any, model: Any = None) -> np.ndarray:
+def as_images(x: Any, model: Any = None, name: str = "x") -> np.ndarray:
     """Float32 images [B, …]; see `as_array`.
 
     Raises:
         TypeError: they are no floats, or not images.
         ValueError: there is none, or a data set has no end.
     """
-    return as_floats(as_array(x, model))
+    return as_floats(as_array(x, model), name)
 
 
 def as_array(x: Any, model: Any = None) -> Any:

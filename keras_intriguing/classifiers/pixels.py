@@ -78,8 +78,8 @@ def _described(bounds: Any) -> str:
     return repr(bounds)
 
 
-def as_floats(x: Any) -> np.ndarray:
-    """Float32 images [B, …].
+def as_floats(x: Any, name: str = "x") -> np.ndarray:
+    """Float32 images [B, …]; messages call them by their name.
 
     Raises:
         TypeError: they are no floats.
@@ -88,17 +88,17 @@ def as_floats(x: Any) -> np.ndarray:
     images = np.asarray(x)
     if images.dtype.kind not in "biuf" and not images.dtype.name.startswith("bfloat"):
         given = f"an array of {images.dtype}" if isinstance(x, np.ndarray) else f"of type {type(x).__name__}"
-        raise TypeError(f"x must be an array of floats [B, …]; it is {given}.")
+        raise TypeError(f"{name} must be an array of floats [B, …]; it is {given}.")
     if images.dtype.kind in "biu":
         raise TypeError(
-            f"x holds {images.dtype}, and floats are needed, in the range that the model was trained on: "
-            "x.astype('float32') / 255 for [0, 1], say, or x.astype('float32') with bounds=(0, 255)."
+            f"{name} holds {images.dtype}, and floats are needed, in the range that the model was trained on: "
+            f"{name}.astype('float32') / 255 for [0, 1], say, or {name}.astype('float32') with bounds=(0, 255)."
         )
     images = images.astype(np.float32)
     if images.ndim < 2 or images.size == 0:
-        hint = " For a single one pass x[None]." if images.ndim == 1 and images.size else ""
+        hint = f" For a single one pass {name}[None]." if images.ndim == 1 and images.size else ""
         raise ValueError(
-            f"x must hold at least one {word(images.shape)}, [B, …]; its shape is {images.shape}.{hint}"
+            f"{name} must hold at least one {word(images.shape)}, [B, …]; its shape is {images.shape}.{hint}"
         )
     return images
 
@@ -108,10 +108,10 @@ def word(shape: tuple[int, ...]) -> str:
     return "example" if len(shape) < 3 else "image"
 
 
-def within(images: np.ndarray, bounds: Bounds) -> np.ndarray:
+def within(images: np.ndarray, bounds: Bounds, name: str = "x") -> np.ndarray:
     """Images [B, …] of which it is known that they are finite and within the bounds.
 
-    What is outside by rounding is clipped, with a warning.
+    What is outside by rounding is clipped, with a warning. Messages call the images by their name.
 
     Raises:
         ValueError: they are not.
@@ -120,7 +120,7 @@ def within(images: np.ndarray, bounds: Bounds) -> np.ndarray:
     if not finite.all():
         one = word(images.shape)
         raise ValueError(
-            f"x has NaN or infinite values in {int((~finite).sum())} of {len(images)} {one}s, "
+            f"{name} has NaN or infinite values in {int((~finite).sum())} of {len(images)} {one}s, "
             f"first in {one} {int(np.argmin(finite))}."
         )
     excess = np.maximum(bounds.lower - images, images - bounds.upper)
@@ -130,11 +130,11 @@ def within(images: np.ndarray, bounds: Bounds) -> np.ndarray:
     spans = np.where(np.isfinite(spans), spans, np.abs(images).max(axis=0))
     if (excess > _ROUNDING * spans).any():
         raise ValueError(
-            f"x ranges from {_number(images.min())} to {_number(images.max())}, outside the bounds {shown(bounds)}. Bring x into the range "
-            "that the model was trained on, and pass that as bounds."
+            f"{name} ranges from {_number(images.min())} to {_number(images.max())}, outside the bounds {shown(bounds)}. Bring {name} into "
+            "the range that the model was trained on, and pass that as bounds."
         )
     warnings.warn(
-        f"x has {int((excess > 0).sum())} values outside the bounds {shown(bounds)} by rounding, at most by {excess.max():.2g}: "
+        f"{name} has {int((excess > 0).sum())} values outside the bounds {shown(bounds)} by rounding, at most by {excess.max():.2g}: "
         "they are clipped.",
         stacklevel=4,
     )

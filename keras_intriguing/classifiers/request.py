@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.classifiers import outputs
+from keras_intriguing.classifiers.augmentations import AUGMENTATIONS
 from keras_intriguing.classifiers.images import as_images, check_shape
 from keras_intriguing.classifiers.labels import as_classes
 from keras_intriguing.classifiers.logits import Trace, Traced, adapted, check_logits, check_one_output
@@ -78,10 +79,12 @@ def checked(
     batch_size: int | None,
     from_probabilities: bool | None = False,
     starts: Any = None,
+    label_name: str = "label",
 ) -> Request:
     """The input in one form.
 
-    The arguments are those of `minimal_distortion`; `from_probabilities` is None for a certificate, which needs layers.
+    The arguments are those of `minimal_distortion`; `from_probabilities` is None for a certificate, which needs layers;
+    `label_name` is what messages call the label.
 
     Raises:
         ValueError, TypeError: see the messages.
@@ -111,7 +114,8 @@ def checked(
     if names := class_names(model):
         checked_names(names, classes, "model.class_names")
     target, label = (
-        _labels(name, given, images.shape, classes) for name, given in (("target", target), ("label", label))
+        _labels(name, given, images.shape, classes)
+        for name, given in (("target", target), (label_name, label))
     )
     if target is not None and label is not None and (target == label).any():
         i = int(np.flatnonzero(target == label)[0])
@@ -127,13 +131,10 @@ def _starts(model: Callable, given: Any, shape: tuple[int, ...], bounds: Bounds)
     """Checked images to start from, as the model sees them; none where none are given."""
     if given is None:
         return Labelled(np.zeros((0, *shape), np.float32), np.zeros(0, np.int32))
-    try:
-        images = as_images(given, model)
-        if images.shape[1:] != shape:
-            raise ValueError(f"They have shape {images.shape[1:]}, those of x {shape}.")
-        images = within(images, bounds)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"starts must be images like those of x. {error}") from error
+    images = as_images(given, model, "starts")
+    if images.shape[1:] != shape:
+        raise ValueError(f"starts must be like x, of shape {(None, *shape)}; their shape is {images.shape}.")
+    images = within(images, bounds, "starts")
     return Labelled(images, _predicted(model, images))
 
 
@@ -150,11 +151,16 @@ def _warn_of_scale(model: Callable, images: np.ndarray, bounds: Bounds) -> None:
 
 def _first_scale(model: Any) -> float | None:
     """What a model multiplies its input by before all else, where that is sure: of layers in a row."""
-    first = model.layers[0] if isinstance(model, keras.Sequential) and model.layers else None
-    if isinstance(first, keras.Sequential):
-        return _first_scale(first)
-    scale = getattr(first, "scale", None) if type(first) is keras.layers.Rescaling else None
-    return None if scale is None or np.ndim(scale) else float(scale)
+    layers = model.layers if isinstance(model, keras.Sequential) else ()
+    for layer in layers:
+        if isinstance(layer, keras.Sequential):
+            if (scale := _first_scale(layer)) is not None:
+                return scale
+        elif type(layer) is keras.layers.Rescaling:
+            return None if np.ndim(layer.scale) else float(layer.scale)
+        elif not isinstance(layer, AUGMENTATIONS):
+            return None
+    return None
 
 
 def check_input_type(model: Callable) -> None:
@@ -266,12 +272,12 @@ def _labels(name: str, labels: Any, shape: tuple[int, ...], classes: int) -> np.
     """Checked classes of images of a shape [B, …], int32 [B]."""
     if labels is None:
         return None
-    values, count = as_classes(name, labels), shape[0]
+    values, count = as_classes(name, labels, classes), shape[0]
     if values.ndim == 0:
         values = np.full(count, values)
     if values.shape != (count,):
         raise ValueError(
-            f"{name} must hold one class for each of {count} {word(shape)}s; its shape is {values.shape}."
+            f"{name} must hold one class for each of {count} {word(shape)}s; its shape is {np.shape(labels)}."
         )
     wrong = (values < 0) | (values >= classes)
     if wrong.any():

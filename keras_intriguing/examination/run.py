@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 from keras_intriguing import files
 from keras_intriguing.attack import parts
 from keras_intriguing.attack.direct import BUDGET
+from keras_intriguing.attack.minimal import checked_settings
 from keras_intriguing.attack.network import fingerprint
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate, certified_distortion
 from keras_intriguing.certificates.search import steps_of
-from keras_intriguing.classifiers.labels import as_classes
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, checked_names, class_names, provenance
 from keras_intriguing.classifiers.pixels import shown as shown_bounds
@@ -101,8 +101,7 @@ def examine(
     model = as_model(model)
     if y is None:
         x, y = labels.of_pairs(x, model)
-    y = None if y is None else as_classes("y", y)
-    request = checked(model, x, None, y, bounds, batch_size, from_probabilities)
+    request = checked(model, x, None, y, bounds, batch_size, from_probabilities, label_name="y")
     source = "names"
     if names is None:
         names, source = class_names(model), "model.class_names"
@@ -115,7 +114,7 @@ def examine(
                 on_progress(stage, done, total)
 
         effort = effort or stages.default_effort(model)
-        call = _Call(model, request, out, effort, batch_size, from_probabilities, tell)
+        call = _Call(model, request, out, effort, batch_size, tell)
         findings = Findings(request.x, request.label_to_leave, request.before, y is not None, names)
         missing = dict.fromkeys(leave_out, "left out, as asked")
         for stage, measure in _MEASURES.items():
@@ -143,7 +142,6 @@ class _Call(NamedTuple):
     out: Path
     effort: str
     batch_size: int | None
-    from_probabilities: bool
     tell: Callable[[str, float, float], None]
 
     def provenance(self, **settings: Any) -> dict[str, Any]:
@@ -162,21 +160,21 @@ class _Call(NamedTuple):
 
 def _attack(call: _Call, findings: Findings) -> None:
     request, path = call.request, call.out / RESULT
-    key = call.key(method="direct", budget=BUDGET, levels=None)
+    settings = {"method": "direct", "budget": BUDGET, "levels": None}
+    key = call.key(**settings)
     count = len(request.x)
     call.tell("attack", 0, count)
     kept = parts.Kept(path, key)
     findings.result = _kept(Result, path, key) or parts.attack(
         call.model,
-        request.x,
+        request,
+        checked_settings(**settings),
         kept,
         lambda done: call.tell("attack", done, count),
-        target=None,
+        batch_size=call.batch_size,
         label=request.label_to_leave,
         bounds=request.bounds,
-        batch_size=call.batch_size,
-        from_probabilities=call.from_probabilities,
-        method="direct",
+        **settings,
     )
     findings.result = _with_key(findings.result, key)
     findings.result.save(path)

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_intriguing.classifiers.augmentations import AUGMENTATIONS
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.layer_settings import as_computed, weight
-from keras_intriguing.spectral.recognition import AUGMENTATIONS
 
 L = keras.layers
 _KEEPING = (L.InputLayer, L.Identity, L.Reshape, L.Dropout, L.ActivityRegularization, *AUGMENTATIONS)

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_intriguing.classifiers.augmentations import AUGMENTATIONS
 from keras_intriguing.spectral.recognition import (
-    AUGMENTATIONS,
     check_model,
     check_precision,
     check_unchanged,

@@ -16,35 +16,6 @@ _DECLARATIONS = frozenset(
     ["__init__", "get_config", "from_config", "from_preset", "build_from_config", "get_build_config"]
 )
 _FLOATS = ("float32", "float64")
-_CHANGING_IN_TRAINING = [
-    "RandomFlip",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
-    "RandomShear",
-    "RandomPerspective",
-    "RandomElasticTransform",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomHue",
-    "RandomSaturation",
-    "RandomColorJitter",
-    "RandomColorDegeneration",
-    "RandomGrayscale",
-    "RandomInvert",
-    "RandomPosterization",
-    "RandomSharpness",
-    "RandomGaussianBlur",
-    "RandomErasing",
-    "RandAugment",
-    "AugMix",
-    "MixUp",
-    "CutMix",
-]  # without RandomCrop, which may resize
-AUGMENTATIONS = tuple(
-    getattr(keras.layers, name) for name in _CHANGING_IN_TRAINING if hasattr(keras.layers, name)
-)
-"""Layers that change images in training only; a graph says that they are called in training, which `predict` overrides."""
 
 
 def named(operation: Any) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 
 import keras
 
+from keras_intriguing.classifiers.augmentations import AUGMENTATIONS
 from keras_intriguing.models.local import L2Pooling, LocalContrastNormalization, LocalFilters
 from keras_intriguing.models.normalization import LocalResponseNormalization
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.convolutions.layers import CONVOLUTIONS
-from keras_intriguing.spectral.recognition import AUGMENTATIONS, named
+from keras_intriguing.spectral.recognition import named
 from keras_intriguing.spectral.rules import activation, pooling
 from keras_intriguing.spectral.rules.batch_normalization import batch_normalization
 from keras_intriguing.spectral.rules.convolution import convolution

@@ -74,6 +74,15 @@ def test_images_of_another_shape_than_the_models(dense):
         (["a", "b", "c"], TypeError, "must hold whole numbers"),
         ([0, 1], ValueError, r"must hold one class for each of 3 images; its shape is \(2,\)"),
         (np.ones((3, 3)), ValueError, r"has shape \(3, 3\), but its rows are not one-hot"),
+        (np.zeros((3, 0)), ValueError, r"has shape \(3, 0\), but its rows are not one-hot"),
+        (np.eye(3, 5), ValueError, r"has rows of 5 classes, but the model has 3: its shape is \(3, 5\)"),
+        ([[0], [1]], ValueError, r"must hold one class for each of 3 images; its shape is \(2, 1\)"),
+        ([0.0, 1.0, 1e30], ValueError, r"must hold whole numbers, class indices; it holds 1e\+30"),
+        (
+            np.array([0, 1, 2**64 - 1], np.uint64),
+            ValueError,
+            "must hold whole numbers, class indices; it holds 18446744073709551615",
+        ),
         (
             np.zeros((1, 3, 1), int),
             ValueError,
@@ -88,7 +97,8 @@ def test_classes_that_cannot_be_asked_for(name: str, values, error: type[Excepti
 
 def test_classes_may_be_a_column_floats_or_one_hot():
     plain = ki.minimal_distortion(logits, X, target=[0, 1, 1])
-    for form in ([[0], [1], [1]], [0.0, 1.0, 1.0], np.eye(3)[[0, 1, 1]], [False, True, True]):
+    bfloat = tf.constant([0, 1, 1], tf.bfloat16).numpy()
+    for form in ([[0], [1], [1]], [0.0, 1.0, 1.0], np.eye(3)[[0, 1, 1]], [False, True, True], bfloat):
         same = ki.minimal_distortion(logits, X, target=form)
         np.testing.assert_array_equal(same.target, plain.target)
         np.testing.assert_array_equal(same.distortion, plain.distortion)
@@ -102,7 +112,10 @@ def test_a_channel_that_is_missing(dense):
 def test_a_model_that_divides_by_255_and_images_up_to_1(dense):
     model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Rescaling(1 / 255), dense])
     outer = keras.Sequential([keras.Input((2, 2, 1)), model])
-    for scaled in (model, outer):
+    flip = keras.layers.RandomFlip()
+    augmented = keras.Sequential([keras.Input((2, 2, 1)), flip, keras.layers.Rescaling(1 / 255), dense])
+    apart = keras.Sequential([keras.Input((2, 2, 1)), keras.Sequential([flip]), model])
+    for scaled in (model, outer, augmented, apart):
         with pytest.warns(
             UserWarning, match="first layer multiplies by 0.00392, as for values up to 255, but x"
         ):

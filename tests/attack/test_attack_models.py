@@ -120,13 +120,18 @@ def test_a_box_too_small_leaves_the_images_as_they_are(net, net_images, method: 
 
 def test_logits_that_do_not_change_are_the_reason_of_the_failure():
     x = np.full((2, 3), 0.5, np.float32)
-    result = ki.minimal_distortion(lambda v: 0 * v + [1.0, 3.0, 2.0], x, target=0)
-    assert not result.success.any()
-    assert np.array_equal(result.adversarial, x)
-    assert set(result.reason) == {
-        "The gradient of the model's logits is zero at the image, and no way to change them was found; images of other classes, "
-        "as starts, may show one."
-    }
+    beginning = (
+        "The gradient of the model's logits is zero at the image, and no way to change them was found; "
+    )
+    for settings, way in (
+        ({}, "images of other classes, as starts, may show one."),
+        ({"target": 0}, "images of the target class, as starts, may show one."),
+        ({"method": "penalty"}, "the method 'direct' may find one."),
+    ):
+        result = ki.minimal_distortion(lambda v: 0 * v + [1.0, 3.0, 2.0], x, **settings)
+        assert not result.success.any()
+        assert np.array_equal(result.adversarial, x)
+        assert set(result.reason) == {beginning + way}
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (-0.25, 1.25), (0.0, 0.7)], ids=str)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing import data, files, presets
+from keras_intriguing.classifiers.request import Request
 from keras_intriguing.cli import main as cli
 from keras_intriguing.presets import download, registry
 from keras_intriguing.training import preset, recipes
@@ -165,6 +167,23 @@ def test_attack_writes_pictures_that_keep_their_labels(images: Path, tmp_path: P
         np.testing.assert_array_equal(pictures, result["adversarial"])
         labels = np.argmax(ki.from_preset(PRESET)(pictures), axis=1)
         np.testing.assert_array_equal(labels, result["label_after"])
+
+
+def test_attack_starts_from_images_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Whole numbers from 0 to 255, and a model that changes only between 178 and 179."""
+    value = keras.Input((4,))
+    near = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(0.25), use_bias=False)(value)
+    steep = keras.ops.clip(near - 178.5, -0.5, 0.5)
+    keras.Model(value, keras.layers.Concatenate()([0 * steep, steep])).save(tmp_path / "steep.keras")
+    starts = np.full((1, 4), 255, np.uint8)
+    np.savez(tmp_path / "rows.npz", x=np.full((2, 4), 30, np.uint8), starts=starts)
+    arguments = ["attack", str(tmp_path / "steep.keras"), str(tmp_path / "rows.npz"), "--out"]
+    arguments += [str(tmp_path / "r.npz")]
+    assert cli.main([*arguments, "--bounds", "0", "255"]) == 0
+    np.testing.assert_allclose(ki.Result.load(tmp_path / "r.npz").distortion, 148.5, rtol=1e-3)
+    np.savez(tmp_path / "rows.npz", x=np.full((2, 4), 0.5, np.float32), starts=starts)
+    assert cli.main(arguments) == cli.FAILED
+    assert "error: starts holds uint8, and the bounds are those of floats." in capsys.readouterr().err
 
 
 def test_attack_takes_a_saved_model_and_targets_from_the_file(images: Path, tmp_path: Path) -> None:
@@ -328,18 +347,18 @@ def test_an_interrupted_attack_keeps_its_finished_batches(
 ) -> None:
     from keras_intriguing.attack import parts
 
-    out, attack = tmp_path / "result.npz", parts.minimal_distortion
+    out, attack = tmp_path / "result.npz", parts.minimal.attack
     arguments = ["attack", PRESET, str(images), "--out", str(out), "--batch-size", "4", "--label", "3"]
     attacked: list[int] = []
     enough = 0
 
-    def interrupted(model: keras.Model, x: np.ndarray, **settings: object) -> ki.Result:
+    def interrupted(request: Request, *settings: Any) -> ki.Result:
         if len(attacked) >= enough:
             raise KeyboardInterrupt
-        attacked.append(len(x))
-        return attack(model, x, **settings)
+        attacked.append(len(request.x))
+        return attack(request, *settings)
 
-    monkeypatch.setattr(parts, "minimal_distortion", interrupted)
+    monkeypatch.setattr(parts.minimal, "attack", interrupted)
     assert cli.main(arguments) == cli.INTERRUPTED
     assert "No batch of images was finished: the same command begins anew." in capsys.readouterr().err
     enough = 1
@@ -349,11 +368,11 @@ def test_an_interrupted_attack_keeps_its_finished_batches(
     assert "kept from" not in said.out
     assert not out.exists()
 
-    def counted(model: keras.Model, x: np.ndarray, **settings: object) -> ki.Result:
-        attacked.append(len(x))
-        return attack(model, x, **settings)
+    def counted(request: Request, *settings: Any) -> ki.Result:
+        attacked.append(len(request.x))
+        return attack(request, *settings)
 
-    monkeypatch.setattr(parts, "minimal_distortion", counted)
+    monkeypatch.setattr(parts.minimal, "attack", counted)
     assert cli.main(arguments) == 0
     assert "4 of 10 images are kept from a run that was interrupted" in capsys.readouterr().out
     assert attacked == [4, 4, 2]

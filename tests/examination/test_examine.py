@@ -72,7 +72,7 @@ def test_the_same_call_measures_nothing_again(examined, net, net_images, labels,
     def refuse(*arguments: object, **settings: object) -> None:
         raise AssertionError("was measured again")
 
-    monkeypatch.setattr(parts, "minimal_distortion", refuse)
+    monkeypatch.setattr(parts.minimal, "attack", refuse)
     monkeypatch.setattr(run, "certified_distortion", refuse)
     again = ki.examine(net, net_images, labels, out=folder, effort="quick", leave_out=["norms"])
     np.testing.assert_array_equal(again.findings.result.l2, examined.findings.result.l2)
@@ -322,6 +322,7 @@ def test_labels_may_have_every_usual_form(form, net, net_images, labels, tmp_pat
         ([0.5] * 8, "y must hold whole numbers, class indices; it holds 0.5"),
         ([np.nan] * 8, "y must hold whole numbers, class indices; it holds nan"),
         ([np.inf] * 8, "y must hold whole numbers, class indices; it holds inf"),
+        (np.eye(8), r"y has rows of 8 classes, but the model has 4"),
         (np.ones((8, 4)), r"y has shape \(8, 4\), but its rows are not one-hot"),
         ([0, 1], "one class for each of 8 images"),
     ],
