@@ -24,12 +24,14 @@ class Confirmed(NamedTuple):
         v: the points [B, …].
         labels: by calling the model [B].
         holds: whether they are adversarial by every way, bool [B].
+        needed: by how much their logits must differ to be safe [B].
         passes: forward passes of every image [B].
     """
 
     v: np.ndarray
     labels: np.ndarray
     holds: np.ndarray
+    needed: np.ndarray
     passes: np.ndarray
 
 
@@ -72,7 +74,7 @@ def confirmed(
     """
     x, count = request.x, len(request.x)
     passes, after, holds = np.zeros(count, int), request.before.copy(), np.zeros(count, bool)
-    safe_at, denied_at = np.full(count, np.inf), 1 - _steps(request, logits)
+    safe_at, denied_at, needed = np.full(count, np.inf), 1 - _steps(request, logits), np.zeros(count)
     bisected, left = np.zeros(count, bool), np.zeros(count, bool)
     part, number, points = np.ones(count), 0, v.copy()
     turn = np.flatnonzero(chosen)
@@ -84,7 +86,7 @@ def confirmed(
         seen = seen_as(program, weights, model, request, tried, turn, size)
         better = seen.safe | ((seen.holds >= holds[turn]) & ~np.isfinite(safe_at[turn]))
         points[turn[better]], after[turn[better]] = tried[better], seen.labels[better]
-        holds[turn[better]] = seen.holds[better]
+        holds[turn[better]], needed[turn[better]] = seen.holds[better], seen.needed[better]
         safe_at[turn[seen.safe]], denied_at[turn[~seen.safe]] = part[turn[seen.safe]], part[turn[~seen.safe]]
         is_safe, width = np.isfinite(safe_at), safe_at - denied_at
         bisects = is_safe & (width > _WIDTH)
@@ -95,7 +97,7 @@ def confirmed(
         number += 1
         wanted = np.where(is_safe, bisects | leaves, number <= _STRETCHES)
         turn = np.flatnonzero(chosen & wanted & (passes + 1 + len(program.ways) <= allowed))
-    return Confirmed(points, after, holds, passes)
+    return Confirmed(points, after, holds, needed, passes)
 
 
 def passes_wanted(program: Program, request: Request, logits: np.ndarray) -> np.ndarray:
@@ -120,10 +122,18 @@ def _steps(request: Request, logits: np.ndarray) -> np.ndarray:
 
 
 class Seen(NamedTuple):
-    """Labels by calling the model [R]; whether all ways give the class, and whether all do by the margin, bool [R]."""
+    """What points are seen as.
+
+    Attributes:
+        labels: by calling the model [R].
+        holds: whether all ways give the class, bool [R].
+        needed: by how much logits must differ that all do whatever the rounding [R].
+        safe: whether they do, bool [R].
+    """
 
     labels: np.ndarray
     holds: np.ndarray
+    needed: np.ndarray
     safe: np.ndarray
 
 
@@ -149,8 +159,9 @@ def seen_as(
         gaps = -np.stack([_gap(z, label) for z in logits])
     rounding, smallest = gaps.max(axis=0) - gaps.min(axis=0), gaps.min(axis=0)
     rounding = np.maximum(rounding, np.median(rounding))  # a few ways may agree by chance
-    holds = wanted & (labels >= 0) & (smallest > _tie(outputs))
-    return Seen(labels, holds, holds & (smallest >= _MARGIN * rounding))
+    tie, needed = _tie(outputs), _MARGIN * rounding
+    holds = wanted & (labels >= 0) & (smallest > tie)
+    return Seen(labels, holds, np.maximum(needed, tie), holds & (smallest >= needed))
 
 
 def _gap(z: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -105,6 +105,8 @@ def minimal_distortion(
         raise RuntimeError(
             f"Keras runs on {keras.backend.backend()}; the attack needs TensorFlow (KERAS_BACKEND=tensorflow)."
         )
+    if on_batch is not None and not callable(on_batch):
+        raise TypeError(f"on_batch must be a function of two numbers, or None, not {on_batch!r}.")
     settings = checked_settings(method, budget, levels)
     # TensorFlow's own default is a strategy that distributes nothing.
     is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()

@@ -44,7 +44,10 @@ class Box(NamedTuple):
 
     def clip(self, v: tf.Tensor) -> tf.Tensor:
         """The nearest point of the box."""
-        return tf.clip_by_value(v, self.lower, self.upper)
+        clipped = tf.clip_by_value(v, self.lower, self.upper)
+        # a trace that serves numbers and arrays as bounds knows the shape of neither
+        clipped.set_shape(v.shape)
+        return clipped
 
 
 class Problem(NamedTuple):

@@ -153,6 +153,23 @@ def test_the_penalty_needs_values_of_similar_size():
         ki.minimal_distortion(logits, X, bounds=(0, upper), method="penalty")
 
 
+@pytest.mark.parametrize("method", ["direct", "penalty"])
+def test_bounds_as_arrays_and_then_as_numbers(dense, method: str):
+    """One compiled program serves both."""
+    upper = np.array([1, 1, 2, 2]).reshape(2, 2, 1)
+    found = [
+        ki.minimal_distortion(dense, X, bounds=b, method=method) for b in ((0, upper), (0, 2.0), (0, upper))
+    ]
+    assert all(result.success.all() for result in found)
+    np.testing.assert_allclose(found[2].l2, found[0].l2, rtol=1e-6)
+    assert (found[1].l2 <= 1.01 * found[0].l2).all()
+
+
+def test_who_is_told_of_batches_can_be_called(dense):
+    with pytest.raises(TypeError, match="on_batch must be a function of two numbers, or None, not 3"):
+        ki.minimal_distortion(dense, X, on_batch=3)
+
+
 def test_bounds_of_single_values_fit_the_images():
     with pytest.raises(
         ValueError, match=r"broadcast to an image of shape \(2, 2, 1\), not arrays of shapes \(3,\) and \(\)"

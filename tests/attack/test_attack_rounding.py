@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -105,6 +106,22 @@ def test_few_levels_and_images_off_the_grid(net, net_images, levels):
         result.adversarial * np.float32(levels - 1), np.rint(result.adversarial * (levels - 1))
     )
     np.testing.assert_array_equal(np.argmax(net(result.adversarial), axis=1), result.label_after)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_models_of_half_precision(kind):
+    """Their probabilities are rounded to three or two digits, and those that are nearly tied are no label."""
+    layers = [keras.layers.Dense(16, "relu", dtype=kind), keras.layers.Dense(4, "softmax", dtype=kind)]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((8,)), *layers])
+    model.set_weights([4 * weight for weight in model.get_weights()])
+    x = np.random.default_rng(0).uniform(size=(8, 8)).astype(np.float32)
+    result = ki.minimal_distortion(model, x, levels=256)
+    np.testing.assert_array_equal(result.success, ki.minimal_distortion(model, x).success)
+    assert result.success.sum() >= 4
+    labels = model.predict(result.adversarial, verbose=0).argmax(axis=1)
+    np.testing.assert_array_equal(labels, result.label_after)
+    assert (labels != result.label_before)[result.success].all()
 
 
 def test_an_image_that_is_adversarial_is_moved_to_the_grid(net, net_images):
