@@ -75,7 +75,10 @@ def fallback(node: Node, circuit: Circuit, sources: list[int]) -> int:
     """One step with the Lipschitz constant of an operation on one tensor."""
     constant = circuit.constants.of_node(node, [1.0] * len(node.sources))
     if len(sources) != 1:
-        raise ValueError(f"{named(node.operation)} joins {len(sources)} tensors, for which there is no rule.")
+        raise ValueError(
+            f"{named(node.operation)} joins {len(sources)} tensors, for which there is no rule. "
+            "Of Keras' layers Add, Average, Concatenate, Maximum, Minimum and Subtract have one."
+        )
     operation, operands = node.operation, node.operands
 
     def values(x: object) -> object:

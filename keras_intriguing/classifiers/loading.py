@@ -60,7 +60,8 @@ def as_model(model: Any, needs_gradient: bool = True) -> Any:
             return load(model)
         raise TypeError(
             f"model must be a Keras model or a function, not {type(model).__name__} {str(model)!r}. A preset is loaded first: "
-            f"keras_intriguing.from_preset(name). Files of Keras models end in {' or '.join(SUFFIXES)}."
+            f"keras_intriguing.from_preset(name). Files of Keras models end in {' or '.join(SUFFIXES)}; a folder with a SavedModel is loaded "
+            "with tf.saved_model.load(path)."
         )
     if not callable(model) and hasattr(model, "signatures"):
         return _function_of_saved_model(model)

@@ -254,8 +254,9 @@ def _check_not_tied(trace: Trace, few: np.ndarray, logits: np.ndarray) -> None:
     largest, rounding = np.abs(gaps).max(), np.abs(gaps - gaps_alone).max()
     if largest <= 4 * rounding or (largest == 0 and np.ptp(logits) == 0):
         raise ValueError(
-            f"The model's logits of an image differ by {largest:.2g} only, which is no more than their rounding "
-            f"({rounding:.2g}): it tells no classes apart. Has it been trained, and are its weights loaded?"
+            f"The model's logits of an image differ by {largest:.2g} only, and by {rounding:.2g} between a call with that image alone and "
+            "one with others: it tells no classes apart. Has it been trained, are its weights loaded, and does it look at one image at "
+            "a time, not at the batch?"
         )
 
 

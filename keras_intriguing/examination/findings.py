@@ -65,6 +65,11 @@ class Findings:
         return self.result.success & (self.result.distortion > 0)
 
     @property
+    def counted(self) -> np.ndarray:
+        """The images whose distances are told, bool [B]: those that were changed; without the attack, all with the right label."""
+        return self.predicted == self.label if self.result is None else self.changed
+
+    @property
     def failures(self) -> dict[str, int]:
         """Why the attack failed, and on how many images."""
         if self.result is None:
@@ -72,8 +77,8 @@ class Findings:
         return dict(Counter(str(reason) for reason in self.result.reason[~self.result.success]))
 
     def distances(self, of: Result | Certificate) -> dict[str, np.ndarray]:
-        """Distances of the images that were changed, by their units; grey levels, where there are any, are 255ths of the range."""
-        found = {"‖r‖₂": of.l2[self.changed], "‖r‖₂/√n": of.distortion[self.changed]}
+        """Distances of the images that are `counted`, by their units; grey levels, where there are any, are 255ths of the range."""
+        found = {"‖r‖₂": of.l2[self.counted], "‖r‖₂/√n": of.distortion[self.counted]}
         level = self.grey_level
         return found if level is None else {**found, "grey levels of 256": found["‖r‖₂/√n"] / level}
 
@@ -101,14 +106,23 @@ class Findings:
             sentences.append(
                 f"Certified distances are {quantile(share, 0.5):.2g} of the found ones in the median."
             )
-        return " ".join(sentences) or "Nothing was measured."
+        elif self.certificate is not None and self.result is None and self.counted.any():
+            l2 = quantile(self.distances(self.certificate)["‖r‖₂"], 0.5)
+            sentences.append(
+                f"In half of the {self.word}s a change of at least {l2:.3g} in L2 is needed, as is proved."
+            )
+        if not sentences:
+            sentences.append(
+                "Nothing was measured." if self.norms is None else "Norms were measured, no distances."
+            )
+        return " ".join(sentences)
 
     def record(self, made: dict[str, Any]) -> dict[str, Any]:
         """All numbers in JSON's types."""
         distances = {
             name: {unit: _quantiles(values) for unit, values in self.distances(of).items()}
             for name, of in (("found", self.result), ("certified", self.certificate))
-            if of is not None and self.changed.any()
+            if of is not None and self.counted.any()
         }
         return {
             "images": len(self.x),

@@ -35,7 +35,7 @@ _QUANTITIES = {
 
 def write(title: str, findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Path:
     """Writes pictures and page; returns the page's path."""
-    parts = (_distances, _examples, _features, _storage, _norms, _missing)
+    parts = (_distances, _certified, _examples, _features, _storage, _norms, _missing)
     sections = [section for part in parts if (section := part(findings, made, bounds, folder)) is not None]
     sections[-1] = dataclasses.replace(sections[-1], **_method(findings, made))
     return report.write(report.Report(title, findings.summary, "", sections, of_paper=False), folder)
@@ -78,18 +78,37 @@ def _distances(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
         f"Two histograms of minimal distortions, in L2 and in {units[1]}.",
     )
     kinds = [("found", result)] if certificate is None else [("found", result), ("certified", certificate)]
-    columns = {f"{kind}, {unit}": v for kind, of in kinds for unit, v in findings.distances(of).items()}
-    rows = [
-        (name, [Cell(f"{float(of(values)):.4g}") for values in columns.values()])
-        for name, of in _QUANTITIES.items()
-    ]
-    note = f"Of {findings.changed.sum()} {findings.word}s that the attack changed. ‖r‖₂/√n is the root mean square of the change."
-    table = Table("Distances in numbers", "", list(columns), rows, note)
+    table = _in_numbers(
+        findings, kinds, f"Of {findings.changed.sum()} {findings.word}s that the attack changed."
+    )
     text = "What the attack finds is an upper bound on the smallest change that is enough"
     if certificate is not None:
         text += f"; what is certified is a lower one, {_EFFORTS[made['effort']]}"
     text += "."
     return Section("Distances: how large a change has to be", [shown], text, folded=[histogram, table])
+
+
+def _in_numbers(findings: Findings, kinds: Sequence[tuple[str, Any]], note: str) -> Table:
+    columns = {f"{kind}, {unit}": v for kind, of in kinds for unit, v in findings.distances(of).items()}
+    rows = [
+        (name, [Cell(f"{float(of(values)):.4g}") for values in columns.values()])
+        for name, of in _QUANTITIES.items()
+    ]
+    note += " ‖r‖₂/√n is the root mean square of the change."
+    return Table("Distances in numbers", "", list(columns), rows, note)
+
+
+def _certified(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
+    """Of certificates without an attack."""
+    certificate, counted = findings.certificate, findings.counted
+    if findings.result is not None or certificate is None or not counted.any():
+        return None
+    right = "are correctly classified" if findings.has_labels else "were certified"
+    table = _in_numbers(
+        findings, [("certified", certificate)], f"Of {counted.sum()} {findings.word}s that {right}."
+    )
+    text = f"No smaller change alters the label; that is proved, {_EFFORTS[made['effort']]}."
+    return Section("Certificates: how large a change has to be at least", [table], text)
 
 
 def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:

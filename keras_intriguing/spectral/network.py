@@ -162,8 +162,8 @@ class LipschitzConstants:
             return MERGES[type(operation)](node, constants)
         if len(node.operands) != 1:
             raise ValueError(
-                f"{named(operation)} joins {len(node.operands)} tensors by a rule without Lipschitz constant; known are "
-                f"Keras' own {', '.join(sorted({kind.__name__ for kind in MERGES}))}. Put a layer of one tensor in its place, "
+                f"{named(operation)} joins {len(node.operands)} tensors by a rule without Lipschitz constant; known are Keras' own "
+                "Add, Average, Concatenate, Maximum, Minimum and Subtract, and products with constants. Put a layer of one tensor in its place, "
                 "and tell of that with keras_intriguing.spectral.register."
             )
         if isinstance(operation, keras.layers.Layer):

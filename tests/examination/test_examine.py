@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_intriguing as ki
+from keras_intriguing import files
 from keras_intriguing.attack import parts
 from keras_intriguing.cli import main as cli
 from keras_intriguing.examination import page, run, stages
@@ -78,6 +79,20 @@ def test_the_same_call_measures_nothing_again(examined, net, net_images, labels,
     np.testing.assert_array_equal(again.findings.result.l2, examined.findings.result.l2)
     with pytest.raises(AssertionError, match="measured again"):
         ki.examine(net, net_images[1:], labels[1:], out=folder, effort="quick")
+
+
+def test_certificates_and_norms_without_the_attack(net, net_images, labels, tmp_path: Path) -> None:
+    found = ki.examine(net, net_images, labels, out=tmp_path, effort="quick", leave_out=["attack", "norms"])
+    certificate = ki.certified_distortion(net, net_images, label=labels, effort="quick")
+    right = certificate.l2[labels == net.predict(net_images, verbose=0).argmax(axis=1)]
+    record = files.read_json(found.record)["distances"]
+    assert record.keys() == {"certified"}
+    np.testing.assert_allclose(record["certified"]["‖r‖₂"]["mean"], right.mean())
+    median = np.quantile(right, 0.5, method="lower")
+    assert f"a change of at least {median:.3g} in L2 is needed, as is proved." in found.findings.summary
+    assert "Certificates: how large a change has to be at least" in found.page.read_text(encoding="utf-8")
+    norms = ki.examine(net, net_images, out=tmp_path / "n", leave_out=["attack", "certificates"])
+    assert norms.findings.summary == "Norms were measured, no distances."
 
 
 def test_what_cannot_be_measured_is_named(net, net_images, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 import keras_intriguing as ki
 from keras_intriguing import spectral
+from keras_intriguing.classifiers.augmentations import AUGMENTATIONS
 from keras_intriguing.spectral.chain import chain_bound
-from keras_intriguing.spectral.recognition import AUGMENTATIONS
 
 L = keras.layers
 
