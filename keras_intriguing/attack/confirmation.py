@@ -24,7 +24,7 @@ class Confirmed(NamedTuple):
         v: the points [B, …].
         labels: by calling the model [B].
         holds: whether they are adversarial by every way, bool [B].
-        needed: by how much their logits must differ to be safe [B].
+        needed: by how much their logits must differ to be safe [B]; NaN of those that were not chosen.
         passes: forward passes of every image [B].
     """
 
@@ -74,7 +74,7 @@ def confirmed(
     """
     x, count = request.x, len(request.x)
     passes, after, holds = np.zeros(count, int), request.before.copy(), np.zeros(count, bool)
-    safe_at, denied_at, needed = np.full(count, np.inf), 1 - _steps(request, logits), np.zeros(count)
+    safe_at, denied_at, needed = np.full(count, np.inf), 1 - _steps(request, logits), np.full(count, np.nan)
     bisected, left = np.zeros(count, bool), np.zeros(count, bool)
     part, number, points = np.ones(count), 0, v.copy()
     turn = np.flatnonzero(chosen)
@@ -158,7 +158,8 @@ def seen_as(
         label, wanted = request.target[rows], labels == request.target[rows]
         gaps = -np.stack([_gap(z, label) for z in logits])
     rounding, smallest = gaps.max(axis=0) - gaps.min(axis=0), gaps.min(axis=0)
-    rounding = np.maximum(rounding, np.median(rounding))  # a few ways may agree by chance
+    finite = rounding[np.isfinite(rounding)]
+    rounding = np.maximum(rounding, np.median(finite) if len(finite) else 0)  # a few ways may agree by chance
     tie, needed = _tie(outputs), _MARGIN * rounding
     holds = wanted & (labels >= 0) & (smallest > tie)
     return Seen(labels, holds, np.maximum(needed, tie), holds & (smallest >= needed))

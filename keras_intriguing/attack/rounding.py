@@ -98,16 +98,18 @@ def on_grid(
         h, a, good = program.evaluate(weights, tf.constant(filled(v, size)), part)
         return Linearized(v, *(np.asarray(values)[: len(rows)] for values in (h, a, good)))
 
-    # of images that were adversarial before, too
-    needed = np.where(found.needed > 0, found.needed, np.max(found.needed))
+    needed, unseen = found.needed.copy(), chosen & np.isnan(found.needed)  # adversarial before any search
+    if unseen.any():
+        others = np.flatnonzero(unseen)
+        needed[others] = seen_as(program, weights, model, request, found.v[others], others, size).needed
     slack = np.maximum(_SLACK * np.asarray(goal.margin, np.float64), 2 * needed)[rows]
     v, good = nearest_on_grid(x[rows], start[rows], grid, slack, at)
     v = v.reshape(-1, *request.x.shape[1:])
     seen = seen_as(program, weights, model, request, v, rows, size)
     moved, labels, holds = found.v.copy(), found.labels.copy(), found.holds.copy()
     moved[rows], labels[rows], holds[rows] = v, seen.labels, good & seen.holds
-    passes = chosen * (1 + len(program.ways))
-    return Confirmed(moved, labels, holds, found.needed, passes), chosen * GRADIENTS
+    passes = (chosen.astype(int) + unseen) * (1 + len(program.ways))
+    return Confirmed(moved, labels, holds, needed, passes), chosen * GRADIENTS
 
 
 def nearest_on_grid(

@@ -8,8 +8,10 @@ Kind = Literal["softmax", "sigmoid", "hidden"]
 _MOVING = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Cast", "EnsureShape")  # keep every value
 # What comes out of another function, such as a SavedModel, is not looked into; and a sigmoid can be written as a quotient.
 _HIDING = ("PartitionedCall", "StatefulPartitionedCall", "EagerPyFunc", "PyFunc", "RealDiv", "Reciprocal")
+# What leaves a probability one in all but name: 1 − p, p clipped, a mean of several, one column of a softmax.
 _ARITHMETIC = (
     "AddV2",
+    "AddN",
     "Sub",
     "Mul",
     "Neg",
@@ -17,7 +19,9 @@ _ARITHMETIC = (
     "Maximum",
     "ClipByValue",
     "Mean",
-)  # 1 − p, p clipped, mixed p
+    "Pack",
+    "StridedSlice",
+)
 
 
 class Ending(NamedTuple):
@@ -41,20 +45,21 @@ def ending(outputs: tf.Tensor) -> Ending:
     if is_softmax or operation.type == "Sigmoid":
         before = tf.reshape(operation.inputs[0], tf.shape(outputs))
         return Ending("softmax" if is_softmax else "sigmoid", before)
-    is_hidden = operation.type in _HIDING or (outputs.shape[-1] == 1 and _is_made_of_probabilities(operation))
-    return Ending("hidden" if is_hidden else None, outputs)
+    if operation.type in _HIDING or (outputs.shape[-1] == 1 and _is_probability(operation, {})):
+        return Ending("hidden", outputs)
+    return Ending(None, outputs)
 
 
-def _is_made_of_probabilities(operation: tf.Operation) -> bool:
-    """Whether one output is computed from sigmoids of one output; of several the sum of probabilities tells it."""
-    left, seen = [operation], set()
-    while left:
-        operation = left.pop()
-        if operation.name in seen:
-            continue
-        seen.add(operation.name)
-        if operation.type == "Sigmoid" and operation.outputs[0].shape[-1] == 1:
-            return True
-        if operation.type in (*_ARITHMETIC, *_MOVING):
-            left += [tensor.op for tensor in operation.inputs]
-    return False
+def _is_probability(operation: tf.Operation, known: dict[str, bool]) -> bool:
+    """Whether what an operation gives is computed from probabilities and constants alone; `known` by the operations' names.
+
+    That of several outputs is told by their sum.
+    """
+    if operation.name not in known:
+        made_of = [tensor.op for tensor in operation.inputs if tensor.op.type != "Const"]
+        known[operation.name] = operation.type in ("Sigmoid", "Softmax", *_HIDING) or (
+            operation.type in (*_ARITHMETIC, *_MOVING)
+            and bool(made_of)
+            and all(_is_probability(one, known) for one in made_of)
+        )
+    return known[operation.name]

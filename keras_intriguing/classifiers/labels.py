@@ -21,12 +21,12 @@ def as_classes(name: str, given: Any, classes: int | None = None) -> np.ndarray:
         TypeError, ValueError: they are something else.
     """
     labels = np.asarray(given)
-    if labels.dtype.name.startswith("bfloat"):
-        labels = labels.astype(np.float32)
+    if labels.dtype.kind == "f" or labels.dtype.name.startswith("bfloat"):
+        labels = labels.astype(np.float64)
     if labels.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold whole numbers, class indices; it holds {labels.dtype}.")
     if labels.ndim == 2 and labels.shape[1] != 1:
-        if not np.isin(labels, (0, 1)).all() or (labels.sum(axis=1) != 1).any():
+        if not labels.size or not np.isin(labels, (0, 1)).all() or (labels.sum(axis=1) != 1).any():
             raise ValueError(
                 f"{name} has shape {labels.shape}, but its rows are not one-hot. One class an image is needed."
             )

@@ -2,7 +2,7 @@
 
 import numbers
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -151,16 +151,21 @@ def _warn_of_scale(model: Callable, images: np.ndarray, bounds: Bounds) -> None:
 
 def _first_scale(model: Any) -> float | None:
     """What a model multiplies its input by before all else, where that is sure: of layers in a row."""
-    layers = model.layers if isinstance(model, keras.Sequential) else ()
-    for layer in layers:
-        if isinstance(layer, keras.Sequential):
-            if (scale := _first_scale(layer)) is not None:
-                return scale
-        elif type(layer) is keras.layers.Rescaling:
+    for layer in _in_a_row(model):
+        if type(layer) is keras.layers.Rescaling:
             return None if np.ndim(layer.scale) else float(layer.scale)
-        elif not isinstance(layer, AUGMENTATIONS):
+        if not isinstance(layer, AUGMENTATIONS):
             return None
     return None
+
+
+def _in_a_row(model: Any) -> Iterator[Any]:
+    """The layers of a sequential model and of those in it; what is none stays as it is."""
+    if isinstance(model, keras.Sequential):
+        for layer in model.layers:
+            yield from _in_a_row(layer)
+    else:
+        yield model
 
 
 def check_input_type(model: Callable) -> None:

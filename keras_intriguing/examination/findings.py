@@ -108,8 +108,11 @@ class Findings:
             )
         elif self.certificate is not None and self.result is None and self.counted.any():
             l2 = quantile(self.distances(self.certificate)["‖r‖₂"], 0.5)
+            which = f"of {self.counted.sum()} {self.word}s that {'are correctly classified' if self.has_labels else 'were certified'}"
             sentences.append(
-                f"In half of the {self.word}s a change of at least {l2:.3g} in L2 is needed, as is proved."
+                f"For half {which} it is proved that a change needs at least {l2:.3g} in L2."
+                if l2 > 0
+                else f"For half {which} or more nothing is proved."
             )
         if not sentences:
             sentences.append(

@@ -120,8 +120,8 @@ def _node(operation: Any, call: Any, known: dict[int, int], listed: Sequence[Nod
             continue
         if not any(value is usual for usual in _INFERENCE.get(setting, ())):
             raise ValueError(
-                f"{named(operation)} is called with {setting}={value!r}, for which there is no rule. Leave the layer out (and "
-                "give images as they come out of it), or put what it does into a layer of its own and tell of that with keras_intriguing.spectral.register."
+                f"{named(operation)} is called with {setting}={value!r}, for which there is no rule. Build the model "
+                "without that, or put what it does into a layer of its own and tell of that with keras_intriguing.spectral.register."
             )
     operands = []
     for argument in _flat(call.arguments.args):

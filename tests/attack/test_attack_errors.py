@@ -74,6 +74,7 @@ def test_images_of_another_shape_than_the_models(dense):
         (["a", "b", "c"], TypeError, "must hold whole numbers"),
         ([0, 1], ValueError, r"must hold one class for each of 3 images; its shape is \(2,\)"),
         (np.ones((3, 3)), ValueError, r"has shape \(3, 3\), but its rows are not one-hot"),
+        (np.zeros((0, 0)), ValueError, r"has shape \(0, 0\), but its rows are not one-hot"),
         (np.zeros((3, 0)), ValueError, r"has shape \(3, 0\), but its rows are not one-hot"),
         (np.eye(3, 5), ValueError, r"has rows of 5 classes, but the model has 3: its shape is \(3, 5\)"),
         ([[0], [1]], ValueError, r"must hold one class for each of 3 images; its shape is \(2, 1\)"),
@@ -97,8 +98,8 @@ def test_classes_that_cannot_be_asked_for(name: str, values, error: type[Excepti
 
 def test_classes_may_be_a_column_floats_or_one_hot():
     plain = ki.minimal_distortion(logits, X, target=[0, 1, 1])
-    bfloat = tf.constant([0, 1, 1], tf.bfloat16).numpy()
-    for form in ([[0], [1], [1]], [0.0, 1.0, 1.0], np.eye(3)[[0, 1, 1]], [False, True, True], bfloat):
+    bfloat, half = (tf.constant([0, 1, 1], kind).numpy() for kind in (tf.bfloat16, tf.float16))
+    for form in ([[0], [1], [1]], [0.0, 1.0, 1.0], np.eye(3)[[0, 1, 1]], [False, True, True], bfloat, half):
         same = ki.minimal_distortion(logits, X, target=form)
         np.testing.assert_array_equal(same.target, plain.target)
         np.testing.assert_array_equal(same.distortion, plain.distortion)
@@ -124,6 +125,10 @@ def test_a_model_that_divides_by_255_and_images_up_to_1(dense):
     image = keras.Input((2, 2, 1))
     right = keras.Model(image, dense(keras.layers.Rescaling(1 / 255)(image * 255.0)))
     ki.minimal_distortion(right, X)  # any warning is an error
+    inner = keras.Sequential(
+        [keras.Input((2, 2, 1)), keras.layers.Rescaling(1.0), keras.layers.Rescaling(255.0)]
+    )
+    ki.minimal_distortion(keras.Sequential([keras.Input((2, 2, 1)), inner, model]), X)
 
 
 def test_a_class_to_leave_and_to_reach():

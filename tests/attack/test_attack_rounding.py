@@ -122,6 +122,10 @@ def test_models_of_half_precision(kind):
     labels = model.predict(result.adversarial, verbose=0).argmax(axis=1)
     np.testing.assert_array_equal(labels, result.label_after)
     assert (labels != result.label_before)[result.success].all()
+    wrong = (result.label_before + 1) % 4
+    already = ki.minimal_distortion(model, x, label=wrong, levels=256)
+    assert already.success.all()
+    assert (model.predict(already.adversarial, verbose=0).argmax(axis=1) != wrong).all()
 
 
 def test_an_image_that_is_adversarial_is_moved_to_the_grid(net, net_images):

@@ -129,12 +129,25 @@ def test_probabilities_that_cannot_be_seen_need_a_word() -> None:
         adapted(sigmoid, X)
     logits = logits_function(adapted(sigmoid, X, from_probabilities=True).model)(X)
     np.testing.assert_allclose(logits, np.hstack([0 * Z, Z]), rtol=1e-4, atol=1e-5)
-    for mixed in (lambda p: 1 - p, lambda p: tf.clip_by_value(p, 1e-3, 1), lambda p: 0.9 * p + 0.05):
-        model = lambda x, mixed=mixed: mixed(tf.sigmoid(BINARY["logit"](x)))  # noqa: E731
+    mixtures = (
+        lambda z: 1 - tf.sigmoid(z),
+        lambda z: tf.clip_by_value(tf.sigmoid(z), 1e-3, 1),
+        lambda z: 0.9 * tf.sigmoid(z) + 0.05,
+        lambda z: 1 - 1 / (1 + tf.exp(z)),
+        lambda z: tf.nn.softmax(tf.concat([0 * z, z], axis=1))[:, 1:],
+        lambda z: tf.reduce_mean(tf.stack([tf.sigmoid(z), tf.sigmoid(2 * z)]), axis=0),
+    )
+    for mixed in mixtures:
+        model = lambda x, mixed=mixed: mixed(BINARY["logit"](x))  # noqa: E731
         with pytest.raises(ValueError, match=r"look like a probability .*from_probabilities=True"):
             adapted(model, X)
         found = logits_function(adapted(model, X, from_probabilities=True).model)(X)
         np.testing.assert_allclose(keras.ops.softmax(found)[:, 1:], model(X), rtol=1e-4)
+    gate = tf.Variable(0.0)
+    for gated in (lambda z: z * tf.sigmoid(gate), lambda z: tf.abs(z / 100) * tf.sigmoid(z)):
+        adapted(
+            lambda x, gated=gated: gated(BINARY["logit"](x)), X
+        )  # logits, though all may lie between 0 and 1
     with pytest.raises(ValueError, match=r"outputs range from .* Leave it out for logits"):
         adapted(BINARY["logit"], X, from_probabilities=True)
     with pytest.raises(ValueError, match=r"do not sum to 1"):

@@ -89,7 +89,10 @@ def test_certificates_and_norms_without_the_attack(net, net_images, labels, tmp_
     assert record.keys() == {"certified"}
     np.testing.assert_allclose(record["certified"]["‖r‖₂"]["mean"], right.mean())
     median = np.quantile(right, 0.5, method="lower")
-    assert f"a change of at least {median:.3g} in L2 is needed, as is proved." in found.findings.summary
+    assert (
+        f"For half of {len(right)} images that are correctly classified it is proved that a change needs at least {median:.3g} in L2."
+        in found.findings.summary
+    )
     assert "Certificates: how large a change has to be at least" in found.page.read_text(encoding="utf-8")
     norms = ki.examine(net, net_images, out=tmp_path / "n", leave_out=["attack", "certificates"])
     assert norms.findings.summary == "Norms were measured, no distances."
