@@ -201,6 +201,7 @@ def _bracket(state: Descents, a: tf.Tensor, good: tf.Tensor) -> Descents:
     is_steep, far_is_steep = dot(a, a) > 0, dot(a_far, a_far) > 0
     is_blind = ~far_is_steep & ((far < 1) | ~is_steep)
     ends = state.step + 1 >= tf.where(is_blind, _BLIND_BRACKET_STEPS, BRACKET_STEPS)
+    # where the far end is flat, the last point is near the boundary, and a gradient there shows the way on
     part = tf.where(ends, tf.where(is_blind & is_steep, middle, far), (near + far) / 2)
     u = state.x + part[:, None] * (state.v - state.x)
     return state._replace(u=u, a=a_far, norm=near, far=far, mode=tf.where(ends, PROJECT, state.mode))

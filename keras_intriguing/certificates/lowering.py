@@ -13,6 +13,7 @@ from keras_intriguing.spectral.convolutions.layers import CONVOLUTIONS
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.network import LipschitzConstants
 from keras_intriguing.spectral.recognition import named, operation_class
+from keras_intriguing.spectral.rules.merging import MERGING_LAYERS
 
 L, ops = keras.layers, keras.ops
 Rule = Callable[[Node, Circuit, list[int]], int]
@@ -77,7 +78,7 @@ def fallback(node: Node, circuit: Circuit, sources: list[int]) -> int:
     if len(sources) != 1:
         raise ValueError(
             f"{named(node.operation)} joins {len(sources)} tensors, for which there is no rule. "
-            "Of Keras' layers Add, Average, Concatenate, Maximum, Minimum and Subtract have one."
+            f"Of Keras' layers {MERGING_LAYERS} have one."
         )
     operation, operands = node.operation, node.operands
 

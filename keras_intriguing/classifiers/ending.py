@@ -51,9 +51,9 @@ def ending(outputs: tf.Tensor) -> Ending:
 
 
 def _is_probability(operation: tf.Operation, known: dict[str, bool]) -> bool:
-    """Whether what an operation gives is computed from probabilities and constants alone; `known` by the operations' names.
+    """Whether what an operation gives is computed, as far as can be seen, from probabilities and constants alone.
 
-    That of several outputs is told by their sum.
+    Of one output; that of several is told by their sum. `known` holds what was found, by the operations' names.
     """
     if operation.name not in known:
         made_of = [tensor.op for tensor in operation.inputs if tensor.op.type != "Const"]

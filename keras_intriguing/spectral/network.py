@@ -21,7 +21,7 @@ from keras_intriguing.spectral.layers import frequency_supremum, is_convolution,
 from keras_intriguing.spectral.numerics import slopes
 from keras_intriguing.spectral.recognition import named
 from keras_intriguing.spectral.registry import ACTIVATED
-from keras_intriguing.spectral.rules.merging import MERGES
+from keras_intriguing.spectral.rules.merging import MERGES, MERGING_LAYERS
 from keras_intriguing.spectral.rules.operations import OPERATIONS
 
 _ONE_BIT = 1 + 2.0**-50  # for every factor of a product
@@ -162,8 +162,8 @@ class LipschitzConstants:
             return MERGES[type(operation)](node, constants)
         if len(node.operands) != 1:
             raise ValueError(
-                f"{named(operation)} joins {len(node.operands)} tensors by a rule without Lipschitz constant; known are Keras' own "
-                "Add, Average, Concatenate, Maximum, Minimum and Subtract, and products with constants. Put a layer of one tensor in its place, "
+                f"{named(operation)} joins {len(node.operands)} tensors by a rule without Lipschitz constant; known are "
+                f"Keras' own {MERGING_LAYERS}, and products with constants. Put a layer of one tensor in its place, "
                 "and tell of that with keras_intriguing.spectral.register."
             )
         if isinstance(operation, keras.layers.Layer):

@@ -145,9 +145,8 @@ def test_probabilities_that_cannot_be_seen_need_a_word() -> None:
         np.testing.assert_allclose(keras.ops.softmax(found)[:, 1:], model(X), rtol=1e-4)
     gate = tf.Variable(0.0)
     for gated in (lambda z: z * tf.sigmoid(gate), lambda z: tf.abs(z / 100) * tf.sigmoid(z)):
-        adapted(
-            lambda x, gated=gated: gated(BINARY["logit"](x)), X
-        )  # logits, though all may lie between 0 and 1
+        # logits, though all may lie between 0 and 1
+        adapted(lambda x, gated=gated: gated(BINARY["logit"](x)), X)
     with pytest.raises(ValueError, match=r"outputs range from .* Leave it out for logits"):
         adapted(BINARY["logit"], X, from_probabilities=True)
     with pytest.raises(ValueError, match=r"do not sum to 1"):

@@ -101,3 +101,6 @@ MERGES: dict[type, Merge] = {
     operation_class(lambda x: ops.concatenate([x, x]), (1, 1)): _concatenation,
 }
 """By the class of the layer or operation."""
+
+MERGING_LAYERS = ", ".join(sorted(kind.__name__ for kind in MERGES if issubclass(kind, L.Layer)))
+"""Those of them that are layers, for messages."""
