@@ -106,3 +106,25 @@ def require_writable(path: Path | str) -> None:
         for folder in missing:
             with contextlib.suppress(OSError):  # was not made, or another has begun to use it
                 folder.rmdir()
+
+
+def require_replaceable(path: Path, kinds: tuple[str, ...]) -> None:
+    """Checks that a result can be written to `path`: that there is nothing, or a saved result of these kinds.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: there is something else.
+    """
+    require_writable(path)
+    if not path.exists():
+        return
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            kind = str(stored["kind"])
+    except Exception:  # as in `load`; no result of ours
+        kind = None
+    if kind not in kinds:
+        held = f"a {kind}" if kind else f"no {' or '.join(kinds)}"
+        raise ValueError(f"{path} is there already and holds {held}. Choose another file, or remove it.")

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates.distortion import Certificate
 from keras_intriguing.classifiers.images import as_array
+from keras_intriguing.classifiers.labels import as_classes
 from keras_intriguing.classifiers.per_image import grey_level, in_order
 from keras_intriguing.classifiers.pixels import word
 from keras_intriguing.directions.search import TopImages
@@ -52,19 +53,20 @@ def examples(
             `tf.data.Dataset` of them, as for the attack; `x.take(n)` are a few.
         result: of the attack on them.
         names: of the classes; by default the model's `class_names`, if it had any, else their numbers.
-        bounds: what is black and what is white; by default the bounds of the attack, or 0 and 1 where these have no range.
+        bounds: what is black and what is white; by default the bounds of the attack, or 0 and 1 where these have no range or are
+            not known.
         axes: where to draw; by default in a new figure.
 
     Raises:
         TypeError: result is no `Result`, or names are in no order.
-        ValueError: x are no images, or others than the result's, or there are too few names.
+        ValueError: x are no images, or others than the result's, or there are too few names; or bounds are needed.
     """
     _check_is(Result, result, "result")
     x = np.asarray(as_array(x), np.float32)
     named = _names(result.provenance.get("classes") if names is None else names)
-    _check_same_images(x, result)
-    bounds = bounds or _range(result)
+    bounds = bounds or _range(x, result)
     before, after = (_as_pictures(images, bounds) for images in (x, result.adversarial))
+    _check_same_images(x, result)
     axes = _axes(axes, 5.4, 0.4 + 1.85 * len(x))
     titles = ("original", "change", "adversarial")
     for i, (original, adversarial) in enumerate(zip(before, after, strict=True)):
@@ -90,26 +92,29 @@ def robust_accuracy(
 
     Args:
         result: of the attack, without a target; an image where it failed counts as robust.
-        certificate: of the same images.
+        certificate: of the same model and images, with the same bounds.
         y: their true labels [B]: an image that the model gives another counts as lost at every distance.
         axes: where to draw; by default in a new figure.
 
     Raises:
-        TypeError: result is no `Result`, or certificate no `Certificate`.
-        ValueError: the certificate is of other images, or y of another number.
+        TypeError: result is no `Result`, certificate no `Certificate`, or y holds no classes.
+        ValueError: the result has targets, the certificate is of something else, or y of another number.
     """
     _check_is(Result, result, "result")
+    _check_untargeted(result)
     axes = _axes(axes, 6.4, 4.0)
     count = len(result)
     right = np.ones(count, bool) if y is None else _checked_labels(y, count) == result.label_before
     found = np.where(right, np.where(result.success, result.l2, np.inf), 0.0)
-    finite = found[np.isfinite(found)]
-    end = 1.05 * finite.max() if finite.size and finite.max() > 0 else 1.0
-    _stairs(axes, found, end, _FOUND, "at most (found by the attack)")
+    proved = np.zeros(count)
     if certificate is not None:
         _check_is(Certificate, certificate, "certificate")
         _check_certificate(result, certificate)
         proved = np.where(right, certificate.l2, 0.0)
+    farthest = max((d for d in (*found, *proved) if np.isfinite(d)), default=0.0)
+    end = 1.05 * farthest if farthest > 0 else 1.0
+    _stairs(axes, found, end, _FOUND, "at most (found by the attack)")
+    if certificate is not None:
         _stairs(axes, proved, end, _CERTIFIED, "at least (certified)")
         grid = np.linspace(0, end, 400)
         low, high = (np.mean(distances[:, None] > grid, axis=0) for distances in (proved, found))
@@ -131,7 +136,7 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
 
     Raises:
         TypeError: result is no `Result`.
-        ValueError: an unknown unit, or grey levels where bounds are infinite or not the same for all pixels.
+        ValueError: an unknown unit, or grey levels where bounds are infinite, not the same for all pixels or not known.
     """
     _check_is(Result, result, "result")
     units = {
@@ -165,7 +170,7 @@ def spectrum(layer: keras.layers.Layer, *, axes: Axes | None = None) -> Figure:
     Raises:
         ValueError: another layer, or one that is not built.
     """
-    if is_convolution(layer):
+    if is_convolution(layer) and layer.rank == 2:
         norms = frequency_norms(layer, _POINTS)
         axes = _axes(axes, 5.0, 4.2)
         _figure(axes).colorbar(plane(axes, norms), ax=axes, label="largest singular value")
@@ -250,12 +255,16 @@ def _as_pictures(images: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return (images - lower) / (upper - lower)
 
 
-def _range(result: Result) -> tuple[float, float]:
-    """Black and white of the images of a result."""
-    if grey_level(result.provenance) is None:
-        return 0.0, 1.0
-    lower, upper = result.provenance.get("bounds", (0.0, 1.0))
-    return lower, upper
+def _range(x: np.ndarray, result: Result) -> tuple[float, float]:
+    """Black and white of the images x of a result."""
+    if grey_level(result.provenance) is not None:
+        lower, upper = result.provenance["bounds"]
+        return lower, upper
+    if x.size and (x.min() < 0 or x.max() > 1):
+        raise ValueError(
+            f"What is black and what is white is not known, and x ranges from {x.min():.4g} to {x.max():.4g}. Pass bounds=(black, white)."
+        )
+    return 0.0, 1.0
 
 
 def _tile(axes: Axes, picture: np.ndarray, left: float, top: float, caption: str) -> None:
@@ -297,10 +306,31 @@ def _check_is(kind: type, value: Any, name: str) -> None:
 def _check_same_images(x: np.ndarray, result: Result) -> None:
     if x.shape != result.adversarial.shape:
         raise ValueError(f"x has shape {x.shape}, but the result is of images {result.adversarial.shape}.")
+    change = (result.adversarial - x).reshape(len(x), -1)
+    distances = np.sqrt(np.mean(change.astype(np.float64) ** 2, axis=1))
+    rounding = 1e-6 * max(1.0, np.abs(x).max(initial=0.0))
+    differ = result.success & ~np.isclose(distances, result.distortion, rtol=1e-3, atol=rounding)
+    if differ.any():
+        i = int(np.argmax(differ))
+        raise ValueError(
+            f"x are other images than the result's: between image {i} and its adversarial one ‖r‖₂/√n is {distances[i]:.4g}, the result "
+            f"has {result.distortion[i]:.4g}. Of images x[5:9] the result is result[5:9]; values must be those that were attacked."
+        )
+
+
+def _check_untargeted(result: Result) -> None:
+    made = result.provenance
+    if made.get("target") is not None or "target" in made.get("differing", ()):
+        raise ValueError(
+            "The result is of an attack towards given classes: how far another class is, it does not tell. Attack without target."
+        )
 
 
 def _check_certificate(result: Result, certificate: Certificate) -> None:
     found, proved = result.provenance, certificate.provenance
+    for name, word_for in (("weights_sha256", "another model"), ("bounds", "other bounds")):
+        if name in found and name in proved and found[name] != proved[name]:
+            raise ValueError(f"The certificate is of {word_for} than the result.")
     images, parts = ([made.get(name) for made in (found, proved)] for name in ("images_sha256", "part"))
     if None in images or (images[0] != images[1] and any(parts)):  # the images of a part alone are not known
         differ = False
@@ -308,10 +338,18 @@ def _check_certificate(result: Result, certificate: Certificate) -> None:
         differ = images[0] != images[1] or parts[0] != parts[1]
     if len(certificate) != len(result) or differ:
         raise ValueError("The certificate is of other images than the result.")
+    # `label=` may have been given to one of them only: those that are adversarial before do not count
+    too_far = result.success & (result.l2 > 0) & (certificate.l2 > result.l2 * (1 + 1e-5))
+    if too_far.any():
+        i = int(np.argmax(too_far))
+        raise ValueError(
+            f"More is certified than was found: of image {i} a distance of {certificate.l2[i]:.4g}, and {result.l2[i]:.4g}. They are of "
+            "different models or bounds."
+        )
 
 
 def _checked_labels(y: Any, count: int) -> np.ndarray:
-    labels = np.asarray(y).reshape(-1)
-    if len(labels) != count:
-        raise ValueError(f"y holds {len(labels)} labels for {count} images.")
+    labels = as_classes("y", y)
+    if labels.shape != (count,):
+        raise ValueError(f"y must hold one class for each of {count} images; its shape is {np.shape(y)}.")
     return labels

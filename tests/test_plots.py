@@ -37,6 +37,7 @@ def result(images) -> ki.Result:
         forward_passes=labels,
         backward_passes=labels,
         reason=np.where(success, "", "lost"),
+        provenance={"bounds": [0.0, 1.0], "target": None},
     )
 
 
@@ -105,7 +106,10 @@ def test_names_are_of_any_ordered_kind(images, result) -> None:
 
 def test_examples_are_as_bright_as_the_bounds_of_the_attack(images, result) -> None:
     of_bytes = dataclasses.replace(
-        result, adversarial=255 * result.adversarial, provenance={"bounds": [0.0, 255.0]}
+        result,
+        adversarial=255 * result.adversarial,
+        distortion=255 * result.distortion,
+        provenance={"bounds": [0.0, 255.0]},
     )
     shown, plain = (
         drawn.axes[0].images[0].get_array()
@@ -136,7 +140,7 @@ def test_the_curves_are_the_shares_beyond_every_distance(result, certificate) ->
     assert wrong[-1] == 0
     with pytest.raises(ValueError, match="other images"):
         ki.plots.robust_accuracy(result, certificate[:2])
-    with pytest.raises(ValueError, match="2 labels for 6 images"):
+    with pytest.raises(ValueError, match="y must hold one class for each of 6 images"):
         ki.plots.robust_accuracy(result, y=[0, 1])
 
 
@@ -153,6 +157,60 @@ def test_a_certificate_of_other_images_is_refused(result, certificate) -> None:
     ki.plots.robust_accuracy(found[:3], dataclasses.replace(others[:3], provenance=others.provenance))
 
 
+def test_what_tells_no_robust_accuracy_is_refused(images, result, certificate) -> None:
+    towards = dataclasses.replace(result, provenance={**result.provenance, "target": 3})
+    for targeted in (towards, ki.Result.concatenate([result, towards])):
+        with pytest.raises(ValueError, match="towards given classes"):
+            ki.plots.robust_accuracy(targeted)
+    of_others = (
+        ({"weights_sha256": "a"}, {"weights_sha256": "b"}, "another model"),
+        ({"bounds": [0.0, 1.0]}, {"bounds": [0.2, 0.8]}, "other bounds"),
+    )
+    for found, proved, message in of_others:
+        pair = (
+            dataclasses.replace(of, provenance=made) for of, made in ((result, found), (certificate, proved))
+        )
+        with pytest.raises(ValueError, match=message):
+            ki.plots.robust_accuracy(*pair)
+    with pytest.raises(ValueError, match="More is certified than was found: of image 0"):
+        ki.plots.robust_accuracy(result, dataclasses.replace(certificate, l2=3 * certificate.l2))
+
+
+def test_true_labels_have_every_usual_form(result) -> None:
+    labels = result.label_before.astype(np.int64)
+
+    def curve(y) -> np.ndarray:
+        return np.asarray(ki.plots.robust_accuracy(result, y=y).axes[0].lines[0].get_ydata())
+
+    for y in (labels[:, None], labels.astype(float), np.eye(COUNT)[labels]):
+        np.testing.assert_array_equal(curve(y), curve(labels))
+    with pytest.raises(TypeError, match="y must hold whole numbers"):
+        ki.plots.robust_accuracy(result, y=labels.astype(str))
+    with pytest.raises(ValueError, match="y must hold one class for each of 6 images"):
+        ki.plots.robust_accuracy(result, y=labels[:3])
+
+
+def test_what_is_certified_is_seen_where_nothing_was_found(result, certificate) -> None:
+    lost = dataclasses.replace(result, success=np.zeros(COUNT, bool), distortion=np.full(COUNT, np.nan))
+    figure = ki.plots.robust_accuracy(lost, dataclasses.replace(certificate, l2=100 * certificate.l2))
+    assert figure.axes[0].get_xlim()[1] > 100 * certificate.l2.max()
+
+
+def test_examples_of_other_images_or_without_a_range_are_refused(images, result) -> None:
+    with pytest.raises(ValueError, match="x are other images than the result's: between image 0"):
+        ki.plots.examples(images[1:4], result[:3])
+    with pytest.raises(ValueError, match="x are other images"):
+        ki.plots.examples(images[:3] * 255, result[:3])
+    bright = dataclasses.replace(
+        result, adversarial=255 * result.adversarial, distortion=255 * result.distortion, provenance={}
+    )
+    with pytest.raises(ValueError, match=r"Pass bounds=\(black, white\)"):
+        ki.plots.examples(255 * images, bright)
+    ki.plots.examples(255 * images, bright, bounds=(0, 255))
+    with pytest.raises(ValueError, match="unit must be one of rms, l2"):
+        ki.plots.distortions(bright, unit="grey levels")
+
+
 def test_the_histogram_counts_the_changed_images_in_every_unit(result) -> None:
     for unit, factor in (("rms", 1), ("l2", 6), ("grey levels", 255)):
         axes = ki.plots.distortions(result, unit=unit).axes[0]
@@ -166,6 +224,10 @@ def test_the_histogram_counts_the_changed_images_in_every_unit(result) -> None:
 
 
 def test_spectra_of_a_dense_layer_and_of_a_convolution() -> None:
+    line = layers.Conv1D(3, 3)
+    line.build((None, 8, 2))
+    with pytest.raises(ValueError, match="takes a Dense or a Conv2D layer, not a Conv1D"):
+        ki.plots.spectrum(line)
     dense, convolution = layers.Dense(3), layers.Conv2D(2, 3)
     dense.build((None, 5))
     convolution.build((None, 8, 8, 1))

@@ -52,6 +52,8 @@ class Verification(PerImage):
     loosest: np.ndarray
 
     def __repr__(self) -> str:
+        if not len(self):
+            return f"Verification(0 {self.word}s)"
         low, high = self.radius.min(), self.radius.max()
         within = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}, each its own"
         return (

@@ -32,6 +32,11 @@ def as_array(x: Any, model: Any = None) -> Any:
     """
     if isinstance(x, Photographs):
         raise TypeError("x must be the photographs' pixels: pass photographs.images(size).")
+    if isinstance(x, keras.utils.PyDataset):
+        raise TypeError(
+            f"x must be an array of images, not a {type(x).__name__}, which gives batches. Pass "
+            "numpy.concatenate([x[i][0] for i in range(len(x))]), if its batches are pairs (images, labels)."
+        )
     if isinstance(x, dict):
         if len(x) == 1 or _input_shape(model):
             raise TypeError(

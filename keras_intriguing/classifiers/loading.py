@@ -69,14 +69,17 @@ def as_model(model: Any, needs_gradient: bool = True) -> Any:
 
 
 def _function_of_saved_model(saved: Any) -> Callable:
+    # The functions hold `saved`, without which its variables would be deleted.
     if callable(getattr(saved, "serve", None)):  # as Keras exports it
-        return saved.serve
+        return lambda x: saved.serve(x)
     signatures = saved.signatures
-    outputs = signatures["serving_default"].structured_outputs if "serving_default" in signatures else {}
-    if len(outputs) != 1:
+    serving = signatures.get("serving_default")
+    inputs = serving.structured_input_signature[1] if serving else {}
+    outputs = serving.structured_outputs if serving else {}
+    if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError(
-            f"The SavedModel has no function serving_default with one output; it has {', '.join(signatures) or 'none'}. Pass a "
-            "function that picks the logits."
+            f"The SavedModel has no function serving_default with one input and one output; it has {', '.join(signatures) or 'none'}. "
+            "Pass a function that picks the logits."
         )
-    (name,) = outputs
-    return lambda x: signatures["serving_default"](x)[name]
+    (given,), (name,) = inputs, outputs
+    return lambda x: saved.signatures["serving_default"](**{given: keras.ops.convert_to_tensor(x)})[name]

@@ -40,11 +40,14 @@ class Adapted(keras.Model):
         model: of one output, or of probabilities.
         is_single: it has one output.
         has_probabilities: its outputs are probabilities.
+
+    Attributes:
+        is_single: whether it has one output.
     """
 
     def __init__(self, model: Callable, is_single: bool, has_probabilities: bool) -> None:
         super().__init__(name=getattr(model, "name", None), dtype="float32", autocast=False)
-        self.model, self._is_single, self._has_probabilities = model, is_single, has_probabilities
+        self.model, self.is_single, self._has_probabilities = model, is_single, has_probabilities
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
@@ -53,7 +56,7 @@ class Adapted(keras.Model):
 
     def classes(self, outputs: tf.Tensor) -> tf.Tensor:
         """The same for outputs of `model`."""
-        if not self._is_single:
+        if not self.is_single:
             return outputs
         other = 1 - outputs if self._has_probabilities else tf.zeros_like(outputs)
         return tf.concat([other, outputs], axis=-1)
@@ -64,7 +67,7 @@ class Adapted(keras.Model):
         Otherwise the logarithm of the probabilities. Those that round to zero count as 1e-38, and one that rounds to 1 as
         the number below it, so that logarithms are finite; the gradient there is zero.
         """
-        if not self._is_single:
+        if not self.is_single:
             return traced.before if traced.kind == "softmax" else tf.math.log(tf.maximum(outputs, _LEAST))
         if not self._has_probabilities or traced.kind == "sigmoid":
             z = traced.before
@@ -226,10 +229,11 @@ def check_one_output(model: Any, x: Any = None, needs_layers: bool = False) -> N
         )
 
 
-def check_logits(logits: tf.Tensor, outputs: Any, needs_layers: bool) -> None:
+def check_logits(model: Callable, logits: tf.Tensor, outputs: Any, needs_layers: bool) -> None:
     """Checks that what is taken for logits is not probabilities, and ranks the classes as the model does.
 
     Args:
+        model: that gives them, as two or more classes.
         logits: [B, K].
         outputs: of the model, [B, K].
         needs_layers: it is to be certified, so that other advice is for it.
@@ -240,7 +244,8 @@ def check_logits(logits: tf.Tensor, outputs: Any, needs_layers: bool) -> None:
     """
     values, given = np.asarray(logits), np.asarray(tf.cast(outputs, tf.float32))
     tolerance = 1e-2 if tf.as_dtype(outputs.dtype).size < 4 else 1e-4
-    if values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < tolerance:
+    is_single = isinstance(model, Adapted) and model.is_single  # 0 and z, which is 1 for some image
+    if not is_single and values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < tolerance:
         raise ValueError(
             "The model gives probabilities (no output is negative, every row sums to 1), and this needs logits: the values before "
             "the softmax. Of a model that ends in the softmax they are found; "

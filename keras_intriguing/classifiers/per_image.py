@@ -14,7 +14,8 @@ import numpy as np
 from keras_intriguing import files, presets
 from keras_intriguing.classifiers.pixels import Bounds, word
 
-_KIND, _PROVENANCE, _PART = "kind", "provenance", "part"
+_KIND, _PROVENANCE, _PART, _DIFFERING = "kind", "provenance", "part", "differing"
+_OF_IMAGES = {"shape", "images_sha256", _PART}
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -23,8 +24,9 @@ class PerImage:
 
     Attributes:
         provenance: what made it, in JSON's types: the model and a hash of its weights, shape and hash of the images, settings and
-            versions; empty where parts of different origin were joined. Shape and hash are those of all images of the call; of
-            which of them a part is, `part` says by their numbers.
+            versions. Shape and hash are those of all images of the call; of which of them a part is, `part` says by their
+            numbers. Where results of several calls were joined, it is what these have in common, and `differing` lists the
+            other settings.
     """
 
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
@@ -48,6 +50,10 @@ class PerImage:
 
     def __getitem__(self, images: int | slice | np.ndarray | list) -> Self:
         """Of some images: one number, which keeps the axis of images, a slice, an array of numbers or of booleans."""
+        if isinstance(images, (bool, np.bool_)):
+            raise IndexError(
+                f"A result is cut by numbers, a slice or an array [B] of booleans, not by {images}."
+            )
         if isinstance(images, (int, np.integer)):
             if not -len(self) <= images < len(self):  # which ends a loop over the images, too
                 raise IndexError(f"There are {len(self)} {self.word}s, and no {self.word} {images}.")
@@ -85,12 +91,11 @@ class PerImage:
                     f"Results of images of different shapes cannot be joined: {name} is of {listed}."
                 )
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.names()}
-        made, *others = (
-            {name: value for name, value in part.provenance.items() if name != _PART} for part in parts
-        )
+        made = [{name: v for name, v in part.provenance.items() if name != _PART} for part in parts]
+        if any(other != made[0] for other in made):
+            return cls(**arrays, provenance=_in_common(made))
         numbers = [number for part in parts for number in part._numbers()]
-        same = all(other == made for other in others)
-        return cls(**arrays, provenance=_of_part(made, numbers) if same else {})
+        return cls(**arrays, provenance=_of_part(made[0], numbers))
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """The arrays with one value an image, by name: `pandas.DataFrame(result.to_dict())`."""
@@ -135,6 +140,8 @@ class PerImage:
             zipfile.BadZipFile,
         ) as error:
             raise ValueError(f"{path} is no saved {cls.__name__}: {error}") from error
+        if not isinstance(made, dict):
+            raise ValueError(f"{path} is no saved {cls.__name__}: what made it is a {type(made).__name__}.")
         if len({len(array) if array.ndim else -1 for array in arrays.values()}) != 1:
             raise ValueError(f"{path} is no saved {cls.__name__}: its arrays have different lengths.")
         return cls(**arrays, provenance=made)
@@ -163,10 +170,18 @@ def provenance(model: Any, x: np.ndarray, **settings: Any) -> dict[str, Any]:
 
 def _of_part(made: dict[str, Any], numbers: Sequence[int]) -> dict[str, Any]:
     """What made the images of these numbers, by what made all of them."""
-    count = made["shape"][0] if "shape" in made else len(numbers)
-    if list(numbers) == list(range(count)):
+    if "shape" not in made or list(numbers) == list(range(made["shape"][0])):
         return made
     return {**made, _PART: [int(number) for number in numbers]}
+
+
+def _in_common(made: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What made images that are of several calls, by what made those of each."""
+    names = {name: None for of in made for name in of if name not in _OF_IMAGES | {_DIFFERING}}  # in order
+    common = {name for name in names if all(name in of and of[name] == made[0][name] for of in made)}
+    differing = {name for of in made for name in of.get(_DIFFERING, ())} | (names.keys() - common)
+    kept = {name: made[0][name] for name in names if name in common - differing}
+    return {**kept, _DIFFERING: sorted(differing)} if differing else kept
 
 
 def class_names(model: Any) -> list[str] | None:
@@ -218,9 +233,9 @@ def checked_names(names: Any, classes: int, source: str) -> list[str]:
 
 
 def grey_level(made: dict[str, Any]) -> float | None:
-    """A 255th of the range of values, by what made a result; None where it is infinite or not the same for all."""
-    bounds = made.get("bounds", (0.0, 1.0))
-    if isinstance(bounds, dict):
+    """A 255th of the range of values, by what made a result; None where it is infinite, not the same for all, or not known."""
+    bounds = made.get("bounds")
+    if bounds is None or isinstance(bounds, dict):
         return None
     lower, upper = (float(b) for b in bounds)
     return (upper - lower) / 255 if np.isfinite(upper - lower) else None

@@ -211,7 +211,7 @@ def _classes(traced: Traced, images: np.ndarray, needs_layers: bool) -> int:
     outputs.check_outputs(given, len(few))
     _check_repeats(traced.outputs, given)
     logits = trace.logits(few)
-    check_logits(logits, given, needs_layers)
+    check_logits(traced.model, logits, given, needs_layers)
     _check_outputs_differ(np.asarray(tf.cast(given, tf.float32)))
     if not trace.is_differentiable:
         raise ValueError(

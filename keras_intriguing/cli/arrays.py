@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_intriguing import files
-
 
 def add_bounds(parser: Any) -> None:
     """Adds the option `--bounds`."""
@@ -88,27 +86,3 @@ def load(path: Path) -> dict[str, Any]:
         if name in arrays and arrays[name].shape[1:] == (1,):
             arrays[name] = arrays[name][:, 0]
     return {"label": arrays["y"], **arrays} if "y" in arrays else arrays
-
-
-def require_replaceable(path: Path, kinds: tuple[str, ...]) -> None:
-    """Checks that a result can be written to `path`: that there is nothing, or a saved result of these kinds.
-
-    Raises:
-        OSError: it cannot be written.
-        ValueError: there is something else.
-    """
-    files.require_writable(path)
-    if not path.exists():
-        return
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            kind = str(stored["kind"])
-    except Exception:  # as in `load`; no result of ours
-        kind = None
-    if kind not in kinds:
-        held = f"a {kind}" if kind else f"no {' or '.join(kinds)}"
-        raise ValueError(
-            f"--out {path} is there already and holds {held}. Choose another file, or remove it."
-        )

@@ -65,7 +65,7 @@ def _attack(options: argparse.Namespace) -> None:
     stored = arrays.load(options.images)
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
-    arrays.require_replaceable(options.out, ("Result",))
+    files.require_replaceable(options.out, ("Result",))
     if not options.out.parent.exists():
         print(f"The folder {options.out.parent} is not there; it will be made.")
     x, bounds = arrays.images_within_bounds(stored, options.bounds)

@@ -46,7 +46,7 @@ def _certify(options: argparse.Namespace) -> None:
     stored = arrays.load(options.images)
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")
-    arrays.require_replaceable(options.out, ("Certificate" if options.radius is None else "Verification",))
+    files.require_replaceable(options.out, ("Certificate" if options.radius is None else "Verification",))
     x, bounds = arrays.images_within_bounds(stored, options.bounds)
     model = cli_model.load(options.model)
     from keras_intriguing.certificates import Interrupted, certified_distortion, verify

@@ -68,7 +68,7 @@ def _examine(options: argparse.Namespace) -> None:
         raise ValueError(f"--count must be 0 or more, not {options.count}.")
     files.require_writable(options.out / "examination.json")
     for name, kind in (("result.npz", "Result"), ("certificate.npz", "Certificate")):
-        arrays.require_replaceable(options.out / name, (kind,))
+        files.require_replaceable(options.out / name, (kind,))
     if options.images.endswith(".npz"):  # what is wrong with a file is said before TensorFlow is imported
         images, bounds = _of_arrays(arrays.load(Path(options.images)), options.bounds)
         model = cli_model.load(options.model)

@@ -11,6 +11,8 @@ from keras_intriguing.certificates import Certificate
 from keras_intriguing.classifiers.per_image import grey_level
 from keras_intriguing.classifiers.pixels import word
 
+SMALLEST_JPEG = 8  # pixels on a side
+
 
 @dataclasses.dataclass
 class Findings:
@@ -66,8 +68,29 @@ class Findings:
 
     @property
     def counted(self) -> np.ndarray:
-        """The images whose distances are told, bool [B]: those that were changed; without the attack, all with the right label."""
-        return self.predicted == self.label if self.result is None else self.changed
+        """The images whose distances are told, bool [B]: those that were changed; where there are none, all with the right label."""
+        return self.changed if self.changed.any() else self.predicted == self.label
+
+    @property
+    def undrawn(self) -> dict[str, str]:
+        """Why there are no pictures of the images, or none stored as JPEG, as far as that is not for what a stage tells."""
+        if self.word != "image" or not self.changed.any():
+            return {}
+        channels = self.x.shape[-1] if self.x.ndim == 4 else 1
+        if self.x.ndim > 4 or channels not in (1, 3):
+            what = (
+                f"images of {channels} channels"
+                if self.x.ndim == 4
+                else f"arrays of shape {self.x.shape[1:]}"
+            )
+            return {"pictures": f"There are no pictures of {what}, and no JPEG."}
+        if self.grey_level is None:
+            return {"pictures": "There is not one black and one white for all pixels."}
+        if self.x.ndim == 3 or min(self.x.shape[1:3]) < SMALLEST_JPEG:
+            return {
+                "JPEG": f"Images have a last axis of channels, and at least {SMALLEST_JPEG} pixels on each side."
+            }
+        return {}
 
     @property
     def failures(self) -> dict[str, int]:
@@ -106,7 +129,7 @@ class Findings:
             sentences.append(
                 f"Certified distances are {quantile(share, 0.5):.2g} of the found ones in the median."
             )
-        elif self.certificate is not None and self.result is None and self.counted.any():
+        elif self.certificate is not None and self.counted.any():
             l2 = quantile(self.distances(self.certificate)["‖r‖₂"], 0.5)
             which = f"of {self.counted.sum()} {self.word}s that {'are correctly classified' if self.has_labels else 'were certified'}"
             sentences.append(
@@ -125,7 +148,7 @@ class Findings:
         distances = {
             name: {unit: _quantiles(values) for unit, values in self.distances(of).items()}
             for name, of in (("found", self.result), ("certified", self.certificate))
-            if of is not None and self.counted.any()
+            if of is not None and (self.changed if of is self.result else self.counted).any()
         }
         return {
             "images": len(self.x),

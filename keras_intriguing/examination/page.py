@@ -99,9 +99,9 @@ def _in_numbers(findings: Findings, kinds: Sequence[tuple[str, Any]], note: str)
 
 
 def _certified(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
-    """Of certificates without an attack."""
+    """Of certificates where the attack changed nothing, or was left out."""
     certificate, counted = findings.certificate, findings.counted
-    if findings.result is not None or certificate is None or not counted.any():
+    if findings.changed.any() or certificate is None or not counted.any():
         return None
     right = "are correctly classified" if findings.has_labels else "were certified"
     table = _in_numbers(
@@ -113,8 +113,12 @@ def _certified(findings: Findings, made: dict[str, Any], bounds: Bounds, folder:
 
 def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
     result = findings.result
-    is_image = findings.x.ndim in (3, 4) and (findings.x.ndim == 3 or findings.x.shape[-1] in (1, 3))
-    if result is None or not findings.changed.any() or not is_image or findings.grey_level is None:
+    if (
+        result is None
+        or not findings.changed.any()
+        or findings.word != "image"
+        or "pictures" in findings.undrawn
+    ):
         return None
     order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
     nearest, others = order[:_EXAMPLES], order[_EXAMPLES:]

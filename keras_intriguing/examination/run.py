@@ -97,6 +97,8 @@ def examine(
     if effort is not None:
         steps_of(effort)  # raises before any work
     files.require_writable(out / RECORD)
+    for name, kind in ((RESULT, Result), (CERTIFICATE, Certificate)):
+        files.require_replaceable(out / name, (kind.__name__,))
     file = Path(model).name if isinstance(model, (str, Path)) else None
     model = as_model(model)
     if y is None:
@@ -125,7 +127,9 @@ def examine(
                 if stage == "attack":
                     raise
                 missing[stage] = str(error)
-        findings.missing = {stage: missing[stage] for stage in _MEASURES if stage in missing}
+        findings.missing = {
+            stage: missing[stage] for stage in _MEASURES if stage in missing
+        } | findings.undrawn
         made = call.provenance(effort=effort)
         files.write_json(out / RECORD, findings.record(made))
         written = page.write(

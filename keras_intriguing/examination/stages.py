@@ -11,6 +11,7 @@ from PIL import Image
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates.lowering import gives_probabilities, is_probability
 from keras_intriguing.classifiers import evaluation
+from keras_intriguing.examination.findings import SMALLEST_JPEG
 from keras_intriguing.spectral import network
 from keras_intriguing.spectral.graph import nodes
 from keras_intriguing.spectral.layers import is_convolution
@@ -36,7 +37,7 @@ def storage(
     """
     changed = result.success & (result.distortion > 0)
     forms: dict[str, Callable[[np.ndarray], np.ndarray]] = {"8 bits": _with_8_bits}
-    if x.ndim == 4 and x.shape[-1] in (1, 3) and min(x.shape[1:3]) >= 8:
+    if x.ndim == 4 and x.shape[-1] in (1, 3) and min(x.shape[1:3]) >= SMALLEST_JPEG:
         for quality in JPEG_QUALITIES:
             forms[f"JPEG, quality {quality}"] = lambda images, quality=quality: _as_jpeg(images, quality)
     lower, span = bounds[0], bounds[1] - bounds[0]

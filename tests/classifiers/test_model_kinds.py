@@ -1,5 +1,6 @@
 """Models and images as users have them, and what is said of those that cannot be attacked."""
 
+import gc
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_one_output_is_two_classes(kind: str) -> None:
     np.testing.assert_allclose(logits_function(request.model)(X), np.hstack([0 * Z, Z]), rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(request.before, Z[:, 0] > 0)
     np.testing.assert_array_equal(ki.evaluation.labels(model, X), Z[:, 0] > 0)
+
+
+def test_a_logit_of_1_is_no_probability() -> None:
+    kernel = np.ones((5, 1), np.float32)
+    logit = keras.Sequential([keras.Input((5,)), L.Dense(1)])
+    logit.set_weights([kernel, np.zeros(1, np.float32)])
+    x = np.full((1, 5), 0.2, np.float32)  # z = 1, and 0 and 1 look like probabilities
+    result = ki.minimal_distortion(logit, x, bounds=(-9, 9))
+    np.testing.assert_allclose(result.l2, 1 / np.sqrt(5), rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["logit", "Dense"])
@@ -396,12 +406,23 @@ def test_numbers_are_said_plainly() -> None:
             ki.minimal_distortion(BINARY["logit"], X, bounds=bounds)
 
 
+class Batches(keras.utils.PyDataset):
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return X, np.zeros(len(X))
+
+
 def test_what_is_no_array_is_said() -> None:
     model = keras.Sequential([keras.Input((5,)), L.Dense(3)])
     with pytest.raises(TypeError, match=r"Pass x\['a'\]"):
         ki.minimal_distortion(model, {"a": X})
     with pytest.raises(TypeError, match=r"a tuple of 2 parts of shapes .* label="):
         ki.minimal_distortion(model, (X, np.zeros(len(X))))
+    batches = Batches()
+    with pytest.raises(TypeError, match="not a Batches, which gives batches"):
+        ki.minimal_distortion(model, batches)
     for x, what in (
         (None, "of type NoneType"),
         ("photos", "of type str"),
@@ -518,3 +539,12 @@ def test_a_saved_model_is_its_function(tmp_path: Path) -> None:
     saved = tf.saved_model.load(tmp_path / "saved")
     request = checked(as_model(saved), X, None, None, (0, 1), None)
     np.testing.assert_allclose(logits_function(request.model)(X)[:, 1:], Z, rtol=1e-5)
+    del request, saved
+    for signature in (False, True):  # nothing else holds what is loaded
+        loaded = tf.saved_model.load(tmp_path / "saved")
+        if signature:
+            del loaded.serve
+        function = as_model(loaded)
+        del loaded
+        gc.collect()
+        np.testing.assert_allclose(function(X), Z, rtol=1e-5)

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 import keras_intriguing as ki
-from keras_intriguing.classifiers.per_image import PerImage, checked_names, class_names, provenance
+from keras_intriguing.classifiers.per_image import (
+    PerImage,
+    checked_names,
+    class_names,
+    grey_level,
+    provenance,
+)
 
 
 def assert_same(one: ki.Result, other: ki.Result) -> None:
@@ -42,6 +48,31 @@ def test_parts_and_their_union(nearest) -> None:
     flat = dataclasses.replace(nearest, adversarial=nearest.adversarial.reshape(8, 36))
     with pytest.raises(ValueError, match=r"adversarial is of \(6, 6, 1\), \(36,\)"):
         ki.Result.concatenate([nearest, flat])
+
+
+def test_results_of_several_calls_keep_what_they_have_in_common(nearest) -> None:
+    made = {**nearest.provenance, "bounds": [0.0, 255.0], "classes": list("abcdefghij")}
+    one = dataclasses.replace(nearest, provenance={**made, "images_sha256": "of others", "label": 3})
+    joined = ki.Result.concatenate([dataclasses.replace(nearest, provenance=made), one])
+    common = made.keys() - {"shape", "images_sha256", "label"}
+    assert joined.provenance == {**{name: made[name] for name in common}, "differing": ["label"]}
+    assert grey_level(joined.provenance) == 1
+    twice = ki.Result.concatenate([joined, joined[:3]])
+    assert (len(twice), twice.provenance) == (19, joined.provenance)
+    other_bounds = dataclasses.replace(joined, provenance={**joined.provenance, "bounds": [0.0, 1.0]})
+    mixed = ki.Result.concatenate([joined, other_bounds]).provenance
+    assert mixed["differing"] == ["bounds", "label"]
+    assert grey_level(mixed) is None
+
+
+def test_a_single_boolean_is_no_number(nearest) -> None:
+    with pytest.raises(IndexError, match="not by True"):
+        nearest[True]
+
+
+def test_of_no_image_nothing_is_verified(net, net_images) -> None:
+    none = ki.verify(net, net_images, 0.01, effort="quick")[[]]
+    assert repr(none) == str(none) == "Verification(0 images)"
 
 
 def test_a_file_holds_all_of_it(nearest, net, net_images, tmp_path: Path) -> None:
@@ -76,6 +107,9 @@ def test_another_file_is_refused(nearest, tmp_path: Path) -> None:
         ki.Result.load(path)
     np.savez(path, kind="Result", provenance="{}", success=np.ones(3, bool))
     with pytest.raises(ValueError, match=r"result\.npz is no saved Result: it lacks adversarial, distortion"):
+        ki.Result.load(path)
+    np.savez(path, kind="Result", provenance="[3]", **nearest.arrays())
+    with pytest.raises(ValueError, match=r"result\.npz is no saved Result: what made it is a list"):
         ki.Result.load(path)
     np.savez(path, x=np.array([{}], object))
     with pytest.raises(ValueError, match=r"result\.npz is no saved Result"):

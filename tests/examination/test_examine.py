@@ -65,7 +65,7 @@ def test_the_record_has_the_numbers(examined, net, net_images, labels, folder: P
     assert record["norms"]["upper"] == pytest.approx(ki.spectral.analyze(net).upper)
     assert 0 <= record["storage"]["8 bits"]["adversarial"] <= 1
     assert record["storage"]["8 bits"]["original"] == 1
-    assert record["missing"] == {}
+    assert list(record["missing"]) == ["JPEG"]  # of five pixels
     assert record["provenance"]["versions"]["keras"] == keras.__version__
 
 
@@ -496,3 +496,32 @@ def test_names_are_as_many_as_classes(tmp_path: Path) -> None:
         ki.minimal_distortion(model, x)
     model.class_names = {1: "dog", 0: "cat"}  # in no order that could be relied on
     assert "classes" not in ki.minimal_distortion(model, x).provenance
+
+
+def test_what_is_not_drawn_is_said(tmp_path: Path) -> None:
+    four = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    x = np.random.default_rng(0).uniform(0.2, 0.8, (4, 8, 8, 4)).astype(np.float32)
+    found = ki.examine(four, x, out=tmp_path, leave_out=["certificates", "norms"])
+    assert found.findings.changed.any()
+    assert found.findings.missing["pictures"] == "There are no pictures of images of 4 channels, and no JPEG."
+    assert "images of 4 channels" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_is_certified_is_told_where_nothing_was_changed(tmp_path: Path) -> None:
+    """The box holds no example of another class: the margin is 2, and falls by at most 0.1."""
+    steady = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    steady.set_weights([np.array([[0.1, 0.0]] * 4, np.float32), np.array([2.0, 0.0], np.float32)])
+    found = ki.examine(
+        steady, np.full((3, 4), 0.5, np.float32), out=tmp_path, bounds=(0.25, np.inf), leave_out="norms"
+    )
+    assert not found.findings.changed.any()
+    record = json.loads((tmp_path / "examination.json").read_text(encoding="utf-8"))
+    assert list(record["distances"]) == ["certified"]
+    assert "Certificates: how large a change" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_file_of_ones_own_is_not_replaced(net, net_images, tmp_path: Path) -> None:
+    np.savez(tmp_path / "result.npz", mine=np.ones(3))
+    with pytest.raises(ValueError, match=r"result\.npz is there already and holds no Result"):
+        ki.examine(net, net_images, out=tmp_path)
+    assert "mine" in np.load(tmp_path / "result.npz")
