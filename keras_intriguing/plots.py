@@ -59,9 +59,9 @@ def examples(
 
     Raises:
         TypeError: result is no `Result`, or names are in no order.
-        ValueError: x are no images, or others than the result's, or there are too few names; or bounds are needed.
+        ValueError: the result is empty, x are no images or others than the result's, or there are too few names; or bounds are needed.
     """
-    _check_is(Result, result, "result")
+    _check_result(result)
     x = np.asarray(as_array(x), np.float32)
     named = _names(result.provenance.get("classes") if names is None else names)
     bounds = bounds or _range(x, result)
@@ -98,9 +98,9 @@ def robust_accuracy(
 
     Raises:
         TypeError: result is no `Result`, certificate no `Certificate`, or y holds no classes.
-        ValueError: the result has targets, the certificate is of something else, or y of another number.
+        ValueError: the result is empty or has targets, the certificate is of something else, or y of another number.
     """
-    _check_is(Result, result, "result")
+    _check_result(result)
     _check_untargeted(result)
     axes = _axes(axes, 6.4, 4.0)
     count = len(result)
@@ -136,9 +136,9 @@ def distortions(result: Result, *, unit: str = "rms", axes: Axes | None = None) 
 
     Raises:
         TypeError: result is no `Result`.
-        ValueError: an unknown unit, or grey levels where bounds are infinite, not the same for all pixels or not known.
+        ValueError: the result is empty, the unit unknown, or grey levels where bounds are infinite, not the same for all pixels or not known.
     """
-    _check_is(Result, result, "result")
+    _check_result(result)
     units = {
         "rms": (result.distortion, "distortion ‖r‖₂/√n"),
         "l2": (result.l2, "distance ‖r‖₂"),
@@ -303,6 +303,12 @@ def _check_is(kind: type, value: Any, name: str) -> None:
         raise TypeError(f"{name} must be a {kind.__name__}, not {type(value).__name__}.")
 
 
+def _check_result(result: Any) -> None:
+    _check_is(Result, result, "result")
+    if not len(result):
+        raise ValueError("The result holds no image.")
+
+
 def _check_same_images(x: np.ndarray, result: Result) -> None:
     if x.shape != result.adversarial.shape:
         raise ValueError(f"x has shape {x.shape}, but the result is of images {result.adversarial.shape}.")
@@ -338,8 +344,10 @@ def _check_certificate(result: Result, certificate: Certificate) -> None:
         differ = images[0] != images[1] or parts[0] != parts[1]
     if len(certificate) != len(result) or differ:
         raise ValueError("The certificate is of other images than the result.")
-    # `label=` may have been given to one of them only: those that are adversarial before do not count
-    too_far = result.success & (result.l2 > 0) & (certificate.l2 > result.l2 * (1 + 1e-5))
+    # A proof is of exact arithmetic, an example of float32. `label=` may have been given to one of them only: images that are
+    # adversarial before do not count.
+    size = np.abs(result.adversarial).max(initial=0.0) * np.sqrt(result.adversarial[0].size)
+    too_far = result.success & (result.l2 > 0) & (certificate.l2 > 1.01 * result.l2 + 1e-5 * size)
     if too_far.any():
         i = int(np.argmax(too_far))
         raise ValueError(

@@ -120,6 +120,12 @@ def test_examples_are_as_bright_as_the_bounds_of_the_attack(images, result) -> N
     np.testing.assert_array_equal(ki.plots.examples(images, free).axes[0].images[0].get_array(), plain)
 
 
+def test_of_no_image_nothing_is_drawn(images, result) -> None:
+    for draw in (lambda: ki.plots.examples(images[:0], result[[]]), lambda: ki.plots.distortions(result[[]])):
+        with pytest.raises(ValueError, match="The result holds no image"):
+            draw()
+
+
 def test_axes_are_one(images, result) -> None:
     with pytest.raises(TypeError, match="axes must be one Axes of matplotlib, not ndarray"):
         ki.plots.distortions(result, axes=np.array([None, None]))

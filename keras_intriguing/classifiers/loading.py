@@ -71,7 +71,11 @@ def as_model(model: Any, needs_gradient: bool = True) -> Any:
 def _function_of_saved_model(saved: Any) -> Callable:
     # The functions hold `saved`, without which its variables would be deleted.
     if callable(getattr(saved, "serve", None)):  # as Keras exports it
-        return lambda x: saved.serve(x)
+
+        def serve(x: Any) -> Any:
+            return saved.serve(x)
+
+        return serve
     signatures = saved.signatures
     serving = signatures.get("serving_default")
     inputs = serving.structured_input_signature[1] if serving else {}
@@ -82,4 +86,8 @@ def _function_of_saved_model(saved: Any) -> Callable:
             "Pass a function that picks the logits."
         )
     (given,), (name,) = inputs, outputs
-    return lambda x: saved.signatures["serving_default"](**{given: keras.ops.convert_to_tensor(x)})[name]
+
+    def serving_default(x: Any) -> Any:
+        return saved.signatures["serving_default"](**{given: keras.ops.convert_to_tensor(x)})[name]
+
+    return serving_default

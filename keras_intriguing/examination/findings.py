@@ -86,9 +86,9 @@ class Findings:
             return {"pictures": f"There are no pictures of {what}, and no JPEG."}
         if self.grey_level is None:
             return {"pictures": "There is not one black and one white for all pixels."}
-        if self.x.ndim == 3 or min(self.x.shape[1:3]) < SMALLEST_JPEG:
+        if self.storage and (self.x.ndim == 3 or min(self.x.shape[1:3]) < SMALLEST_JPEG):
             return {
-                "JPEG": f"Images have a last axis of channels, and at least {SMALLEST_JPEG} pixels on each side."
+                "JPEG": f"It takes images [B, H, W, C] of at least {SMALLEST_JPEG} pixels on each side, not {self.x.shape}."
             }
         return {}
 
