@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("small_figures")
 
 
 def planted_certificate(self: CertifiedDistortion, run: Run) -> Certified:
-    each, label = np.full(run.by_penalty, 0.01), run.attacked[1][: run.by_penalty]
+    each, label = np.full(run.by_penalty, 1e-4), run.attacked[1][: run.by_penalty]
     arrays = {"distortion": each, "l2": 28 * each, "label": label, "network": each, "relaxation": each}
     return Certified(intervals.mean(each[None]), {**arrays, "loosest": np.full(len(each), "")})
 
