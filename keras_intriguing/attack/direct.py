@@ -21,9 +21,9 @@ FREE = -1  # a row without an image
 _ROWS = 16  # descents side by side, at least
 _STEPS = 8  # gradients between two looks at which descents are done
 # Starts without gain after which an image is done: few where several starts of their own came to the same minimum.
-_PATIENCE, _LONG_PATIENCE, _AGREEING = 12, 20, 4
-_GAIN = 2e-3
-_AGREEMENT = 5e-3  # of minima; where a net has kinks, a descent does not meet one and the same more exactly
+_PATIENCE, _LONG_PATIENCE, _AGREEING = 14, 18, 4
+_GAIN = 5e-3  # of several starts together
+_AGREEMENT = 8e-3  # of minima; where a net has kinks, a descent does not meet one and the same more exactly
 _TOLERANCE, _LAST_TOLERANCE = 1e-3, 1e-5
 _LONGEST, _SHORTEST = 80, 6  # gradients of a descent
 _LAST = 15  # gradients of the last descent, from the nearest point
@@ -35,6 +35,7 @@ class _Progress:
     def __init__(self, x: np.ndarray, done: np.ndarray, budget: np.ndarray) -> None:
         count = len(x)
         self.v, self.distance = x.copy(), np.full(count, np.inf, np.float32)
+        self.distance_at_gain = self.distance.copy()
         self.starts, self.running = np.zeros(count, int), np.zeros(count, int)
         self.since_gain, self.agreeing = np.zeros(count, int), np.zeros(count, int)
         self.is_last, self.done = np.zeros(count, bool), done.copy()
@@ -199,8 +200,9 @@ def _take_over(state: Descents, rows: _Rows, progress: _Progress) -> None:
         progress.reserved[image] -= spent
         rows.left[row] = left[row]
         if distance[row] < progress.distance[image]:
-            if distance[row] < (1 - _GAIN) * progress.distance[image]:
+            if distance[row] < (1 - _GAIN) * progress.distance_at_gain[image]:
                 progress.since_gain[image], progress.agreeing[image] = -progress.running[image], 0
+                progress.distance_at_gain[image] = distance[row]
             progress.v[image], progress.distance[image] = found[row], distance[row]
         if mode[row] == descent.DONE:
             progress.running[image] -= 1

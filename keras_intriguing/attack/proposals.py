@@ -18,9 +18,13 @@ _AT_ONCE = 2048  # images, to bound the memory
 _SLOWLY = 10.0
 _CLASSES = ("class", "class", "class")
 _IMAGES = ("image", "slow image")
-_BEGINNING = ("walk", *_CLASSES, *_IMAGES, "slow class", *_IMAGES, "slow class", "slow class")
-_BEGINNING_TO_REACH = ("class", "walk", "slow class", *_IMAGES, *_IMAGES)  # where there is one class to go to
-_CYCLE = ("slow hop", "image", "mask", "slow image")
+# To leave a class: what every image is given, before a start towards each of the other likely classes, and what follows.
+_BEGINNING = ("walk", *_CLASSES, *_IMAGES, *_IMAGES, "slow hop", "mask", "slow class")
+_THEN = 2 * ("image", "mask", "slow hop", "slow class", "slow image")
+# To reach one.
+_BEGINNING_TO_REACH = ("class", "walk", "slow class", *_IMAGES, "slow hop", "mask", "slow image")
+# Then again and again: around the best so far.
+_CYCLE = ("mask", "slow hop", "mask", "slow hop", "slow image")
 
 
 class Proposal(NamedTuple):
@@ -72,6 +76,7 @@ class Proposals:
         self._launched = [Counter() for _ in x]  # starts of every kind so far
         remaining = max(0, self._likely.shape[1] - len(_CLASSES))
         self._beginning = _BEGINNING_TO_REACH if reaches else (*_BEGINNING, *["class"] * remaining)
+        self._first = self._beginning if reaches else (*self._beginning, *_THEN)
 
     def __len__(self) -> int:
         """The number of starts that every image is given."""
@@ -86,8 +91,8 @@ class Proposals:
             best: the nearest adversarial point so far, if there is one.
             is_lost: whether there is none and little is left to find one; then another image shows the way.
         """
-        past = number - len(self._beginning)
-        kind = self._beginning[number] if past < 0 else _CYCLE[past % len(_CYCLE)]
+        past = number - len(self._first)
+        kind = self._first[number] if past < 0 else _CYCLE[past % len(_CYCLE)]
         kind = "slow image" if is_lost else kind
         slowly, kind = kind.startswith("slow"), kind.split()[-1]
         floor, x = _SLOWLY if slowly else 1.0, self._x[image]
