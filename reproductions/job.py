@@ -112,8 +112,8 @@ def _write(run: Run) -> Path:
             summary=(
                 f"We measured the tables and figures of {PAPER['source']}, again, with networks trained as the paper describes "
                 "them. Adversarial examples are found by the paper's method and by one that comes closer to the smallest "
-                "change. Every number has a 95% interval, and every verdict is computed by one rule: a claim holds, or does not, where that "
-                "is shown at the 95% level."
+                "change. Averages over images have 95% intervals, and every verdict is computed by one rule: a claim holds, "
+                "or does not, where that is shown at the 95% level."
             ),
             caution=deviations.TRAINING_IMAGES if run.dataset == "mnist5k" else "",
             sections=_stored(run, chapters.NAMES),

@@ -52,6 +52,9 @@ def add_to(commands: Any) -> None:
         type=Path,
         help="receives the adversarial images as PNG files, by their numbers; needs --levels 256",
     )
+    attack.add_argument(
+        "--budget", type=int, help="passes of the model that direct may take for an image (default: 2000)"
+    )
     attack.add_argument("--batch-size", type=int, help="images at once (default: by memory)")
     attack.add_argument(
         "--from-probabilities",
@@ -85,12 +88,14 @@ def _attack(options: argparse.Namespace) -> None:
     from keras_intriguing.classifiers.request import checked
     from keras_intriguing.progress import Bar
 
-    of_attack = minimal.checked_settings(options.method, minimal.BUDGET, options.levels)
+    budget = minimal.BUDGET if options.budget is None else options.budget
+    settings["budget"] = budget
+    of_attack = minimal.checked_settings(options.method, budget, options.levels)
     minimal.check_starts(options.method, starts)
     from_probabilities = options.from_probabilities
     request = checked(model, x, target, label, bounds, options.batch_size, from_probabilities, starts)
     made = {"target": target, "label": label, "bounds": bounds, "method": options.method}
-    made |= {"levels": options.levels, "from_probabilities": from_probabilities}
+    made |= {"budget": budget, "levels": options.levels, "from_probabilities": from_probabilities}
     made |= {} if starts is None else {"starts": request.starts.x}
     kept = parts.Kept(options.out, {**read, **settings})
     before = kept.count()

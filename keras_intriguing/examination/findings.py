@@ -125,9 +125,13 @@ class Findings:
                     f"Half of these need a change of at most {l2:.3g} in L2, {rms:.3g} root mean square a value{levels}."
                 )
         if self.certificate is not None and self.result is not None and self.changed.any():
-            share = self.certificate.distortion[self.changed] / self.result.distortion[self.changed]
+            share = quantile(
+                self.certificate.distortion[self.changed] / self.result.distortion[self.changed], 0.5
+            )
             sentences.append(
-                f"Certified distances are {quantile(share, 0.5):.2g} of the found ones in the median."
+                f"Certified distances are {share:.2g} of the found ones in the median."
+                if share > 0
+                else "For half of them or more nothing is proved."
             )
         elif self.certificate is not None and self.counted.any():
             l2 = quantile(self.distances(self.certificate)["‖r‖₂"], 0.5)

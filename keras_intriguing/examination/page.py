@@ -122,24 +122,28 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
         return None
     order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
     nearest, others = order[:_EXAMPLES], order[_EXAMPLES:]
-    middle = max(0, len(order) // 2 - _EXAMPLES // 2 - len(nearest))
-    typical = others[middle : middle + _EXAMPLES]
-    groups = {"nearest to the boundary": nearest, "typical": typical} if len(typical) else {"all": nearest}
+    l2, middle = result.l2, len(order) // 2 - _EXAMPLES // 2
+    text = f"All that were changed: {len(nearest)} (‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g})."
+    groups = {"nearest to the boundary": nearest} if len(others) else {"all": nearest}
+    if len(others):
+        text = f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, "
+    if middle >= len(nearest):
+        groups["typical"] = typical = order[middle : middle + _EXAMPLES]
+        text += f"{len(typical)} others from the middle of all that were changed "
+        text += f"(about {l2[typical[len(typical) // 2]]:.3g})."
+    elif len(others):  # too few for a middle apart from the nearest
+        groups["farthest from it"] = farthest = others[-_EXAMPLES:]
+        which = "that" if len(farthest) == 1 else f"the {len(farthest)}"
+        text += f"{which} with the largest (up to {l2[farthest[-1]]:.3g})."
     drawing = Drawing(figsize=(3.7 * len(groups), 0.5 + 1.5 * len(nearest)), layout="constrained")
     columns = drawing.subplots(1, len(groups), squeeze=False)[0]
     for axes, (name, rows) in zip(columns, groups.items(), strict=True):
         plots.examples(findings.x[rows], result[rows], names=findings.names, bounds=tuple(bounds), axes=axes)
         axes.set_title(name, fontsize=10)
+        axes.set_anchor("N")
     path = _drawn(drawing, folder / "figures" / "examples.png")
     note = "The change is drawn around middle grey, times the factor below it."
     shown = Figure("Examples", path, note, "Rows of an image, its change and the changed image.")
-    l2 = result.l2
-    text = f"All that were changed: {len(nearest)} (‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g})."
-    if len(typical):
-        text = (
-            f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, "
-            f"{len(typical)} others from the middle of all that were changed (about {l2[typical[len(typical) // 2]]:.3g})."
-        )
     return Section("Examples: what the changes look like", [shown], text)
 
 

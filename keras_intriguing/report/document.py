@@ -153,5 +153,6 @@ class Report:
         verdicts = Counter(claim.verdict for _, claim in self.paper_claims)
         if not verdicts:
             return "The chapters of this report decide none of them."
-        counts = f"{verdicts['holds']} hold, {verdicts['does not hold']} do not hold, {verdicts['undecided']} undecided"
-        return f"Claims that were measured: {verdicts.total()}. Of these {counts}."
+        counts = f"{verdicts['holds']} hold, {verdicts['does not hold']} do not hold"
+        rest = f"{verdicts['undecided']} are undecided"
+        return f"Claims that were measured: {verdicts.total()}. Of these {counts}, {rest}."

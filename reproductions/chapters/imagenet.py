@@ -83,7 +83,7 @@ def _text(values: Values) -> str:
         f"{100 * ostriches.success.value:.0f}% of {ostriches.success.n} into “{TARGET}”, the class of the paper's own picture, by an "
         f"average change of {255 * ostriches.distortion.value:.2f} of 255 levels ({ostriches.distortion.value:.5f}; the paper has "
         f"{PAPER['figure5']['distortion']:g}), and {100 * grey.success.value:.0f}% where the changed image has to be one of "
-        f"{GREY_LEVELS} grey levels ({grey.distortion.value:.5f}). Another class is "
+        f"{GREY_LEVELS} grey levels ({grey.distortion.value:.5f}). The nearest other class is "
         f"{ostriches.distortion.value / nearest.distortion.value:.1f} times nearer."
     )
 

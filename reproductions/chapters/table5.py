@@ -100,9 +100,14 @@ def _text(run: Run, values: Values) -> str:
     )
 
 
+def _by_network(values: Values) -> dict[str, list[LayerNorms]]:
+    """The layers of AlexNet as published and of every preset."""
+    return {"AlexNet": _alexnet(values, True)} | {name: net.layers for name, net in _presets(values).items()}
+
+
 def _all_rows(values: Values) -> list[LayerNorms]:
-    """The layers of AlexNet as published and of all presets."""
-    return [*_alexnet(values, True), *(row for found in _presets(values).values() for row in found.layers)]
+    """The same of all of them."""
+    return [row for layers in _by_network(values).values() for row in layers]
 
 
 def _alexnet_table(run: Run, layers: list[LayerNorms], grouped: bool) -> Table:
@@ -185,16 +190,17 @@ def _figure(run: Run, values: Values) -> Figure:
 def claims(run: Run, values: Values) -> list[Claim]:
     """What the numbers say of the paper's formula and of its remark on pooling."""
     rows = _all_rows(values)
-    return [_printed_formula(rows), _corrected_formula(rows), _pooling(rows)]
+    return [_printed_formula(_by_network(values)), _corrected_formula(rows), _pooling(rows)]
 
 
-def _printed_formula(rows: list[LayerNorms]) -> Claim:
-    known = strided(rows)
-    exceeded = [(row, paper) for row, paper in known if row.lower > paper]
+def _printed_formula(networks: dict[str, list[LayerNorms]]) -> Claim:
+    known = [(name, row, paper) for name, rows in networks.items() for row, paper in strided(rows)]
+    exceeded = [one for one in known if one[1].lower > one[2]]
     listed = ", ".join(
-        f"{row.name}: {row.lower:.4g} attained, {paper:.4g} printed" for row, paper in exceeded
+        f"{row.name} of {name}: {row.lower:.4g} attained, {paper:.4g} printed"
+        for name, row, paper in exceeded
     )
-    largest = max((row.lower / paper for row, paper in known), default=None)
+    largest = max((row.lower / paper for _, row, paper in known), default=None)
     return Claim(
         "The formula of §4.3 bounds the norm of convolutions with a stride",
         verdict.without_exception(len(exceeded), len(known)),

@@ -29,10 +29,12 @@ def panels_section(run: Run, heading: str, file: str, panel: LayerPanel, kind: s
     figures.strips(path, rows)
     note = f"Each row: the {K} images with the largest activation, falling from the left, with their true labels. {rule}"
     alt = f"{len(rows)} rows of {K} handwritten digits, whose labels are: {_labels(rows)}"
-    cells = [(title, [Cell(f"{panel.values[m][i]:.2f}") for m in MEASURES]) for i, title in enumerate(titles)]
+    cells = [
+        (title, [Cell(f"{panel.values[m][i]:z.2f}") for m in MEASURES]) for i, title in enumerate(titles)
+    ]
     ends = ((f"{K} random images", "chance"), (f"the best {K} that were found", "best"))
     references = [
-        (words, [Cell(f"{getattr(panel.references[m], end):.2f}") for m in MEASURES]) for words, end in ends
+        (words, [Cell(f"{getattr(panel.references[m], end):z.2f}") for m in MEASURES]) for words, end in ends
     ]
     table = Table(
         f"How alike the images of each {kind} are",
@@ -87,10 +89,10 @@ def photographs_section(run: Run, records: Records, kind: str, heading: str, rul
             title = f"{layer}, {'unit' if kind == UNITS else 'direction'} {name}"
             shown = found[panel.indices[i]]
             strips.append((title, list(shown.images(128)), [words[label] for label in shown.labels]))
-            cells.append((title, [Cell(f"{panel.values[m][i]:.2f}") for m in MEASURES]))
+            cells.append((title, [Cell(f"{panel.values[m][i]:z.2f}") for m in MEASURES]))
     k = photographs.K
     for what, end in ((f"{k} random photographs", "chance"), (f"the best {k} that were found", "best")):
-        cells.append((what, [Cell(f"{getattr(references[m], end):.2f}") for m in MEASURES]))
+        cells.append((what, [Cell(f"{getattr(references[m], end):z.2f}") for m in MEASURES]))
     path = run.out / "figures" / f"{heading.split(':')[0].lower().replace(' ', '')}.jpg"
     figures.strips(path, strips)
     where = descriptions.photographs(run)

@@ -156,6 +156,15 @@ def test_attack_writes_the_result(images: Path, tmp_path: Path, capsys: pytest.C
     assert str(out) in capsys.readouterr().out
 
 
+def test_attack_takes_no_more_passes_than_its_budget(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.npz"
+    assert cli.main(["attack", PRESET, str(images), "--out", str(out), "--budget", "150"]) == 0
+    result = ki.Result.load(out)
+    assert result.success.all()
+    assert (result.forward_passes + result.backward_passes).max() <= 150
+    assert result.provenance["budget"] == 150
+
+
 def test_attack_writes_pictures_that_keep_their_labels(images: Path, tmp_path: Path) -> None:
     out, folder = tmp_path / "result.npz", tmp_path / "pictures"
     arguments = ["attack", PRESET, str(images), "--out", str(out), "--levels", "256", "--png", str(folder)]
@@ -214,6 +223,10 @@ def test_attack_takes_a_saved_model_and_targets_from_the_file(images: Path, tmp_
         (["attack", "missing.keras", "{images}", "--out", "{out}"], "There is no model file missing.keras"),
         (["attack", "missing.hdf5", "{images}", "--out", "{out}"], "There is no model file missing.hdf5"),
         (["attack", PRESET, "{images}", "--out", "{out}", "--levels", "1"], "levels must be a whole number"),
+        (
+            ["attack", PRESET, "{images}", "--out", "{out}", "--budget", "99"],
+            "budget must be a whole number of at least 100 passes, not 99",
+        ),
         (["attack", PRESET, "{images}", "--out", "{out}", "--png", "{folder}"], "--png needs --levels 256"),
         (["attack", PRESET, "missing.npz", "--out", "{out}"], "There is no file missing.npz"),
         (["attack", PRESET, "{text}", "--out", "{out}"], "is not a NumPy .npz file of plain arrays"),

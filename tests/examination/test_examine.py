@@ -498,6 +498,34 @@ def test_names_are_as_many_as_classes(tmp_path: Path) -> None:
     assert "classes" not in ki.minimal_distortion(model, x).provenance
 
 
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (5, "right, that with the largest (up to "),  # four are nearest, and one is no middle
+        (9, "right, the 4 with the largest (up to "),
+        (12, "right, 4 others from the middle of all that were changed (about "),
+    ],
+)
+def test_typical_examples_are_from_the_middle(count: int, told: str, tmp_path: Path) -> None:
+    grey = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    x = np.random.default_rng(0).uniform(0.2, 0.8, (count, 8, 8, 1)).astype(np.float32)
+    found = ki.examine(grey, x, out=tmp_path, leave_out=["certificates", "norms"])
+    assert found.findings.changed.all()
+    assert told in found.page.read_text(encoding="utf-8")
+    if "largest" in told:
+        assert f"{told}{found.findings.result.l2.max():.3g})" in found.page.read_text(encoding="utf-8")
+
+
+def test_that_nothing_is_proved_is_no_share_of_zero(examined) -> None:
+    findings, certificate = examined.findings, examined.findings.certificate
+    assert " of the found ones in the median." in findings.summary
+    loose = dataclasses.replace(certificate, distortion=np.zeros_like(certificate.distortion))
+    assert (
+        "For half of them or more nothing is proved."
+        in dataclasses.replace(findings, certificate=loose).summary
+    )
+
+
 def test_what_is_not_drawn_is_said(tmp_path: Path) -> None:
     four = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Flatten(), keras.layers.Dense(3)])
     x = np.random.default_rng(0).uniform(0.2, 0.8, (4, 8, 8, 4)).astype(np.float32)

@@ -166,3 +166,4 @@ def planted(**changed: float) -> Values:
 def test_verdicts_can_go_either_way(changed: dict[str, float], verdicts: list[str], tmp_path: Path) -> None:
     claims = table5.claims(run(tmp_path), planted(**changed))
     assert [claim.verdict for claim in claims] == verdicts
+    assert ("conv1 of AlexNet: " in claims[0].evidence) == (verdicts[0] == "does not hold")
