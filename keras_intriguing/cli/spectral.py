@@ -30,7 +30,10 @@ def _spectral(options: argparse.Namespace) -> None:
         def on_stage(name: str) -> None:
             progress.update(task, advance=int(bool(progress.tasks[0].description)), description=name)
 
-        network = spectral.analyze(model, on_stage=on_stage)
+        def on_step(done: int, total: int) -> None:
+            progress.update(task, description=f"the whole network, step {done} of {total}")
+
+        network = spectral.analyze(model, on_stage=on_stage, on_step=on_step)
         progress.update(task, completed=progress.tasks[0].total, description="done")
     if options.json:
         json.dump(_as_json(options.model, network), sys.stdout, indent=2)

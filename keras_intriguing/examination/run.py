@@ -218,7 +218,11 @@ def _certificates(call: _Call, findings: Findings) -> None:
 
 def _norms(call: _Call, findings: Findings) -> None:
     call.tell("norms", 0, 1)
-    findings.norms = stages.norms(call.model, lambda name: call.tell("norms", 0, 1))
+    findings.norms = stages.norms(
+        call.model,
+        on_stage=lambda name: call.tell("norms", 0, 1),
+        on_step=lambda done, total: call.tell("norms", done, total),
+    )
 
 
 _MEASURES: dict[str, Callable[[_Call, Findings], None]] = {

@@ -58,15 +58,20 @@ def default_effort(model: Any) -> str:
     return "quick" if any(is_convolution(layer) for layer in layers) else "standard"
 
 
-def norms(model: Any, on_stage: Callable[[str], None]) -> dict[str, Any]:
+def norms(model: Any, on_stage: Callable[[str], None], on_step: Callable[[int, int], None]) -> dict[str, Any]:
     """The norms of a model's layers and Lipschitz bounds of the whole, in JSON's types.
 
     The whole includes a softmax or sigmoid at the end; then it is `of_probabilities`.
 
+    Args:
+        model: whose they are.
+        on_stage: told the name of every layer before it is measured.
+        on_step: told how many steps of how many of the search in the whole network are done, which takes longest.
+
     Raises:
         ValueError, TypeError: they are not known of this model.
     """
-    found = network.analyze(model, on_stage=on_stage)
+    found = network.analyze(model, on_stage=on_stage, on_step=on_step)
     whole = {side: getattr(found, side) for side in ("lower", "upper", "product")}
     last = nodes(model)[-1]
     ends = gives_probabilities(last) or is_probability(getattr(last.operation, "activation", None), last)

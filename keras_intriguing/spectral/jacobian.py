@@ -1,5 +1,6 @@
 """How much a network really stretches: the steepest direction at the steepest image that a search finds."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ _RATE = 0.05  # of a step, in shares of the image's own length
 _APART = 1e-2  # of the two inputs, likewise
 
 
-def steepest(model: Any, images: np.ndarray | None) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
+def steepest(
+    model: Any, images: np.ndarray | None, on_step: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
     """Two inputs near each other that a model stretches as much as can be found.
 
     Power iteration on the Jacobian finds the steepest direction at an image, gradient ascent moves the image to where
@@ -23,6 +26,7 @@ def steepest(model: Any, images: np.ndarray | None) -> tuple[float, tuple[np.nda
     Args:
         model: images [B, …] to outputs [B, …].
         images: the starts [B, …], of which at most 16 are used; by default random ones in [0, 1].
+        on_step: told how many steps of how many are done.
 
     Returns:
         ‖f(a) − f(b)‖ / ‖a − b‖ by a forward pass, and a, b.
@@ -63,6 +67,7 @@ def steepest(model: Any, images: np.ndarray | None) -> tuple[float, tuple[np.nda
         if i and lengths.max() > best:
             k = int(lengths.argmax())
             best, kept = float(lengths.max()), (at[k], unit(v).numpy()[k])
+        on_step(i + 1, _STEPS)
     at, direction = kept
     apart = _APART * max(1e-3, float(np.linalg.norm(at)))
     a, b = at + apart / 2 * direction, at - apart / 2 * direction

@@ -84,6 +84,7 @@ def analyze(
     model: keras.Model | str | Path,
     images: np.ndarray | None = None,
     on_stage: Callable[[str], None] = lambda name: None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> NetworkBounds:
     """Bounds of every layer and of the whole network (paper §4.3 and Table 5).
 
@@ -91,6 +92,8 @@ def analyze(
         model: built, functional or sequential, of any graph: branches, merges, models inside models; or the path of a saved one.
         images: [B, …], where the search for a large Jacobian starts; by default random ones in [0, 1].
         on_stage: told the name of every layer before it is measured, last “the whole network”.
+        on_step: told how many steps of how many of the search in the whole network are done; for a large one it takes longer
+            than all layers.
 
     Raises:
         ValueError: a layer without a known constant, sizes that are not known, bad weights; see `operator_norm`.
@@ -102,7 +105,7 @@ def analyze(
     product = constants.of_outputs(graph)[-1]
     on_stage("the whole network")
     upper = _least_bound(product, graph)
-    lower, witness = steepest(net, images)
+    lower, witness = steepest(net, images, on_step)
     # float32 can overshoot in its last digits where a linear network is as steep everywhere
     return NetworkBounds(constants.layers, product, upper, min(lower, upper), witness)
 

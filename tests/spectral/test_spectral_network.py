@@ -295,3 +295,10 @@ def test_augmentation_changes_neither_norms_nor_certificates() -> None:
     mistaken = keras.layers.RandomCrop(6, 6)(keras.Input((8, 8, 1)))
     with pytest.raises(ValueError, match="for which there is no rule"):
         ki.spectral.analyze(keras.Model(mistaken._keras_history[0].input, L.Flatten()(mistaken)))
+
+
+def test_the_search_in_the_whole_network_tells_how_far_it_is():
+    told = []
+    spectral.analyze(ki.models.FC10(), on_step=lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == list(range(1, len(told) + 1))
+    assert {total for _, total in told} == {len(told)}
