@@ -82,6 +82,9 @@ def _section(run: Run, values: Values) -> Section:
             "pooling contractive.",
             "Weights of your own: `--alexnet PRESET`.",
         ],
+        provenance=[
+            ("measured on", "weights alone, but for the steepest slopes of networks: see their table")
+        ],
     )
 
 

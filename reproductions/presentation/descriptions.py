@@ -24,7 +24,8 @@ def attacked(run: Run) -> str:
 def all_images(run: Run) -> str:
     """All images of the data set."""
     count = len(run.load("train" if run.dataset == "mnist5k" else "test")[0])
-    return f"all {count:,} MNIST {_split(run)} images of {run.dataset}"
+    part = " of mnist5k" if run.dataset == "mnist5k" else ""
+    return f"all {count:,} MNIST {_split(run)} images{part}"
 
 
 def _split(run: Run) -> str:
