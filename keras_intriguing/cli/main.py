@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import sys
+import warnings
 
 import keras_intriguing
 from keras_intriguing.cli import attack, certify, convert, examine, spectral, train, zoo
@@ -20,7 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if "tensorflow" not in sys.modules:
             keras_intriguing.keep_compiled()
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            options.run(options)
     except KeyboardInterrupt:
         print(f"\nInterrupted. {options.interrupted}", file=sys.stderr)
         return INTERRUPTED
@@ -33,6 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {re.sub(_NODE, '', str(error)).strip() or type(error).__name__}", file=sys.stderr)
         return FAILED
     return 0
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    """Without the place in the code, which says nothing in the shell."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _is_of_tensorflow(error: Exception) -> bool:

@@ -165,6 +165,20 @@ def test_attack_takes_no_more_passes_than_its_budget(images: Path, tmp_path: Pat
     assert result.provenance["budget"] == 150
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line_without_a_place_in_the_code(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    with np.load(images) as given:
+        x = given["x"].copy()
+    x.flat[0] = np.nextafter(np.float32(1), np.float32(2))
+    np.savez(tmp_path / "hair.npz", x=x)
+    out = tmp_path / "result.npz"
+    assert cli.main(["attack", PRESET, str(tmp_path / "hair.npz"), "--out", str(out), "--budget", "100"]) == 0
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line.lower()]
+    assert said.startswith("warning: x has 1 values outside the bounds (0, 1) by rounding")
+
+
 def test_attack_writes_pictures_that_keep_their_labels(images: Path, tmp_path: Path) -> None:
     out, folder = tmp_path / "result.npz", tmp_path / "pictures"
     arguments = ["attack", PRESET, str(images), "--out", str(out), "--levels", "256", "--png", str(folder)]

@@ -81,32 +81,31 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """
     folder = tmp_path_factory.mktemp("report")
     arguments = [*ATTACKING, *IMAGES, "--out", str(folder)]
-    original, calls = records.keep, []
-    patch = pytest.MonkeyPatch()
-    patch.setattr(CertifiedDistortion, "measure", planted_certificate)  # they take half of the time
-    attack = ki.minimal_distortion
+    with pytest.MonkeyPatch.context() as patch:
+        original, calls = records.keep, []
+        patch.setattr(CertifiedDistortion, "measure", planted_certificate)  # they take half of the time
+        attack = ki.minimal_distortion
 
-    def quick(model: keras.Model, x: np.ndarray, *, method: str = DIRECT, **options: Any) -> ki.Result:
-        if isinstance(model, ki.models.FC10) and method == DIRECT:
-            return attack(model, x, budget=300, **options)
-        return between_two_images(model, x, method=method, **options)
+        def quick(model: keras.Model, x: np.ndarray, *, method: str = DIRECT, **options: Any) -> ki.Result:
+            if isinstance(model, ki.models.FC10) and method == DIRECT:
+                return attack(model, x, budget=300, **options)
+            return between_two_images(model, x, method=method, **options)
 
-    patch.setattr(ki, "minimal_distortion", quick)
+        patch.setattr(ki, "minimal_distortion", quick)
 
-    def interrupting(path: Path, *args: Any) -> dict[str, Any]:
-        calls.append(path)
-        if len(calls) == 6:
-            raise KeyboardInterrupt
-        return original(path, *args)
+        def interrupting(path: Path, *args: Any) -> dict[str, Any]:
+            calls.append(path)
+            if len(calls) == 6:
+                raise KeyboardInterrupt
+            return original(path, *args)
 
-    with pytest.MonkeyPatch.context() as interrupted:
-        interrupted.setattr(records, "keep", interrupting)
-        assert reproductions.main(arguments) == 130
-    assert (folder / "records").is_dir()
-    assert not (folder / "report.html").exists()
-    assert reproductions.main(arguments) == 0
-    yield folder
-    patch.undo()
+        with pytest.MonkeyPatch.context() as interrupted:
+            interrupted.setattr(records, "keep", interrupting)
+            assert reproductions.main(arguments) == 130
+        assert (folder / "records").is_dir()
+        assert not (folder / "report.html").exists()
+        assert reproductions.main(arguments) == 0
+        yield folder
 
 
 def test_table_1_certifies_less_than_it_finds(tmp_path: Path) -> None:
