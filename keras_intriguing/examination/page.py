@@ -123,13 +123,13 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
     order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
     nearest, others = order[:_EXAMPLES], order[_EXAMPLES:]
     l2, middle = result.l2, len(order) // 2 - _EXAMPLES // 2
-    sizes = [f"{l2[row]:.3g}" for row in nearest]
-    text = f"All that were changed: {len(nearest)} (‖r‖₂ from {sizes[0]} to {sizes[-1]})."
+    sizes = f"‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g}"
+    text = f"All that were changed: {len(nearest)} ({sizes})."
     if len(order) == 1:
-        text = f"The one that was changed (‖r‖₂ {sizes[0]})."
+        text = f"The one that was changed (‖r‖₂ {l2[order[0]]:.3g})."
     groups = {"nearest to the boundary": nearest} if len(others) else {"all": nearest}
     if len(others):
-        text = f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, "
+        text = f"Left, the {len(nearest)} images with the smallest changes ({sizes}); right, "
     if middle >= len(nearest):
         groups["typical"] = typical = order[middle : middle + _EXAMPLES]
         text += f"{len(typical)} others from the middle of all that were changed "
