@@ -131,7 +131,7 @@ class Findings:
             sentences.append(
                 f"Certified distances are {share:.2g} of the found ones in the median."
                 if share > 0
-                else "For half of them or more nothing is proved."
+                else f"For half of the changed {self.word}s or more nothing is proved."
             )
         elif self.certificate is not None and self.counted.any():
             l2 = quantile(self.distances(self.certificate)["‖r‖₂"], 0.5)

@@ -20,7 +20,7 @@ _EFFORTS = {
     "standard": "with effort standard, which takes up to seconds each; thorough proves somewhat more",
     "thorough": "with effort thorough",
 }
-_EXAMPLES = 4  # images nearest to the boundary, and as many typical ones
+_EXAMPLES = 4  # images nearest to the boundary, and as many typical ones, or the farthest of a few
 _FEATURES = 4  # of a row of values, that are shown at most
 _LEAST_CHANGE = 0.01  # of the largest of a row, that is shown
 _QUANTITIES = {
@@ -123,18 +123,22 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
     order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
     nearest, others = order[:_EXAMPLES], order[_EXAMPLES:]
     l2, middle = result.l2, len(order) // 2 - _EXAMPLES // 2
-    text = f"All that were changed: {len(nearest)} (‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g})."
+    sizes = f"‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g}"
+    text = f"All that were changed: {len(nearest)} ({sizes})."
+    if len(order) == 1:
+        text = f"The one that was changed (‖r‖₂ {l2[order[0]]:.3g})."
     groups = {"nearest to the boundary": nearest} if len(others) else {"all": nearest}
     if len(others):
-        text = f"Left, the {len(nearest)} images with the smallest changes (‖r‖₂ from {l2[nearest[0]]:.3g}); right, "
+        text = f"Left, the {len(nearest)} images with the smallest changes ({sizes}); right, "
     if middle >= len(nearest):
         groups["typical"] = typical = order[middle : middle + _EXAMPLES]
         text += f"{len(typical)} others from the middle of all that were changed "
         text += f"(about {l2[typical[len(typical) // 2]]:.3g})."
     elif len(others):  # too few for a middle apart from the nearest
         groups["farthest from it"] = farthest = others[-_EXAMPLES:]
-        which = "that" if len(farthest) == 1 else f"the {len(farthest)}"
-        text += f"{which} with the largest (up to {l2[farthest[-1]]:.3g})."
+        few = len(farthest)
+        text += "the one with the largest (" if few == 1 else f"the {few} with the largest (up to "
+        text += f"{l2[farthest[-1]]:.3g})."
     drawing = Drawing(figsize=(3.7 * len(groups), 0.5 + 1.5 * len(nearest)), layout="constrained")
     columns = drawing.subplots(1, len(groups), squeeze=False)[0]
     for axes, (name, rows) in zip(columns, groups.items(), strict=True):

@@ -1,4 +1,4 @@
-"""The examination of a model: its stages, each kept in the folder when it is done."""
+"""The examination of a model: its stages, those that take longest kept in the folder when they are done."""
 
 import dataclasses
 import os
@@ -67,8 +67,8 @@ def examine(
 ) -> Examination:
     """How fragile a model is on these images: measures it, and writes a page and its JSON.
 
-    Every stage is kept in the folder, the attack batch by batch: the same call goes on where an earlier one was stopped.
-    What cannot be measured of this model is named on the page, with the reason.
+    Attack and certificates are kept in the folder when they are done, the attack batch by batch: the same call goes on where
+    an earlier one was stopped. What cannot be measured of this model is named on the page, with the reason.
 
     Args:
         model: as of `minimal_distortion`.

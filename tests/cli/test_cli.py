@@ -15,9 +15,11 @@ import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing import data, files, presets
+from keras_intriguing.attack.minimal import BUDGET
 from keras_intriguing.classifiers.request import Request
 from keras_intriguing.cli import main as cli
 from keras_intriguing.presets import download, registry
+from keras_intriguing.progress import Bar
 from keras_intriguing.training import preset, recipes
 
 PRESET = "fc10_mnist_decay1e-2"
@@ -177,6 +179,13 @@ def test_a_warning_is_one_line_without_a_place_in_the_code(
     assert cli.main(["attack", PRESET, str(tmp_path / "hair.npz"), "--out", str(out), "--budget", "100"]) == 0
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line.lower()]
     assert said.startswith("warning: x has 1 values outside the bounds (0, 1) by rounding")
+
+
+def test_the_help_tells_the_budget_that_is_taken(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["attack", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"passes of the model that direct may take for an image (default: {BUDGET})" in told
 
 
 def test_attack_writes_pictures_that_keep_their_labels(images: Path, tmp_path: Path) -> None:
@@ -394,6 +403,10 @@ def test_an_interrupted_attack_keeps_its_finished_batches(
     assert "4 of 10 images are kept; the same command goes on from there." in said.err
     assert "kept from" not in said.out
     assert not out.exists()
+    assert (
+        cli.main([*arguments, "--budget", "150"]) == cli.INTERRUPTED
+    )  # another attack, of which nothing is kept
+    assert "kept from" not in capsys.readouterr().out
 
     def counted(request: Request, *settings: Any) -> ki.Result:
         attacked.append(len(request.x))
@@ -440,6 +453,17 @@ def test_commands_are_silent_about_what_the_machine_lacks(tmp_path: Path) -> Non
         if "cuda" in line.lower() or "oneDNN" in line or "absl" in line
     ]
     assert lines == []
+
+
+def test_spectral_tells_the_steps_in_the_whole_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Bar, "update", lambda bar, task, **changes: told.append(changes["description"]))
+    assert cli.main(["spectral", PRESET]) == 0
+    first = told.index("the whole network")
+    steps = told[first + 1 : -1]
+    assert steps == [f"the whole network, step {i} of {len(steps)}" for i in range(1, len(steps) + 1)]
+    assert len(steps) > 1
+    assert told[-1] == "done"
 
 
 def test_certify_writes_distortions_or_verifies_a_radius(

@@ -94,7 +94,18 @@ def test_certificates_and_norms_without_the_attack(net, net_images, labels, tmp_
         in found.findings.summary
     )
     assert "Certificates: how large a change has to be at least" in found.page.read_text(encoding="utf-8")
-    norms = ki.examine(net, net_images, out=tmp_path / "n", leave_out=["attack", "certificates"])
+    told = []
+    norms = ki.examine(
+        net,
+        net_images,
+        out=tmp_path / "n",
+        leave_out=["attack", "certificates"],
+        on_progress=lambda *progress: told.append(progress),
+    )
+    assert told[0] == ("norms", 0, 1)
+    stage, done, total = told[-1]
+    assert stage == "norms"
+    assert done == total > 1  # the steps in the whole network
     assert norms.findings.summary == "Norms were measured, no distances."
 
 
@@ -501,8 +512,12 @@ def test_names_are_as_many_as_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("count", "told"),
     [
-        (5, "right, that with the largest (up to "),  # four are nearest, and one is no middle
+        (1, "The one that was changed (‖r‖₂ "),
+        (4, "All that were changed: 4 (‖r‖₂ from "),
+        (5, "right, the one with the largest ("),  # four are nearest, and one is no middle
+        (8, "right, the 4 with the largest (up to "),
         (9, "right, the 4 with the largest (up to "),
+        (11, "right, the 4 with the largest (up to "),
         (12, "right, 4 others from the middle of all that were changed (about "),
     ],
 )
@@ -513,7 +528,9 @@ def test_typical_examples_are_from_the_middle(count: int, told: str, tmp_path: P
     assert found.findings.changed.all()
     assert told in found.page.read_text(encoding="utf-8")
     if "largest" in told:
-        assert f"{told}{found.findings.result.l2.max():.3g})" in found.page.read_text(encoding="utf-8")
+        assert f"{told}{found.findings.result.l2.max():.3g})." in found.page.read_text(encoding="utf-8")
+    if count == 1:
+        assert f"{told}{found.findings.result.l2[0]:.3g})." in found.page.read_text(encoding="utf-8")
 
 
 def test_that_nothing_is_proved_is_no_share_of_zero(examined) -> None:
@@ -521,7 +538,7 @@ def test_that_nothing_is_proved_is_no_share_of_zero(examined) -> None:
     assert " of the found ones in the median." in findings.summary
     loose = dataclasses.replace(certificate, distortion=np.zeros_like(certificate.distortion))
     assert (
-        "For half of them or more nothing is proved."
+        "For half of the changed images or more nothing is proved."
         in dataclasses.replace(findings, certificate=loose).summary
     )
 
