@@ -19,10 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     # no word from TensorFlow of what the machine lacks, nor from XLA of programs that it has kept on disk
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        if "tensorflow" not in sys.modules:
-            keras_intriguing.keep_compiled()
         with warnings.catch_warnings():
             warnings.showwarning = _warn
+            if "tensorflow" not in sys.modules:
+                keras_intriguing.keep_compiled()
             options.run(options)
     except KeyboardInterrupt:
         print(f"\nInterrupted. {options.interrupted}", file=sys.stderr)
