@@ -21,6 +21,7 @@ _EFFORTS = {
     "thorough": "with effort thorough",
 }
 _EXAMPLES = 4  # images nearest to the boundary, and as many typical ones, or the farthest of a few
+_ALL, _NEAREST, _TYPICAL, _FARTHEST = "all", "nearest to the boundary", "typical", "farthest from it"
 _FEATURES = 4  # of a row of values, that are shown at most
 _LEAST_CHANGE = 0.01  # of the largest of a row, that is shown
 _QUANTITIES = {
@@ -121,25 +122,9 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
     ):
         return None
     order = np.flatnonzero(findings.changed)[np.argsort(result.distortion[findings.changed], kind="stable")]
-    nearest, others = order[:_EXAMPLES], order[_EXAMPLES:]
-    l2, middle = result.l2, len(order) // 2 - _EXAMPLES // 2
-    sizes = f"‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g}"
-    text = f"All that were changed: {len(nearest)} ({sizes})."
-    if len(order) == 1:
-        text = f"The one that was changed (‖r‖₂ {l2[order[0]]:.3g})."
-    groups = {"nearest to the boundary": nearest} if len(others) else {"all": nearest}
-    if len(others):
-        text = f"Left, the {len(nearest)} images with the smallest changes ({sizes}); right, "
-    if middle >= len(nearest):
-        groups["typical"] = typical = order[middle : middle + _EXAMPLES]
-        text += f"{len(typical)} others from the middle of all that were changed "
-        text += f"(about {l2[typical[len(typical) // 2]]:.3g})."
-    elif len(others):  # too few for a middle apart from the nearest
-        groups["farthest from it"] = farthest = others[-_EXAMPLES:]
-        few = len(farthest)
-        text += "the one with the largest (" if few == 1 else f"the {few} with the largest (up to "
-        text += f"{l2[farthest[-1]]:.3g})."
-    drawing = Drawing(figsize=(3.7 * len(groups), 0.5 + 1.5 * len(nearest)), layout="constrained")
+    groups = _groups(order)
+    height = 0.5 + 1.5 * max(map(len, groups.values()))
+    drawing = Drawing(figsize=(3.7 * len(groups), height), layout="constrained")
     columns = drawing.subplots(1, len(groups), squeeze=False)[0]
     for axes, (name, rows) in zip(columns, groups.items(), strict=True):
         plots.examples(findings.x[rows], result[rows], names=findings.names, bounds=tuple(bounds), axes=axes)
@@ -148,7 +133,37 @@ def _examples(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: 
     path = _drawn(drawing, folder / "figures" / "examples.png")
     note = "The change is drawn around middle grey, times the factor below it."
     shown = Figure("Examples", path, note, "Rows of an image, its change and the changed image.")
-    return Section("Examples: what the changes look like", [shown], text)
+    return Section("Examples: what the changes look like", [shown], _told(groups, result.l2))
+
+
+def _groups(order: np.ndarray) -> dict[str, np.ndarray]:
+    """The images that are drawn, of all in the order of their distances: the nearest, and typical or farthest ones."""
+    nearest, others = order[:_EXAMPLES], order[_EXAMPLES:]
+    if not len(others):
+        return {_ALL: nearest}
+    middle = len(order) // 2 - _EXAMPLES // 2
+    if middle < len(nearest):  # too few for a middle apart from the nearest
+        return {_NEAREST: nearest, _FARTHEST: others[-_EXAMPLES:]}
+    return {_NEAREST: nearest, _TYPICAL: order[middle : middle + _EXAMPLES]}
+
+
+def _told(groups: dict[str, np.ndarray], l2: np.ndarray) -> str:
+    """Which images these are, and how far they are changed."""
+    nearest = groups[_ALL if _ALL in groups else _NEAREST]
+    if len(nearest) == 1:
+        return f"The one that was changed (‖r‖₂ {l2[nearest[0]]:.3g})."
+    sizes = f"‖r‖₂ from {l2[nearest[0]]:.3g} to {l2[nearest[-1]]:.3g}"
+    if _ALL in groups:
+        return f"All that were changed: {len(nearest)} ({sizes})."
+    text = f"Left, the {len(nearest)} images with the smallest changes ({sizes}); right, "
+    if _TYPICAL in groups:
+        typical = groups[_TYPICAL]
+        text += f"{len(typical)} others from the middle of all that were changed "
+        return text + f"(about {l2[typical[len(typical) // 2]]:.3g})."
+    farthest = groups[_FARTHEST]
+    count = len(farthest)
+    text += "the one with the largest (" if count == 1 else f"the {count} with the largest (up to "
+    return text + f"{l2[farthest[-1]]:.3g})."
 
 
 def _features(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:

@@ -11,6 +11,7 @@ import pytest
 import keras_intriguing as ki
 from keras_intriguing import spectral
 from keras_intriguing.cli import main as cli
+from keras_intriguing.progress import Bar
 
 L = keras.layers
 PRESET = "fc10_mnist_decay1e-2"
@@ -111,3 +112,14 @@ def test_interrupting_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: p
     out, error = capsys.readouterr()
     assert out == ""
     assert error.endswith("Interrupted. Nothing was written.\n")
+
+
+def test_spectral_tells_the_steps_in_the_whole_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Bar, "update", lambda bar, task, **changes: told.append(changes["description"]))
+    assert cli.main(["spectral", PRESET]) == 0
+    first = told.index("the whole network")
+    steps = told[first + 1 : -1]
+    assert steps == [f"the whole network, step {i} of {len(steps)}" for i in range(1, len(steps) + 1)]
+    assert len(steps) > 1
+    assert told[-1] == "done"
