@@ -1,6 +1,6 @@
 """Attacks under strategies, in processes of their own: devices are set up before TensorFlow starts.
 
-`python run_distributed.py mirrored|penalty|worker INPUTS OUTPUTS`, both .npz files; of a worker, with TF_CONFIG.
+`python run_distributed.py mirrored|direct|penalty|worker INPUTS OUTPUTS`, both .npz files; of a worker, with TF_CONFIG.
 """
 
 import os
@@ -62,14 +62,14 @@ def two_devices() -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-def penalty(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
+def of_convolution(method: str, a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
     strategy = two_devices()
     with strategy.scope():
         model = build_convolution(a)
-    options = {"batch_size": 1, "target": target, "method": "penalty"}
+    options = {"batch_size": 1, "target": target, "method": method}
     return {
-        **fields("two penalty", ki.minimal_distortion(model, x, strategy=strategy, **options)),
-        **fields("one penalty", ki.minimal_distortion(build_convolution(a), x, **options)),
+        **fields("two", ki.minimal_distortion(model, x, strategy=strategy, **options)),
+        **fields("one", ki.minimal_distortion(build_convolution(a), x, **options)),
     }
 
 
@@ -77,10 +77,10 @@ def mirrored(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.n
     strategy = two_devices()
     other = tf.distribute.MirroredStrategy(["CPU:0"])
     with strategy.scope():
-        model, convolution = build(a), build_convolution(a)
+        model = build(a)
     with other.scope():
         elsewhere = build(a)
-    plain, plain_convolution = build(a), build_convolution(a)
+    plain = build(a)
     progress = []
 
     def on_batch(*counts: int) -> None:
@@ -94,9 +94,7 @@ def mirrored(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.n
         **fields("two direct", ki.minimal_distortion(model, x, **two, on_batch=on_batch)),
         "devices": np.array(sorted(seen)),
         "progress": np.array(progress),
-        **fields("two convolution", ki.minimal_distortion(convolution, x, **two, target=target)),
         **fields("one direct", ki.minimal_distortion(plain, x, **one)),
-        **fields("one convolution", ki.minimal_distortion(plain_convolution, x, **one, target=target)),
         # one image a replica, as the default has it
         **fields("two images", ki.minimal_distortion(model, x[:2], strategy=strategy)),
         **fields("one image", ki.minimal_distortion(model, x[:1], strategy=strategy)),
@@ -146,5 +144,8 @@ def worker(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.nda
 if __name__ == "__main__":
     kind, inputs, outputs = sys.argv[1:]
     with np.load(inputs) as given:
-        found = {"mirrored": mirrored, "penalty": penalty, "worker": worker}[kind](**given)
+        if kind in ("direct", "penalty"):
+            found = of_convolution(kind, **given)
+        else:
+            found = {"mirrored": mirrored, "worker": worker}[kind](**given)
     np.savez(outputs, **found)

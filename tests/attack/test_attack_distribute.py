@@ -72,11 +72,6 @@ def mirrored(inputs) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def by_penalty(inputs) -> Outcome:
-    return outcomes("penalty", inputs, [{}])[0]
-
-
-@pytest.fixture(scope="module")
 def workers(inputs) -> list[Outcome]:
     with socket.socket() as first, socket.socket() as second:
         addresses = []
@@ -102,22 +97,17 @@ def test_two_devices_find_the_optimum(mirrored, linear, x):
     np.testing.assert_array_equal(mirrored["two direct.label_before"], linear.logits(x).argmax(axis=1))
 
 
-@pytest.mark.parametrize(
-    ("found_by", "name", "most"),
-    [
-        ("mirrored", "convolution", 1.0005),
-        pytest.param("by_penalty", "penalty", 1.1, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "most"), [("direct", 1.0005), ("penalty", 1.1)])
 def test_what_xla_does_not_compile_reaches_its_targets_on_two_devices(
-    found_by: str, name: str, most: float, linear, x, target, request
+    method: str, most: float, linear, x, target, inputs
 ):
-    found = request.getfixturevalue(found_by)
-    ratio = found[f"two {name}.distortion"] / optimum(linear, x, (0, 1), target)
+    (found,) = outcomes(method, inputs, [{}])
+    ratio = found["two.distortion"] / optimum(linear, x, (0, 1), target)
     assert ratio.min() > 1 - 1e-5
     assert ratio.mean() < most
-    np.testing.assert_array_equal(found[f"two {name}.label_after"], target)
-    check_same(found, f"two {name}", found, f"one {name}")
+    np.testing.assert_array_equal(found["two.label_after"], target)
+    check_same(found, "two", found, "one")
 
 
 def test_two_devices_give_the_results_of_one(mirrored):
@@ -157,20 +147,24 @@ def test_a_model_from_outside_of_the_scope_is_refused(mirrored, name: str):
     assert str(mirrored[name]).endswith("Build or load the model inside `with strategy.scope():`.")
 
 
+@pytest.mark.slow  # they start two processes
 def test_two_workers_give_the_results_of_one(workers, mirrored):
     for outcome in workers:
         check_same(outcome, "two direct", mirrored, "one direct")
 
 
+@pytest.mark.slow
 def test_a_worker_may_have_no_share(workers, mirrored):
     for outcome in workers:
         check_same(outcome, "one image", mirrored, "one direct", 1)
 
 
+@pytest.mark.slow
 def test_images_of_other_workers_count_at_the_end(workers):
     assert [outcome["progress"][:, 0].tolist() for outcome in workers] == [list(range(1, COUNT + 1))] * 2
 
 
+@pytest.mark.slow
 def test_workers_that_are_not_called_alike(workers):
     for i, outcome in enumerate(workers):
         pair = f"orker {1 - i} was called with other arguments than worker {i}"
@@ -178,6 +172,7 @@ def test_workers_that_are_not_called_alike(workers):
         assert f"model of worker {1 - i} computes something else" in str(outcome["other model error"])
 
 
+@pytest.mark.slow
 def test_an_error_of_one_worker_reaches_the_other(workers):
     first, second = workers
     assert str(second["bad images error"]).startswith("ValueError: x has NaN")
@@ -186,6 +181,7 @@ def test_an_error_of_one_worker_reaches_the_other(workers):
     assert first["callback error"] == "RuntimeError: Worker 1 failed: OSError: full disk"
 
 
+@pytest.mark.slow
 def test_workers_are_in_step_after_errors(workers, mirrored):
     for outcome in workers:
         check_same(outcome, "after errors", mirrored, "one direct")

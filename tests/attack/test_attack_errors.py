@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing.classifiers.logits import logits_function
-from keras_intriguing.classifiers.request import _check_repeats
+from keras_intriguing.classifiers.request import _check_repeats, checked
 
 X = np.full((3, 2, 2, 1), 0.5, np.float32)
 
@@ -120,15 +120,15 @@ def test_a_model_that_divides_by_255_and_images_up_to_1(dense):
         with pytest.warns(
             UserWarning, match="first layer multiplies by 0.00392, as for values up to 255, but x"
         ):
-            ki.minimal_distortion(scaled, X)
-    ki.minimal_distortion(model, 255 * X, bounds=(0, 255))
+            checked(scaled, X, None, None, (0, 1), None)
+    checked(model, 255 * X, None, None, (0, 255), None)
     image = keras.Input((2, 2, 1))
     right = keras.Model(image, dense(keras.layers.Rescaling(1 / 255)(image * 255.0)))
-    ki.minimal_distortion(right, X)  # any warning is an error
+    checked(right, X, None, None, (0, 1), None)  # any warning is an error
     inner = keras.Sequential(
         [keras.Input((2, 2, 1)), keras.layers.Rescaling(1.0), keras.layers.Rescaling(255.0)]
     )
-    ki.minimal_distortion(keras.Sequential([keras.Input((2, 2, 1)), inner, model]), X)
+    checked(keras.Sequential([keras.Input((2, 2, 1)), inner, model]), X, None, None, (0, 1), None)
 
 
 def test_a_class_to_leave_and_to_reach():
@@ -158,7 +158,7 @@ def test_the_penalty_needs_values_of_similar_size():
         ki.minimal_distortion(logits, X, bounds=(0, upper), method="penalty")
 
 
-@pytest.mark.parametrize("method", ["direct", "penalty"])
+@pytest.mark.parametrize("method", ["direct", pytest.param("penalty", marks=pytest.mark.slow)])
 def test_bounds_as_arrays_and_then_as_numbers(dense, method: str):
     """One compiled program serves both."""
     upper = np.array([1, 1, 2, 2]).reshape(2, 2, 1)

@@ -149,9 +149,7 @@ OF_FEATURES = {
     ("kind", "method"),
     [
         *((kind, "direct") for kind in OF_FEATURES),
-        ("each its own", "penalty"),
-        ("from below", "penalty"),
-        pytest.param("none", "penalty", marks=pytest.mark.slow),
+        *(pytest.param(kind, "penalty", marks=pytest.mark.slow) for kind in OF_FEATURES),
     ],
 )
 def test_bounds_of_every_value_and_none(kind: str, method: str) -> None:

@@ -113,6 +113,7 @@ def test_passes_are_the_images_own(counted):
     assert (np.diff(result.backward_passes[order])[np.diff(values[order]) == 0] == 0).all()
 
 
+@pytest.mark.slow
 def test_no_image_is_lost_by_beginning_at_the_boundary(far_away):
     model, images = far_away
     result = ki.minimal_distortion(model, images, method="penalty")

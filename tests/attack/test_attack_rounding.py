@@ -80,7 +80,9 @@ def grey_images(net_images) -> np.ndarray:
     return Grid(Bounds(0.0, 1.0), 256).nearest(net_images)
 
 
-@pytest.mark.parametrize("settings", [{}, {"target": 2}, {"method": "penalty"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"target": 2}, pytest.param({"method": "penalty"}, marks=pytest.mark.slow)]
+)
 def test_they_survive_being_saved_as_png(net, grey_images, tmp_path, settings):
     free = ki.minimal_distortion(net, grey_images, **settings)
     result = ki.minimal_distortion(net, grey_images, levels=256, **settings)
@@ -108,7 +110,7 @@ def test_few_levels_and_images_off_the_grid(net, net_images, levels):
     np.testing.assert_array_equal(np.argmax(net(result.adversarial), axis=1), result.label_after)
 
 
-@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+@pytest.mark.parametrize("kind", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
 def test_models_of_half_precision(kind):
     """Their probabilities are rounded to three or two digits, and those that are nearly tied are no label."""
     layers = [keras.layers.Dense(16, "relu", dtype=kind), keras.layers.Dense(4, "softmax", dtype=kind)]

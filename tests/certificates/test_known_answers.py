@@ -129,9 +129,9 @@ def crown_distance(weights: Weights, activation: str, x: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("hidden", "activation", "behind"),
     [
-        pytest.param([12], "relu", 0.01, marks=pytest.mark.slow),
         ([12, 12], "sigmoid", 0.01),
-        ([10, 10, 10], "relu", 0.25),
+        pytest.param([12], "relu", 0.01, marks=pytest.mark.slow),
+        pytest.param([10, 10, 10], "relu", 0.25, marks=pytest.mark.slow),
     ],
     ids=str,
 )

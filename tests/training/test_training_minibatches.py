@@ -131,7 +131,13 @@ def test_replacing_keeps_the_size_and_replaces_as_many_as_there_are_new():
     assert sorted(pools.replace(smaller, new, random).image) == sorted(new.image[:3])
 
 
-@pytest.fixture(scope="module", params=[POOLS, STEPS], ids=["pools", "steps"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(POOLS, id="pools"),
+        pytest.param(STEPS, id="steps", marks=pytest.mark.slow),
+    ],
+)
 def uncut(
     request: pytest.FixtureRequest, digits, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[MinibatchTraining, list[np.ndarray], Progress]:
@@ -169,6 +175,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(epoch: int, uncut, digit
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), weights, strict=True))
 
 
+@pytest.mark.slow
 def test_a_convolutional_net_learns_and_goes_on_where_it_was_interrupted(digits, tmp_path: Path):
     options = dataclasses.replace(PLAIN, decay=(1e-5,) * 4, learning_rate=2e-3, dropout=(0.0, 0.25))
     path, weights = tmp_path / "checkpoint.npz", []
