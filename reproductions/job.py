@@ -1,14 +1,17 @@
 """The main job: measures what was asked for, keeps sections beside the records, and puts the report together."""
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
 import tensorflow as tf
+from rich.progress import TaskID
 
 import keras_intriguing as ki
 from keras_intriguing import report
@@ -23,6 +26,7 @@ from reproductions.shared.paper import PAPER
 from reproductions.shared.run import Run
 
 _MOST_WORKERS, _MEMORY_OF_WORKER = 4, 3 * 2**30
+_TICK = 10.0  # seconds
 
 
 def reproduce(options: argparse.Namespace) -> Path:
@@ -32,19 +36,38 @@ def reproduce(options: argparse.Namespace) -> Path:
     _require_inputs(run, chosen)
     planned = each_once((one for chapter in chosen for one in chapter.plan(run)), run)
     with Bar() as bar:
-        task = bar.add_task("", total=len(planned))
+        task = bar.add_task("what has been measured", total=len(planned))
         run.begin = lambda name: bar.update(task, description=name)
-        workers.measure_all(
-            planned,
-            run,
-            functools.partial(run_of, options),
-            options.workers or _workers_by_default(chosen),
-            lambda done: bar.update(task, completed=done),
-        )
+        with _ticking(bar, task):
+            workers.measure_all(
+                planned,
+                run,
+                functools.partial(run_of, options),
+                options.workers or _workers_by_default(chosen),
+                lambda done: bar.update(task, completed=done),
+            )
         bar.update(task, completed=len(planned), description="report")
         for chapter in chosen:
             _keep(run, chapter)
     return _write(run)
+
+
+@contextlib.contextmanager
+def _ticking(bar: Bar, task: TaskID) -> Iterator[None]:
+    """Lets the bar say that work goes on while a measurement takes long, where it is no terminal that shows the time."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(_TICK):
+            bar.update(task)
+
+    ticking = threading.Thread(target=tick, daemon=True)
+    ticking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticking.join()
 
 
 def _workers_by_default(chosen: list[Chapter]) -> int:

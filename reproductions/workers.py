@@ -18,8 +18,6 @@ from reproductions.shared import records
 from reproductions.shared.measurement import Measurement, measured
 from reproductions.shared.run import Run
 
-_LOOK_EVERY = 10.0  # seconds: the bar goes on while a measurement takes long
-
 
 def measure_all(
     planned: Sequence[Measurement[Any]],
@@ -131,7 +129,7 @@ class _Crew:
                         self._run.begin(one.name)
                 tell(self._total - len(self._missing))
                 busy = [worker for worker in self._workers if worker.at]
-                ready = wait([worker.connection for worker in busy], timeout=_LOOK_EVERY)
+                ready = wait([worker.connection for worker in busy])
                 for worker in busy:
                     if worker.connection in ready:
                         self._missing.discard(worker.finish())
