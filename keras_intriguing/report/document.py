@@ -153,6 +153,10 @@ class Report:
         verdicts = Counter(claim.verdict for _, claim in self.paper_claims)
         if not verdicts:
             return "The chapters of this report decide none of them."
-        counts = f"{verdicts['holds']} hold, {verdicts['does not hold']} do not hold"
-        rest = f"{verdicts['undecided']} are undecided"
-        return f"Claims that were measured: {verdicts.total()}. Of these {counts}, {rest}."
+        words = {
+            "holds": ("holds", "hold"),
+            "does not hold": ("does not hold", "do not hold"),
+            "undecided": ("is undecided", "are undecided"),
+        }
+        counts = (f"{verdicts[verdict]} {forms[verdicts[verdict] != 1]}" for verdict, forms in words.items())
+        return f"Claims that were measured: {verdicts.total()}. Of these {', '.join(counts)}."

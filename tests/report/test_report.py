@@ -91,7 +91,7 @@ def test_the_papers_claims_stand_first_and_ours_in_their_chapter(elements: Eleme
     assert "0.049–0.053" in strip
     assert "in 3 of 4" not in strip  # one number; the rest is in the chapter
     assert "is it so?" not in strip
-    assert "Claims that were measured: 1. Of these 0 hold, 1 do not hold, 0 are undecided." in strip
+    assert "Claims that were measured: 1. Of these 0 hold, 1 does not hold, 0 are undecided." in strip
     assert "is it so?" in chapter
     assert "Our question, not the paper" in chapter
     order = ("<img", "What &lt;it&gt; shows.", "is it so?", "A table", "A method.")
