@@ -115,8 +115,8 @@ def _figure(run: Run) -> Figure:
     net, after = run.model(PRESET), [TARGET] * len(shown)
     pictures.pairs(path, net, x[shown], made["adversarial"][shown], before, after)
     note = (
-        f"The first {len(shown)} photographs that could be changed so: {pictures.NOTE}, whose pixels have {GREY_LEVELS} grey levels. With the net's "
-        "probabilities."
+        f"The first {len(shown)} photographs that could be changed so: {pictures.NOTE}, whose pixels have {GREY_LEVELS} grey "
+        "levels. With the net's probabilities."
     )
     alt = f"{len(shown)} photographs that look the same before and after: {', '.join(before)}."
     return Figure(f"Photographs and what becomes “{TARGET}”", path, note, alt)

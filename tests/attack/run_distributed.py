@@ -3,6 +3,7 @@
 `python run_distributed.py mirrored|direct|penalty|worker INPUTS OUTPUTS`, both .npz files; of a worker, with TF_CONFIG.
 """
 
+import functools
 import os
 import sys
 import threading
@@ -141,11 +142,11 @@ def worker(a: np.ndarray, x: np.ndarray, target: np.ndarray) -> dict[str, np.nda
     }
 
 
+KINDS = {"mirrored": mirrored, "worker": worker}
+KINDS |= {method: functools.partial(of_convolution, method) for method in ("direct", "penalty")}
+
 if __name__ == "__main__":
     kind, inputs, outputs = sys.argv[1:]
     with np.load(inputs) as given:
-        if kind in ("direct", "penalty"):
-            found = of_convolution(kind, **given)
-        else:
-            found = {"mirrored": mirrored, "worker": worker}[kind](**given)
+        found = KINDS[kind](**given)
     np.savez(outputs, **found)

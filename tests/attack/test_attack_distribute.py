@@ -147,24 +147,20 @@ def test_a_model_from_outside_of_the_scope_is_refused(mirrored, name: str):
     assert str(mirrored[name]).endswith("Build or load the model inside `with strategy.scope():`.")
 
 
-@pytest.mark.slow  # they start two processes
 def test_two_workers_give_the_results_of_one(workers, mirrored):
     for outcome in workers:
         check_same(outcome, "two direct", mirrored, "one direct")
 
 
-@pytest.mark.slow
 def test_a_worker_may_have_no_share(workers, mirrored):
     for outcome in workers:
         check_same(outcome, "one image", mirrored, "one direct", 1)
 
 
-@pytest.mark.slow
 def test_images_of_other_workers_count_at_the_end(workers):
     assert [outcome["progress"][:, 0].tolist() for outcome in workers] == [list(range(1, COUNT + 1))] * 2
 
 
-@pytest.mark.slow
 def test_workers_that_are_not_called_alike(workers):
     for i, outcome in enumerate(workers):
         pair = f"orker {1 - i} was called with other arguments than worker {i}"
@@ -172,7 +168,6 @@ def test_workers_that_are_not_called_alike(workers):
         assert f"model of worker {1 - i} computes something else" in str(outcome["other model error"])
 
 
-@pytest.mark.slow
 def test_an_error_of_one_worker_reaches_the_other(workers):
     first, second = workers
     assert str(second["bad images error"]).startswith("ValueError: x has NaN")
@@ -181,7 +176,6 @@ def test_an_error_of_one_worker_reaches_the_other(workers):
     assert first["callback error"] == "RuntimeError: Worker 1 failed: OSError: full disk"
 
 
-@pytest.mark.slow
 def test_workers_are_in_step_after_errors(workers, mirrored):
     for outcome in workers:
         check_same(outcome, "after errors", mirrored, "one direct")
