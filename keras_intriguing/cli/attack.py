@@ -65,6 +65,10 @@ def add_to(commands: Any) -> None:
 
 
 def _attack(options: argparse.Namespace) -> None:
+    if options.method == "penalty" and options.budget is not None:
+        raise ValueError(
+            "--budget is for --method direct; penalty takes what its search needs. Leave it out."
+        )
     stored = arrays.load(options.images)
     if options.out.resolve() == options.images.resolve():
         raise ValueError(f"--out {options.out} would overwrite the images. Choose another file.")

@@ -43,6 +43,10 @@ def test_help_and_import_do_not_load_tensorflow() -> None:
             ["attack", PRESET, "{images}", "--out", "{out}", "--budget", "99"],
             "budget must be a whole number of at least 100 passes, not 99",
         ),
+        (
+            ["attack", PRESET, "{images}", "--out", "{out}", "--method", "penalty", "--budget", "500"],
+            "--budget is for --method direct",
+        ),
         (["attack", PRESET, "{images}", "--out", "{out}", "--png", "{folder}"], "--png needs --levels 256"),
         (["attack", PRESET, "missing.npz", "--out", "{out}"], "There is no file missing.npz"),
         (["attack", PRESET, "{text}", "--out", "{out}"], "is not a NumPy .npz file of plain arrays"),
