@@ -8,6 +8,7 @@ from keras_intriguing.certificates.steps.activation import Activation
 from keras_intriguing.certificates.steps.curves import Curve
 from keras_intriguing.certificates.steps.linear import Apply, Linear
 from keras_intriguing.certificates.steps.lipschitz import Lipschitz
+from keras_intriguing.certificates.steps.local_response import LocalResponse
 from keras_intriguing.certificates.steps.maximum import Maximum
 from keras_intriguing.certificates.steps.merging import Concatenation, Sum
 from keras_intriguing.certificates.steps.step import Step
@@ -99,6 +100,12 @@ class Circuit:
     def concatenation(self, sources: Sequence[int], axis: int) -> int:
         """Values side by side along an axis, counted without the batch axis."""
         return self._append(Concatenation(sources, [self._shapes[s] for s in sources], axis))
+
+    def local_response(
+        self, source: int, size: int, bias: float, alpha: float, beta: float, constant: float
+    ) -> int:
+        """Values over a power of the energy of the channels beside them; see `LocalResponse`."""
+        return self._append(LocalResponse(source, self._shapes[source], size, bias, alpha, beta, constant))
 
     def lipschitz(self, source: int, shape: Sequence[int], function: Callable, constant: float) -> int:
         """Any function with a Lipschitz constant."""

@@ -6,9 +6,18 @@ import keras
 import numpy as np
 
 from keras_intriguing.certificates.circuit import Circuit
-from keras_intriguing.certificates.operators import activation, dense, merging, moving, pooling, scaling
+from keras_intriguing.certificates.operators import (
+    activation,
+    dense,
+    merging,
+    moving,
+    normalization,
+    pooling,
+    scaling,
+)
 from keras_intriguing.certificates.operators.convolution import convolution
 from keras_intriguing.classifiers.augmentations import AUGMENTATIONS
+from keras_intriguing.models.normalization import LocalResponseNormalization
 from keras_intriguing.spectral.convolutions.layers import CONVOLUTIONS
 from keras_intriguing.spectral.graph import Node
 from keras_intriguing.spectral.network import LipschitzConstants
@@ -130,6 +139,7 @@ RULES: dict[type, Rule] = {
     L.BatchNormalization: scaling.batch_normalization,
     L.Rescaling: scaling.rescaling,
     L.Normalization: scaling.normalization,
+    LocalResponseNormalization: normalization.local_response,
     L.Activation: activation.activation,
     L.ReLU: activation.relu,
     L.LeakyReLU: activation.leaky_relu,

@@ -89,7 +89,7 @@ def image_layer(random: np.random.Generator, x: Any) -> Any:
         lambda: L.Subtract()([x, L.AveragePooling2D(3, 1, "same")(x)]),
         lambda: ops.relu(0.5 * x - 0.2),
         lambda: ops.absolute(x),
-        lambda: ki.models.normalization.LocalResponseNormalization(3)(x),
+        lambda: ki.models.LocalResponseNormalization(3, 1.0, 0.5, 0.75)(x),
         lambda: L.Permute((2, 1, 3))(x),
     ]
     return kinds[random.integers(len(kinds))]()

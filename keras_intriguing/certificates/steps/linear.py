@@ -14,11 +14,12 @@ from keras_intriguing.certificates.steps.step import (
     Variables,
     by_row,
     length,
+    misplaced,
     total,
 )
 
 Apply = Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor]
-_INFLATED, _RESIDUAL = 1 + 1e-6, 1e6  # (a + δ)² ≤ (1 + ε)·a² + (1 + 1/ε)·δ²
+_INFLATED = 1 + 1e-6  # more than products are rounded by
 
 
 class Linear(Step):
@@ -105,7 +106,7 @@ class Linear(Step):
             off = self._off(x, rounding)
             lost += rounding * total(tf.abs(slopes) * self._map(x.span, abs)[:, None])
             lost += total(tf.abs(bound.c) * off[:, None])
-            lost += _RESIDUAL * bound.t * total(off[:, None] ** 2)
+            lost += misplaced(bound.t, result.radius, off)
         return Passed(constant, [Penalized(c, t)], lost)
 
     def _off(self, x: Enclosure, rounding: float) -> tf.Tensor:

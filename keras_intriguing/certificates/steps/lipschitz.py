@@ -12,6 +12,7 @@ from keras_intriguing.certificates.steps.step import (
     Variables,
     by_row,
     length,
+    misplaced,
     total,
 )
 
@@ -64,9 +65,8 @@ class Lipschitz(Step):
         lost = tf.zeros_like(bound.t)
         if rounding:
             off = tf.ones_like(result.centre) * self._lost(result.centre)
-            lost = total(tf.abs(bound.c) * off[:, None]) + 1e6 * (bound.t + penalty) * total(
-                off[:, None] ** 2
-            )
+            lost = total(tf.abs(bound.c) * off[:, None])
+            lost += misplaced(bound.t + penalty, result.radius, off)
             lost += rounding * square / penalty
         return Passed(-square / (2 * penalty), [Penalized(zero, t)], lost)
 

@@ -130,7 +130,9 @@ class Maximum(Step):
         span, size = x.span[:, None], tf.abs(x.centre[:, None])
         away = tf.abs(x.centre - result[..., None])[:, None]
         slopes = tf.abs(c) + tf.reduce_sum(tf.abs(g), axis=-1, keepdims=True)
-        sizes = slopes * (span + size + away) + (t + p) * (span + away) ** 2
+        wins = x.upper >= tf.reduce_max(x.lower, axis=-1, keepdims=True)
+        reach = span + tf.where(wins[:, None], away, 0)
+        sizes = slopes * (span + size + away) + (t + p) * reach**2
         return 4 * self._count * tf.reduce_sum(sizes, axis=-1)
 
 

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_intriguing.certificates.steps.step import Enclosure, Passed, Penalized, Step, Variables, length
+from keras_intriguing.certificates.steps.step import (
+    Enclosure,
+    Passed,
+    Penalized,
+    Step,
+    Variables,
+    length,
+    misplaced,
+    total,
+)
 
 
 class Sum(Step):
@@ -57,10 +66,9 @@ class Sum(Step):
         ]
         lost = tf.zeros_like(bound.t)
         if rounding:
-            off = rounding * tf.add_n([tf.abs(s.centre) for s in sources])[:, None]
-            axes = list(range(2, len(bound.c.shape)))
-            lost = tf.reduce_sum(tf.abs(bound.c) * off, axes) + 1e6 * bound.t * tf.reduce_sum(off**2, axes)
-            lost += rounding * sum(tf.reduce_sum(tf.abs(bound.c) * s.span[:, None], axes) for s in sources)
+            off = rounding * tf.add_n([tf.abs(s.centre) for s in sources])
+            lost = total(tf.abs(bound.c) * off[:, None]) + misplaced(bound.t, result.radius, off)
+            lost += rounding * tf.add_n([total(tf.abs(bound.c) * s.span[:, None]) for s in sources])
         return Passed(tf.zeros_like(bound.t), passed, lost)
 
 

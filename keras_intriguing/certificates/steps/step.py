@@ -108,3 +108,9 @@ def by_row(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """[B, m] or [B] as [B, m, 1, …], to be broadcast to `like` [B, m, …]."""
     shape = [*values.shape, *[1] * (len(like.shape) - len(values.shape))]
     return tf.reshape(values, shape)
+
+
+def misplaced(t: tf.Tensor, radius: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
+    """What ½·t·‖Δy‖² gains, [B, m], if Δy is longer than `radius` [B] nowhere and the centre is off by up to `off` [B, …]."""
+    distance = length(off)
+    return t * (distance * (radius + 2 * distance) * (1 + 1e-9))[:, None]
