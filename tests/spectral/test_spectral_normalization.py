@@ -77,6 +77,15 @@ def test_no_jacobian_is_steeper_than_the_bound(size: int, beta: float) -> None:
     assert bounds.upper <= 1.3 * 2.0**-beta
 
 
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("beta", [3.0, 8.0, 30.0])
+def test_a_steep_power_is_bounded_too(beta: float, size: int) -> None:
+    layer = LocalResponseNormalization(size, bias=2.0, alpha=0.1, beta=beta)
+    bounds = spectral.operator_norm(layer, (1, 1, 12))
+    near_zero = jacobian_norm(np.zeros(12), layer)  # k^−β, the largest slope that is known
+    assert near_zero <= bounds.upper <= 1.2 * near_zero
+
+
 def test_the_bound_of_alexnets_is_tight_and_its_lower_side_attained() -> None:
     layer = LocalResponseNormalization()
     bounds = spectral.operator_norm(layer, (5, 5, 96))

@@ -91,11 +91,12 @@ def _supremum(bound: Callable[[np.ndarray, np.ndarray], np.ndarray], dimensions:
         dimensions: of the cube.
     """
     halves = np.array(list(itertools.product((0.0, 1.0), repeat=dimensions)))
-    low, width = np.zeros((1, dimensions)), 1.0
+    low, width, attained = np.zeros((1, dimensions)), 1.0, 0.0
     while True:
         width /= 2
         low = (low[:, None] + width * halves).reshape(-1, dimensions)
-        bounds, attained = bound(low, low + width), bound(low, low).max()
+        # a box is left out where its bound was attained elsewhere, so that what was attained must not be forgotten
+        bounds, attained = bound(low, low + width), max(attained, float(bound(low, low).max()))
         if bounds.max() <= attained * (1 + _TOLERANCE):
-            return float(bounds.max())
+            return max(attained, float(bounds.max()))
         low = low[bounds > attained]
