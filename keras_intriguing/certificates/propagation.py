@@ -25,7 +25,7 @@ _VALUES = 2**16  # of one array while hidden units are bounded: a processor's ca
 
 
 def rounding_of(circuit: Circuit) -> float:
-    """A bound on the relative error of any sum in float64 that a bound of this circuit consists of."""
+    """A bound on the relative error of any sum in float64 that a bound of this circuit consists of; of powers see their step."""
     return gamma(1000 + 8 * max(circuit.size(i) for i in range(len(circuit.steps))))
 
 

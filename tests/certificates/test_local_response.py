@@ -9,6 +9,7 @@ import keras_intriguing as ki
 from keras_intriguing.certificates import lowering
 from keras_intriguing.certificates.steps.local_response import LocalResponse
 from keras_intriguing.certificates.steps.step import Enclosure, Penalized
+from keras_intriguing.spectral.numerics.rounding import gamma
 
 SHAPE, SETTINGS = (2, 1, 7), (5, 1.25, 0.25, 0.75)  # numbers that float32 holds
 CONSTANT = 1.1 * 1.25**-0.75  # 1.0301·k^−β by the Schur test
@@ -109,6 +110,18 @@ def test_values_lie_in_the_enclosure_and_above_every_bound(step, reach) -> None:
         slopes = (g * run[:, None]).sum(axis=(2, 3, 4))
         lengths = (run**2).sum(axis=(1, 2, 3))[:, None]
         assert (constant + slopes - 0.5 * p * lengths <= true).all()
+
+
+@pytest.mark.parametrize("beta", [0.75, 1e2, 1e4])
+def test_what_a_steep_power_rounds_lies_in_the_enclosure(beta: float) -> None:
+    bias, alpha = 1.0, 2.0**-14
+    step = LocalResponse(0, SHAPE, 5, bias, alpha, beta, 1.1)
+    x = images(5)
+    lower, upper = (np.asarray(v) for v in step.enclose([around(x, 0.0)], gamma(1000))[1:3])
+    near = abs(np.subtract.outer(np.arange(7), np.arange(7))) <= 2
+    energy = bias + alpha * np.square(x, dtype=np.longdouble) @ near.astype(np.longdouble)
+    exact = x * energy ** -np.longdouble(beta)
+    assert ((lower <= exact) & (exact <= upper)).all()
 
 
 def test_bounds_keep_their_direction(monkeypatch) -> None:

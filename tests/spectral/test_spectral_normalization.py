@@ -39,6 +39,14 @@ def test_settings_without_meaning_are_refused(settings: dict) -> None:
         LocalResponseNormalization(**settings)
 
 
+@pytest.mark.parametrize(
+    "settings", [{"alpha": 1e-50}, {"bias": 1e-50}, {"bias": 1e-30, "beta": 20.0}, {"bias": 1.0, "beta": 1e6}]
+)
+def test_settings_beyond_the_certified_ones_are_refused_in_words(settings: dict) -> None:
+    with pytest.raises(ValueError, match="certified are settings above 0 in float32, beta up to"):
+        spectral.operator_norm(LocalResponseNormalization(**settings), (2, 2, 12))
+
+
 def jacobian_norm(x: np.ndarray, layer: LocalResponseNormalization) -> float:
     """Of one position's channels, by the quotient rule."""
     at = np.arange(len(x))

@@ -37,7 +37,7 @@ class LocalResponse(Step):
     """y_i = x_i·d_i^−β with d_i = k + α·Σ x_j², j over the channels around i, on the last axis.
 
     With J the Jacobian at the image and any number s, c·Δy = s·Jᵀc·Δx + c·R. The rest R is no longer than D·‖Δx‖, where D
-    bounds ‖J(x) − s·J‖ on the intervals, by |s|·‖J(x) − J‖ + |1 − s|·‖J(x)‖. So for every λ > 0
+    bounds ‖J(x) − s·J‖ on the intervals, by |s|·‖J(x) − J‖ + |1 − s|·L. So for every λ > 0
 
         c·Δy − ½·t·‖Δy‖² ≥ s·Jᵀc·Δx − ½·(t·L² + λ·D²)·‖Δx‖² − ½·‖c‖²/λ,
 
@@ -77,14 +77,14 @@ class LocalResponse(Step):
         of_ball = by_row(self._constant * x.radius, centre)
         lower = tf.maximum(tf.minimum(x.lower * factor.least, x.lower * factor.largest), centre - of_ball)
         upper = tf.minimum(tf.maximum(x.upper * factor.least, x.upper * factor.largest), centre + of_ball)
-        wide = rounding * (tf.maximum(tf.abs(lower), tf.abs(upper)) + of_ball)
+        wide = self._of_powers(rounding) * (tf.maximum(tf.abs(lower), tf.abs(upper)) + of_ball)
         lower, upper = tf.minimum(lower - wide, centre), tf.maximum(upper + wide, centre)
         in_box = length(tf.maximum(upper - centre, centre - lower))
         radius = tf.minimum(self._constant * x.radius + length(wide), in_box) * (1 + 1e-9)
         return Enclosure(centre, lower, upper, radius)
 
     def start(self, sources: Sequence[Enclosure], rows: int) -> Variables:
-        """The Jacobian, unless it says less than the Lipschitz constant, and the λ that is best if nothing else is known."""
+        """The Jacobian, unless it may change by more than L, and the λ that is best if nothing else is known."""
         x = sources[0]
         slope = tf.cast(self._change_of_jacobian(x, 0.0) < self._constant, x.radius.dtype)
         return {
@@ -111,16 +111,15 @@ class LocalResponse(Step):
         constant = -square / (2 * multiplier)
         lost = tf.zeros_like(constant)
         if rounding:
+            rounding = self._of_powers(rounding)
             off = rounding * tf.abs(result.centre)
-            of_slopes = tf.abs(self._through_jacobian(tf.abs(c), tf.abs(x.centre), 1.0)) * by_row(
-                tf.abs(s), c
-            )
+            of_slopes = self._through_jacobian(tf.abs(c), tf.abs(x.centre), 1.0) * by_row(tf.abs(s), c)
             lost = total(tf.abs(c) * off[:, None]) + misplaced(bound.t, result.radius, off)
             lost += rounding * (total(of_slopes * x.span[:, None]) + square / multiplier)
         return Passed(constant, [Penalized(g, t)], lost)
 
     def _through_jacobian(self, c: tf.Tensor, x: tf.Tensor, sign: float = -1.0) -> tf.Tensor:
-        """Jᵀ·c of c [B, m, …, C] at x [B, …, C]; with sign 1 its second part is added, for a bound of its size."""
+        """Jᵀ·c of c [B, m, …, C] at x [B, …, C]; with sign 1, of |c| and |x|, a bound of its terms' size."""
         energy = self._energy(x**2)[:, None]
         shared = self._summed(c * x[:, None] * energy ** (-self._beta - 1))
         return c * energy**-self._beta + sign * 2 * self._alpha * self._beta * x[:, None] * shared
@@ -138,6 +137,7 @@ class LocalResponse(Step):
         rows += shrink.span * size * self._summed(size)
         columns = most * self._summed(shrink.largest * span) + span * self._summed(shrink.largest * size)
         columns += size * self._summed(shrink.span * size)
+        rounding = self._of_powers(rounding)
         wide = rounding * (factor.largest + twice * most * self._summed(shrink.largest * most))
         wide += rounding * twice * shrink.largest * most * self._summed(most)
         rows, columns = (
@@ -151,6 +151,10 @@ class LocalResponse(Step):
         farthest = tf.maximum(tf.abs(x.lower), tf.abs(x.upper))
         centre, largest, least = (self._energy(v**2) ** -exponent for v in (x.centre, nearest, farthest))
         return _Power(centre, least, largest)
+
+    def _of_powers(self, rounding: float) -> float:
+        """Of the results: a power multiplies the relative error of what it is of by its exponent, at most β + 1."""
+        return rounding * (2 + self._beta)
 
     def _energy(self, squares: tf.Tensor) -> tf.Tensor:
         return self._bias + self._alpha * self._summed(squares)

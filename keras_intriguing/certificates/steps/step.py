@@ -111,6 +111,9 @@ def by_row(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 
 def misplaced(t: tf.Tensor, radius: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
-    """What ½·t·‖Δy‖² gains, [B, m], if Δy is longer than `radius` [B] nowhere and the centre is off by up to `off` [B, …]."""
+    """By how much ½·t·‖Δy‖² is larger from the computed centre than from the exact one, [B, m].
+
+    ‖Δy‖ ≤ `radius` [B] from the computed one, which is off by no more than `off` [B, …]: by R + d from the exact one.
+    """
     distance = length(off)
     return t * (distance * (radius + 2 * distance) * (1 + 1e-9))[:, None]

@@ -1,6 +1,7 @@
 """The Lipschitz constant of local response normalization, between two proved numbers."""
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,13 @@ import numpy as np
 
 from keras_intriguing.spectral.bounds import NormBounds
 from keras_intriguing.spectral.layer_settings import as_computed
+from keras_intriguing.spectral.recognition import named
 
 _TOLERANCE = 1e-4
 _STEP = 1e-3  # between the two inputs of the witness, in units of √(bias/alpha)
-_ROUNDING = 1 + 1e-12  # of some twenty operations, most of them powers
+_ROUNDING = 1e-12  # of some twenty operations; of a power it grows with the exponent
+_LARGEST = 100  # of |log₁₀ k^−β|, so that the constant's square is still a number
+_STEEPEST = 1e4  # of β, beyond which bisection takes minutes
 
 
 def local_response(layer: Any, input_shape: tuple[int, ...]) -> NormBounds:
@@ -46,16 +50,24 @@ def local_response(layer: Any, input_shape: tuple[int, ...]) -> NormBounds:
     Args:
         layer: a `LocalResponseNormalization`.
         input_shape: without the batch axis.
+
+    Raises:
+        ValueError: a setting is 0 in the layer's precision, or β or the constant too large.
     """
     bias, alpha, beta = (float(as_computed(layer, n)) for n in (layer.bias, layer.alpha, layer.beta))
-    scale = bias**-beta
+    if min(bias, alpha, beta) <= 0 or beta > _STEEPEST or abs(beta * math.log10(bias)) > _LARGEST:
+        raise ValueError(
+            f"{named(layer)} has bias {layer.bias}, alpha {layer.alpha} and beta {layer.beta}; certified are settings above 0 "
+            f"in {layer.compute_dtype}, beta up to {_STEEPEST:g} and bias ** -beta within 1e±{_LARGEST}."
+        )
+    scale, rounding = bias**-beta, 1 + _ROUNDING * (1 + beta)
     window = min(layer.size, input_shape[-1])
     side = min(layer.size // 2, input_shape[-1] - 1)
     upper = np.sqrt(_largest_row(beta, window) * _largest_column(beta, side)) * scale
     witness = np.zeros(input_shape)
     witness.flat[0] = _STEP / 2 * np.sqrt(bias / alpha)
     lower = scale * (1 + (_STEP / 2) ** 2) ** -beta
-    return NormBounds(lower / _ROUNDING, float(upper) * _ROUNDING, "Schur test", (witness, -witness))
+    return NormBounds(lower / rounding, float(upper) * rounding, "Schur test", (witness, -witness))
 
 
 def _largest_row(beta: float, window: int) -> float:
