@@ -20,7 +20,7 @@ profiler = tf.compat.v1.profiler
 
 # Of a batch; some minutes on two cores. Fewer than eight images hardly show each other the way to other classes.
 _OPERATIONS, _FEWEST = 4e12, 8
-_OF_AN_IMAGE = 3 * 500  # times those of a pass forward: as many gradients as `direct` usually takes
+_USUAL = 500  # gradients that `direct` takes for an image; each costs three passes forward
 
 
 class Kept:
@@ -82,7 +82,9 @@ def attack(
     x, before = request.x, kept.load()
     done = [] if before is None else [before]
     first = sum(map(len, done))
-    affordable = batch_size or min(minimal.batch_size_for(x, None), _affordable(request.model, x.shape[1:]))
+    affordable = batch_size or min(
+        minimal.batch_size_for(x, None), _affordable(request.model, x.shape[1:], settings.budget)
+    )
     on_images(first)
     while first < len(x):
         part = request.rows(first, first + affordable)
@@ -98,8 +100,8 @@ def attack(
     return dataclasses.replace(Result.concatenate(done), provenance=provenance(model, x, **made))
 
 
-def _affordable(model: Callable, shape: tuple[int, ...]) -> int:
-    """How many images of this shape can be attacked in some minutes: a power of two, told by the model's graph alone."""
+def _affordable(model: Callable, shape: tuple[int, ...], budget: int) -> int:
+    """How many images of this shape can be attacked in some minutes: a power of two, told by graph and budget alone."""
 
     def outputs(images: tf.Tensor) -> Any:
         return call(model, images)
@@ -118,5 +120,6 @@ def _affordable(model: Callable, shape: tuple[int, ...]) -> int:
         ).total_float_ops
     finally:
         logger.setLevel(level)
-    affordable = int(_OPERATIONS / (_OF_AN_IMAGE * max(operations, 1)))
+    gradients = min(_USUAL, budget // 2)
+    affordable = int(_OPERATIONS / (3 * gradients * max(operations, 1)))
     return max(_FEWEST, 2 ** max(affordable.bit_length() - 1, 0))

@@ -15,16 +15,16 @@ _NEIGHBOURS = 32  # images of other classes that are tried
 _CANDIDATES = 2 * _NEIGHBOURS  # for them, by distances that are rounded
 _AT_ONCE = 2048  # images, to bound the memory
 # The damping at first, by which a descent is drawn to x slowly: what FAB's small step to x does.
-_SLOWLY = 10.0
-_CLASSES = ("class", "class", "class")
+_SLOWLY = 5.0
+# The length of the noise around the best so far, in distances of that from x: to leave a class, and to reach one.
+_NOISE, _NOISE_TO_REACH = 6.0, 2.0
+_FIRST_CLASSES = 3  # that are tried early
 _IMAGES = ("image", "slow image")
-# To leave a class: what every image is given, before a start towards each of the other likely classes, and what follows.
-_BEGINNING = ("walk", *_CLASSES, *_IMAGES, *_IMAGES, "slow hop", "mask", "slow class")
-_THEN = 2 * ("image", "mask", "slow hop", "slow class", "slow image")
+# To leave a class: what every image is given, before a start towards each of the other likely classes.
+_BEGINNING = ("walk", *_IMAGES, *_IMAGES, "slow hop", "mask", "slow class")
 # To reach one.
 _BEGINNING_TO_REACH = ("class", "walk", "slow class", *_IMAGES, "slow hop", "mask", "slow image")
-# Then again and again: around the best so far.
-_CYCLE = ("mask", "slow hop", "mask", "slow hop", "slow image")
+_THEN = "slow hop"  # again and again: noise around the best so far, drawn to x slowly
 
 
 class Proposal(NamedTuple):
@@ -74,9 +74,10 @@ class Proposals:
         self._starts = starts.x
         self._neighbours = self._others(label, np.concatenate([predicted, starts.labels]))
         self._launched = [Counter() for _ in x]  # starts of every kind so far
-        remaining = max(0, self._likely.shape[1] - len(_CLASSES))
-        self._beginning = _BEGINNING_TO_REACH if reaches else (*_BEGINNING, *["class"] * remaining)
-        self._first = self._beginning if reaches else (*self._beginning, *_THEN)
+        classes = self._likely.shape[1] * ("class",)
+        first, further = classes[:_FIRST_CLASSES], classes[_FIRST_CLASSES:]
+        to_leave = (_BEGINNING[0], *first, *_BEGINNING[1:], *further)
+        self._beginning = _BEGINNING_TO_REACH if reaches else to_leave
 
     def __len__(self) -> int:
         """The number of starts that every image is given."""
@@ -91,8 +92,7 @@ class Proposals:
             best: the nearest adversarial point so far, if there is one.
             is_lost: whether there is none and little is left to find one; then another image shows the way.
         """
-        past = number - len(self._first)
-        kind = self._first[number] if past < 0 else _CYCLE[past % len(_CYCLE)]
+        kind = self._beginning[number] if number < len(self) else _THEN
         kind = "slow image" if is_lost else kind
         slowly, kind = kind.startswith("slow"), kind.split()[-1]
         floor, x = _SLOWLY if slowly else 1.0, self._x[image]
@@ -126,7 +126,8 @@ class Proposals:
             kept = self._random.integers(0, 2, x.shape)
             point = x + 2 * kept * (best - x)
         else:
-            scale = (3.0 if kind == "hop" else 6.0) * np.linalg.norm(best - x) / x.size**0.5
+            noise = _NOISE_TO_REACH if self._reaches else _NOISE
+            scale = noise * np.linalg.norm(best - x) / x.size**0.5
             point = best + scale * self._random.standard_normal(x.shape)
         return np.clip(point, *self._bounds).astype(np.float32)
 

@@ -20,6 +20,10 @@ from keras_intriguing.classifiers.request import Request
 _ALONG, _PROJECTIONS, _STEPS_BACK = 6, 3, 6  # gradients of every image
 GRADIENTS = 2 + _ALONG + _PROJECTIONS + _STEPS_BACK
 ROUNDING = 2 * GRADIENTS + 4  # forward and backward passes
+_NEAREST, _FARTHEST = (
+    0.25,
+    9.0,
+)  # levels by which a point is moved on: in all at first, of every value on average at last
 _SLACK = 3.0  # times the margin of the search, so that few points are too near to the edge
 _BISECTIONS, _DOUBLINGS = 30, 60  # of the multiplier
 _BEYOND = 1.5  # times what a linearization was wrong by, which the next one is to do better
@@ -117,7 +121,8 @@ def nearest_on_grid(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of the grid near x that are adversarial.
 
-    First v is moved on along v − x by growing parts of a level, and rounded. Then the constraint is linearized where that
+    First v is moved on along v − x by growing lengths, and rounded: in images of many values rounding is far longer than the
+    change, and only a point some levels beyond the boundary survives it. Then the constraint is linearized where that
     succeeded: the nearest point of the grid that meets it by a multiplier λ is round(x − λa), value by value (Everett
     1963). At last single steps are taken back towards x while the label holds.
 
@@ -134,8 +139,9 @@ def nearest_on_grid(
     best, found, r = x, np.zeros(len(x), bool), v.astype(np.float64) - x
     here, extra = at(v), slack.astype(np.float64)
     direction = r / np.maximum(np.linalg.norm(r, axis=1, keepdims=True), 1e-12)
+    lengths = np.geomspace(_NEAREST, _FARTHEST * np.sqrt(x.shape[1]), _ALONG)
     for number in range(_ALONG + _PROJECTIONS):
-        further = grid.nearest(v + grid.step * 4.0 ** (number - 1) * direction)
+        further = grid.nearest(v + grid.step * lengths[min(number, _ALONG - 1)] * direction)
         along = (number < _ALONG) & ~found
         tried = np.where(along[:, None], further, _projected(x, here, grid, extra))
         there = at(tried)

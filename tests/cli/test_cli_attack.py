@@ -118,9 +118,10 @@ def test_of_large_models_fewer_images_make_a_batch() -> None:
 
     small, large = dense([20, 10]), dense([2000, 10_000, 10])
     operations = 2 * 20 * 10 + 10
-    assert 4e12 / 1500 / operations / 2 < _affordable(small, (20,)) <= 4e12 / 1500 / operations
-    assert _affordable(large, (2000,)) == 64
-    assert _affordable(small, (7,)) == 8  # the attack itself says what is wrong
+    assert 4e12 / 1500 / operations / 2 < _affordable(small, (20,), 2000) <= 4e12 / 1500 / operations
+    assert _affordable(large, (2000,), 2000) == 64
+    assert _affordable(large, (2000,), 500) == 128
+    assert _affordable(small, (7,), 2000) == 8  # the attack itself says what is wrong
 
 
 def test_an_interrupted_attack_keeps_its_finished_batches(
