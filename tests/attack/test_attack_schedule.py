@@ -37,6 +37,17 @@ def test_small_gains_count_when_they_add_up() -> None:
     assert since_gains([np.inf, 1.0, 1.0, 0.998, 0.996, 0.994, 0.993]) == [1, 0, 1, 2, 3, 0, 1]
 
 
+def test_a_larger_budget_tries_more_starts_without_gain() -> None:
+    progress = direct._Progress(np.zeros((4, 2), np.float32), np.zeros(4, bool), np.full(4, 20_000))
+    progress.starts[:], progress.distance[:], progress.since_gain[:] = 300, 1, [179, 180, 139, 140]
+    progress.agreeing[2:] = 4
+    _, ends = progress.goes_on(17)
+    assert ends.tolist() == [False, True, False, True]
+    progress = direct._Progress(np.zeros((2, 2), np.float32), np.zeros(2, bool), np.full(2, 300))
+    progress.starts[:], progress.distance[:], progress.since_gain[:] = 30, 1, [17, 18]
+    assert progress.goes_on(17)[1].tolist() == [False, True]
+
+
 @pytest.mark.parametrize(("classes", "starts"), [(2, 9), (3, 10), (4, 11), (5, 12), (10, 17), (1000, 17)])
 @pytest.mark.parametrize("images", [1, 2, 12])
 @pytest.mark.parametrize("found", [False, True])
