@@ -14,8 +14,9 @@ CLASSES = 9  # likely classes that are tried one by one
 _NEIGHBOURS = 32  # images of other classes that are tried
 _CANDIDATES = 2 * _NEIGHBOURS  # for them, by distances that are rounded
 _AT_ONCE = 2048  # images, to bound the memory
-# The damping at first, by which a descent is drawn to x slowly: what FAB's small step to x does.
-_SLOWLY = 5.0
+# The damping at first, by which a descent is drawn to x slowly: what FAB's small step to x does. Less is quicker, but some
+# images' nearest points are only found by more, so that the first starts have that.
+_SLOWLY, _LESS_SLOWLY = 10.0, 5.0
 # The length of the noise around the best so far, in distances of that from x: to leave a class, and to reach one.
 _NOISE, _NOISE_TO_REACH = 6.0, 2.0
 _FIRST_CLASSES = 3  # that are tried early
@@ -24,7 +25,7 @@ _IMAGES = ("image", "slow image")
 _BEGINNING = ("walk", *_IMAGES, *_IMAGES, "slow hop", "mask", "slow class")
 # To reach one.
 _BEGINNING_TO_REACH = ("class", "walk", "slow class", *_IMAGES, "slow hop", "mask", "slow image")
-_THEN = "slow hop"  # again and again: noise around the best so far, drawn to x slowly
+_THEN = "slow hop"  # again and again: noise around the best so far
 
 
 class Proposal(NamedTuple):
@@ -95,7 +96,8 @@ class Proposals:
         kind = self._beginning[number] if number < len(self) else _THEN
         kind = "slow image" if is_lost else kind
         slowly, kind = kind.startswith("slow"), kind.split()[-1]
-        floor, x = _SLOWLY if slowly else 1.0, self._x[image]
+        slow_floor = _SLOWLY if number < len(self) else _LESS_SLOWLY
+        floor, x = slow_floor if slowly else 1.0, self._x[image]
         if kind == "class":
             return Proposal(x, PROJECT, self._rival(image, self._count(image, kind, slowly)), floor)
         if kind == "walk":
