@@ -21,8 +21,9 @@ FREE = -1  # a row without an image
 _ROWS = 16  # descents side by side, at least
 _STEPS = 8  # gradients between two looks at which descents are done
 # Starts without gain after which an image is done: few where several starts of their own came to the same minimum. Of a
-# larger budget in proportion.
+# budget above the usual one in proportion, up to so many times as many.
 _PATIENCE, _LONG_PATIENCE, _AGREEING = 14, 18, 4
+_MOST_PATIENCE = 10
 _GAIN = 5e-3  # of several starts together
 _AGREEMENT = 8e-3  # of minima; where a net has kinks, a descent does not meet one and the same more exactly
 _TOLERANCE, _LAST_TOLERANCE = 1e-3, 1e-5
@@ -42,9 +43,8 @@ class _Progress:
         self.is_last, self.done = np.zeros(count, bool), done.copy()
         self.gradients, self.reserved = np.zeros(count, int), np.zeros(count, int)
         self._allowed = budget // 2
-        self._longer = np.maximum(
-            1, budget / BUDGET
-        )  # who gives more passes wants more starts before the search gives up
+        # who gives more passes wants more starts before the search gives up
+        self._more = np.clip(budget / BUDGET, 1, _MOST_PATIENCE)
 
     def allowance(self) -> np.ndarray:
         """Gradients that a new descent of every image may take [B]."""
@@ -55,7 +55,7 @@ class _Progress:
 
     def goes_on(self, least: int) -> tuple[np.ndarray, np.ndarray]:
         """Which images are to be given another start [B], and which of them their last one, from their nearest points."""
-        patience = self._longer * np.where(self.agreeing >= _AGREEING, _PATIENCE, _LONG_PATIENCE)
+        patience = self._more * np.where(self.agreeing >= _AGREEING, _PATIENCE, _LONG_PATIENCE)
         enough = (self.starts >= least) & (self.since_gain + self.running >= patience)
         wants = ~self.done & ~self.is_last & ~enough & (self.allowance() >= _SHORTEST)
         ends = ~self.done & ~self.is_last & ~wants & (self.running == 0)
@@ -66,9 +66,7 @@ class _Progress:
     def share(self, least: int) -> float:
         """Of the work, about: an image has at least so many starts, and is then done when its last ones brought nothing."""
         return float(
-            np.mean(
-                np.where(self.done, 1, np.minimum(0.95, self.starts / (least + self._longer * _PATIENCE)))
-            )
+            np.mean(np.where(self.done, 1, np.minimum(0.95, self.starts / (least + self._more * _PATIENCE))))
         )
 
 

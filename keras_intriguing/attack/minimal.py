@@ -70,7 +70,8 @@ def minimal_distortion(
             them; `"penalty"` for the paper's
             approximation, c‖r‖² + cross-entropy in the box with a search for the largest c that succeeds.
         budget: forward and backward passes of an image that `direct` may take, everything counted; it takes fewer where
-            more starts bring nothing, and of a budget above 2,000 tries more of them before. Without meaning for `penalty`.
+            more starts bring nothing, and of a budget above 2,000 tries up to ten times as many before. Without meaning for
+            `penalty`.
         levels: grey levels at equal distances between the bounds, 256 for images of 8 bits: the adversarial images lie on
             them, so that they can be saved, and success and distortion are theirs. None: any value of the box.
         starts: images [S, …] like those of x, of any classes, for `direct`: some descents begin between an image and the

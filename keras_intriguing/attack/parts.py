@@ -20,7 +20,7 @@ profiler = tf.compat.v1.profiler
 
 # Of a batch; some minutes on two cores. Fewer than eight images hardly show each other the way to other classes.
 _OPERATIONS, _FEWEST = 4e12, 8
-_USUAL = 500  # gradients that `direct` takes for an image; each costs three passes forward
+_USUAL = 500  # gradients that `direct` takes for an image, of large budgets an eighth; each costs three passes forward
 
 
 class Kept:
@@ -120,6 +120,6 @@ def _affordable(model: Callable, shape: tuple[int, ...], budget: int) -> int:
         ).total_float_ops
     finally:
         logger.setLevel(level)
-    gradients = min(_USUAL, budget // 2)
+    gradients = min(budget // 2, max(_USUAL, budget // 8))
     affordable = int(_OPERATIONS / (3 * gradients * max(operations, 1)))
     return max(_FEWEST, 2 ** max(affordable.bit_length() - 1, 0))

@@ -11,7 +11,7 @@ from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.classifiers.request import Labelled
 
 CLASSES = 9  # likely classes that are tried one by one
-_NEIGHBOURS = 32  # images of other classes that are tried
+_NEIGHBOURS = 32  # images of other classes that are tried, at most
 _CANDIDATES = 2 * _NEIGHBOURS  # for them, by distances that are rounded
 _AT_ONCE = 2048  # images, to bound the memory
 # The damping at first, by which a descent is drawn to x slowly: what FAB's small step to x does. Less is quicker, but some
@@ -25,13 +25,14 @@ _IMAGES = ("image", "slow image")
 _BEGINNING = ("walk", *_IMAGES, *_IMAGES, "slow hop", "mask", "slow class")
 # To reach one.
 _BEGINNING_TO_REACH = ("class", "walk", "slow class", *_IMAGES, "slow hop", "mask", "slow image")
-_THEN = "slow hop"  # again and again: noise around the best so far
+# Then again and again: around the best so far, and further images, which are all there is where gradients are zero.
+_CYCLE = ("slow hop", "slow hop", "slow image")
 
 
 class Proposal(NamedTuple):
     """One start: its point [n] or, for BRACKET, an image of another class; see `descent.begin` and `Goal`.
 
-    It is of its own where it is not near the best so far, so that its coming to the same minimum says something.
+    It is of its own where it does not begin around the best so far, so that its coming to the same minimum says something.
     """
 
     start: np.ndarray
@@ -45,7 +46,7 @@ class Proposals:
     """The starts of a batch's images.
 
     The image itself, towards each likely class; a walk; the boundary on the way to other images, those of the batch and
-    further ones, which helps where gradients at the image are zero or lead astray; and points near the best so far, off by
+    further ones, which helps where gradients at the image are zero or lead astray; and points around the best so far, off by
     noise or with a random half of the changes taken back and the others doubled.
 
     Args:
@@ -93,16 +94,16 @@ class Proposals:
             best: the nearest adversarial point so far, if there is one.
             is_lost: whether there is none and little is left to find one; then another image shows the way.
         """
-        kind = self._beginning[number] if number < len(self) else _THEN
+        past = number - len(self)
+        kind = self._beginning[number] if past < 0 else _CYCLE[past % len(_CYCLE)]
         kind = "slow image" if is_lost else kind
         slowly, kind = kind.startswith("slow"), kind.split()[-1]
-        slow_floor = _SLOWLY if number < len(self) else _LESS_SLOWLY
+        slow_floor = _SLOWLY if past < 0 else _LESS_SLOWLY
         floor, x = slow_floor if slowly else 1.0, self._x[image]
         if kind == "class":
             return Proposal(x, PROJECT, self._rival(image, self._count(image, kind, slowly)), floor)
         if kind == "walk":
-            rank = self._count(image, kind)  # the first to any class, then to each
-            return Proposal(x, WALK, self._rival(image, rank - 1) if rank else ANY, floor)
+            return Proposal(x, WALK, ANY, floor)
         if kind == "image":
             rank = self._count(image, kind)
             if rank < len(self._neighbours[image]):

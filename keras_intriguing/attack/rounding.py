@@ -20,10 +20,8 @@ from keras_intriguing.classifiers.request import Request
 _ALONG, _PROJECTIONS, _STEPS_BACK = 6, 3, 6  # gradients of every image
 GRADIENTS = 2 + _ALONG + _PROJECTIONS + _STEPS_BACK
 ROUNDING = 2 * GRADIENTS + 4  # forward and backward passes
-_NEAREST, _FARTHEST = (
-    0.25,
-    9.0,
-)  # levels by which a point is moved on: in all at first, of every value on average at last
+# levels by which a point is moved on: in all at first, of every value on average at last
+_NEAREST, _FARTHEST = 0.25, 9.0
 _SLACK = 3.0  # times the margin of the search, so that few points are too near to the edge
 _BISECTIONS, _DOUBLINGS = 30, 60  # of the multiplier
 _BEYOND = 1.5  # times what a linearization was wrong by, which the next one is to do better
