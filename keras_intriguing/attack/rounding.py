@@ -119,8 +119,8 @@ def nearest_on_grid(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of the grid near x that are adversarial.
 
-    First v is moved on along v − x by growing lengths, and rounded: in images of many values rounding is far longer than the
-    change, and only a point some levels beyond the boundary survives it. Then the constraint is linearized where that
+    First v is moved on along v − x by growing lengths, and rounded. Rounding grows with the number of values, and can be far
+    longer than the change; so the lengths grow with it. Then the constraint is linearized where that
     succeeded: the nearest point of the grid that meets it by a multiplier λ is round(x − λa), value by value (Everett
     1963). At last single steps are taken back towards x while the label holds.
 

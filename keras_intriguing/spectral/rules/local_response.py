@@ -15,9 +15,8 @@ _TOLERANCE = 1e-4
 _STEP = 1e-3  # between the two inputs of the witness, in units of √(bias/alpha)
 _ROUNDING = 1e-12  # of some twenty operations; of a power it grows with the exponent
 _LARGEST = 100  # of |log₁₀ k^−β|, so that the constant's square is still a number
-_STEEPEST = (
-    1e4  # of β: bisection takes a second there for windows of 5 channels, a quarter of a minute for 21
-)
+# of β: bisection takes a second there for windows of 5 channels, a quarter of a minute for 21
+_STEEPEST = 1e4
 
 
 def local_response(layer: Any, input_shape: tuple[int, ...]) -> NormBounds:
