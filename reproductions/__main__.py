@@ -60,7 +60,7 @@ def _say_stale(folder: Path) -> int:
     print(
         f"{len(found)} records of {folder} are not of this tree."
         if found
-        else f"All records of {folder} are."
+        else f"All records of {folder} are of this tree."
     )
     return 1 if found else 0
 
