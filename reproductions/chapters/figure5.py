@@ -66,7 +66,7 @@ def _distortions(measured: dict[str, Targeted], target: str) -> Table:
         (
             method,
             [
-                cells.distortion(one.distortion, paper, one.success.value),
+                cells.distortion(one.distortion, paper),
                 cells.percent(one.success),
                 Cell(f"{one.backward_passes:,.0f}"),
             ],
@@ -74,7 +74,9 @@ def _distortions(measured: dict[str, Targeted], target: str) -> Table:
         for method, one in measured.items()
     ]
     title = f"Average distortion of what becomes “{target}”"
-    return Table(title, "method", ["distortion", "success", "backward passes an image"], rows, "")
+    return Table(
+        title, "method", ["distortion", "success", "backward passes an image"], rows, cells.SUCCESSES
+    )
 
 
 def _figure(run: Run, target: str) -> Figure:

@@ -64,10 +64,12 @@ def _text(found: Unrecognized, name: str) -> str:
 
 def _distortions(measured: dict[str, Unrecognized], name: str) -> Table:
     rows = [
-        (method, [cells.distortion(one.distortion, "", one.success.value), cells.percent(one.success)])
+        (method, [cells.distortion(one.distortion), cells.percent(one.success)])
         for method, one in measured.items()
     ]
-    return Table(f"Average distortion of each {name}", "method", ["distortion", "success"], rows, "")
+    return Table(
+        f"Average distortion of each {name}", "method", ["distortion", "success"], rows, cells.SUCCESSES
+    )
 
 
 def _detection(name: str) -> Table:

@@ -94,9 +94,9 @@ def _distortions(values: Values) -> Table:
     for one, name in _NAMES.items():
         found = values[one]
         published = paper if one is imagenet.OSTRICHES else ""
-        size = cells.distortion(found.distortion, published, found.success.value)
+        size = cells.distortion(found.distortion, published)
         rows.append((name, [size, cells.percent(found.success)]))
-    return Table("Average distortion", "towards", ["distortion", "success"], rows, "")
+    return Table("Average distortion", "towards", ["distortion", "success"], rows, cells.SUCCESSES)
 
 
 def _stored(values: Values, one: imagenet.ImageNetTargeted, name: str) -> list[tuple[str, list[Cell]]]:

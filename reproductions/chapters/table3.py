@@ -73,14 +73,14 @@ def _text(values: Values) -> str:
     sizes = [values[distortion(p, PENALTY)].distortion.value for p in PRESETS]
     papers = [PAPER["table3"][p]["distortion"] for p in PRESETS]
     return (
-        f"All {len(gaps)} errors that were measured lie within {abs(gaps[worst]):.2f} percent points of the paper's; the largest "
+        f"All {len(gaps)} errors that were measured lie within {abs(gaps[worst]):.2f} percentage points of the paper's; the largest "
         f"difference is that of {worst}. The average distortions are {min(sizes):.3f} to {max(sizes):.3f}, {min(papers):g} to "
         f"{max(papers):g} in the paper."
     )
 
 
 def _gaps(values: Values) -> dict[str, float]:
-    """Our errors minus the paper's, in percent points, by model and images."""
+    """Our errors minus the paper's, in percentage points, by model and images."""
     return {
         f"{PAPER['presets'][preset]} on {_SPLITS[split]}": 100 * number.value - PAPER["table3"][preset][split]
         for preset in PRESETS
@@ -100,7 +100,7 @@ def claims(run: Run, values: Values) -> list[Claim]:
     worst = max(apart, key=lambda name: abs(apart[name].value))
     return [
         claim(
-            "The errors are the paper's, to half a percent point",
+            "The errors are the paper's, to half a percentage point",
             verdict.alike(list(apart.values()), _ROUNDING),
             apart,
             POINTS,

@@ -137,7 +137,7 @@ def _alexnet_table(run: Run, layers: list[LayerNorms], grouped: bool) -> Table:
         cells = [Cell(), Cell(), Cell(paper), *(Cell(f"{v:.4g}") for v in (printed, right)), Cell()]
         rows.append((name, [*cells, Cell(f"{upper:.4g}")]))
     which = "in two groups, as published" if grouped else "without groups, the sizes that the paper prints"
-    title = f"AlexNet {which}: {'NOT TRAINED, ' if untrained else ''}weights {weights}"
+    title = f"AlexNet {which}, {'not trained' if untrained else 'weights'}: {weights}"
     note = "The norm at the image's real size lies between what is attained and what is proved."
     return Table(title, "layer", ["size", "stride", "the paper's bound", *NUMBERS], rows, note)
 

@@ -36,7 +36,7 @@ def table(
     ]
     found.sort(key=lambda row: row[0])
     note = (
-        "Row A → B: the error of B on A's examples minus the error of A on B's, in percent points, in the direction in which "
+        "Row A → B: the error of B on A's examples minus the error of A on B's, in percentage points, in the direction in which "
         "the paper's difference is positive. Ours: average over all pairs of training runs, its 95% interval over images and training "
         "runs, corrected for the number of rows, lowest and highest pair. It has the paper's sign where the interval lies above zero. Luck: twice the standard "
         "deviation of a single such difference over training runs and over the choice of 256 images; unknown where a model "

@@ -7,6 +7,8 @@ from reproductions.measurements.transfer import TransferRow
 from reproductions.shared.intervals import Number
 from reproductions.shared.paper import PAPER
 
+SUCCESSES = "The average is over the photographs that the attack succeeded with."
+
 
 def percent(number: Number, paper: str = "", recorded: bool = False) -> Cell:
     """A share, in percent."""

@@ -83,7 +83,7 @@ def test_it_has_the_papers_figures_beside_both_formulas_and_the_bracket(
     whole = dict(shown_first.rows)["with normalization and pooling"]
     product = first.upper * norm.upper * pool.upper
     assert float(whole[-1].value) == pytest.approx(product, rel=1e-3)
-    assert "NOT TRAINED" in shown_first.title
+    assert "not trained: " in shown_first.title
     page = report.write(report.Report("t", "s", "", [section], []), tmp_path)
     assert "table5-spectra.png" in (page.parent / "REPORT.md").read_text()
 
@@ -111,9 +111,9 @@ def test_weights_of_ones_own_are_used_and_named(small: None, tmp_path: Path) -> 
     own = run(tmp_path, tmp_path / "own")
     section = table5.CHAPTER.section(own, values)
     grouped, ungrouped = section.opening[0], section.folded[0]
-    assert "weights SHA-256 " in grouped.title
-    assert "NOT TRAINED" not in grouped.title
-    assert "NOT TRAINED, weights initialization, seed 0" in ungrouped.title
+    assert "weights: SHA-256 " in grouped.title
+    assert "not trained" not in grouped.title
+    assert "not trained: initialization, seed 0" in ungrouped.title
 
 
 def test_a_preset_of_another_net_is_refused(small: None, tmp_path: Path) -> None:
