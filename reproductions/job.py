@@ -122,13 +122,14 @@ def _keep(run: Run, chapter: Chapter) -> None:
     report.sections.save(section, run.out / "sections" / f"{chapter.name}.json", run.out)
 
 
-def _stored(run: Run, names: Iterable[str]) -> list[report.Section]:
-    """The finished sections of those chapters that have one."""
-    paths = [run.out / "sections" / f"{name}.json" for name in names]
-    return [report.sections.load(path, run.out) for path in paths if path.exists()]
+def _stored(run: Run, names: Iterable[str]) -> dict[str, report.Section]:
+    """The finished sections of those chapters that have one, by name."""
+    paths = {name: run.out / "sections" / f"{name}.json" for name in names}
+    return {name: report.sections.load(path, run.out) for name, path in paths.items() if path.exists()}
 
 
 def _write(run: Run) -> Path:
+    stored = _stored(run, chapters.NAMES)
     return report.write(
         report.Report(
             title="Intriguing properties of neural networks, remeasured",
@@ -139,8 +140,8 @@ def _write(run: Run) -> Path:
                 "or does not, where that is shown at the 95% level."
             ),
             caution=deviations.TRAINING_IMAGES if run.dataset == "mnist5k" else "",
-            sections=_stored(run, chapters.NAMES),
-            deviations=deviations.COMMON,
+            sections=list(stored.values()),
+            deviations=deviations.of(stored),
         ),
         run.out,
     )

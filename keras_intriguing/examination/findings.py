@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,44 @@ from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates import Certificate
 from keras_intriguing.classifiers.per_image import grey_level
 from keras_intriguing.classifiers.pixels import word
+from keras_intriguing.spectral import NetworkBounds
 
 SMALLEST_JPEG = 8  # pixels on a side
+
+
+class Stored(NamedTuple):
+    """What a form of storage leaves, of the images that the attack changed.
+
+    Attributes:
+        adversarial: the share whose stored adversarial example still has another label.
+        original: the share of stored images that keep their label.
+    """
+
+    adversarial: float
+    original: float
+
+
+class Norms(NamedTuple):
+    """The norms of a model's layers, and Lipschitz bounds of the whole.
+
+    Attributes:
+        network: both.
+        of_probabilities: the model ends in a softmax or sigmoid, and the whole includes it.
+    """
+
+    network: NetworkBounds
+    of_probabilities: bool
+
+    def record(self) -> dict[str, Any]:
+        """All numbers in JSON's types."""
+        found = self.network
+        return {
+            "lower": found.lower,
+            "upper": found.upper,
+            "product": found.product,
+            "of_probabilities": self.of_probabilities,
+            "layers": [layer.record() for layer in found.layers],
+        }
 
 
 @dataclasses.dataclass
@@ -25,9 +61,9 @@ class Findings:
         has_labels: the labels are given ones.
         names: of the classes.
         result: of the attack.
-        storage: see `stages.storage`.
+        storage: by form, such as 8 bits.
         certificate: of the images.
-        norms: see `stages.norms`.
+        norms: of the model.
         missing: why a stage was not measured, by its name.
     """
 
@@ -37,9 +73,9 @@ class Findings:
     has_labels: bool
     names: list[str] | None = None
     result: Result | None = None
-    storage: dict[str, dict[str, float]] | None = None
+    storage: dict[str, Stored] | None = None
     certificate: Certificate | None = None
-    norms: dict[str, Any] | None = None
+    norms: Norms | None = None
     missing: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -160,8 +196,8 @@ class Findings:
             "changed": int(self.changed.sum()),
             "failures": self.failures,
             "distances": distances,
-            "storage": self.storage,
-            "norms": self.norms,
+            "storage": self.storage and {form: left._asdict() for form, left in self.storage.items()},
+            "norms": self.norms and self.norms.record(),
             "missing": self.missing,
             "provenance": made,
         }

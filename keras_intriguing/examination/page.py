@@ -212,8 +212,8 @@ def _storage(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: P
     if not findings.storage:
         return None
     rows = [
-        (form, [Cell(f"{shares['adversarial']:.0%}"), Cell(f"{shares['original']:.0%}")])
-        for form, shares in findings.storage.items()
+        (form, [Cell(f"{left.adversarial:.0%}"), Cell(f"{left.original:.0%}")])
+        for form, left in findings.storage.items()
     ]
     columns = ["adversarial examples that still mislead", "originals that keep their label"]
     note = f"Of {findings.changed.sum()} images that the attack changed."
@@ -223,27 +223,27 @@ def _storage(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: P
 
 
 def _norms(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Path) -> Section | None:
-    found = findings.norms
-    if found is None:
+    if findings.norms is None:
         return None
+    found = findings.norms.network
     rows = [
         (
-            layer["name"],
+            layer.name,
             [
-                Cell(layer["kind"]),
-                Cell(f"{layer['lower']:.4g}"),
-                Cell(f"{layer['upper']:.4g}"),
-                Cell(f"{layer['activation']:.3g}"),
+                Cell(layer.kind),
+                Cell(f"{layer.bounds.lower:.4g}"),
+                Cell(f"{layer.bounds.upper:.4g}"),
+                Cell(f"{layer.activation:.3g}"),
             ],
         )
-        for layer in found["layers"]
+        for layer in found.layers
     ]
     note = "Both sides of the norm from L2 to L2 at the input's size, without the activation; the activation's largest slope."
     text = (
-        f"Layer by layer the norms multiply to {found['product']:.4g}. The whole network's Lipschitz constant is at least "
-        f"{found['lower']:.4g}, attained by two inputs, and at most {found['upper']:.4g}, proved."
+        f"Layer by layer the norms multiply to {found.product:.4g}. The whole network's Lipschitz constant is at least "
+        f"{found.lower:.4g}, attained by two inputs, and at most {found.upper:.4g}, proved."
     )
-    if found["of_probabilities"]:
+    if findings.norms.of_probabilities:
         text += " The model ends in a softmax or sigmoid, so that the whole's constant is of its probabilities, not of logits."
     table = Table("Norms", "layer", ["kind", "at least", "at most", "activation"], rows, note)
     return Section("Norms: how much every layer can stretch", [table], text)

@@ -11,7 +11,7 @@ from PIL import Image
 from keras_intriguing.attack.result import Result
 from keras_intriguing.certificates.lowering import gives_probabilities, is_probability
 from keras_intriguing.classifiers import evaluation
-from keras_intriguing.examination.findings import SMALLEST_JPEG
+from keras_intriguing.examination.findings import SMALLEST_JPEG, Norms, Stored
 from keras_intriguing.spectral import network
 from keras_intriguing.spectral.graph import nodes
 from keras_intriguing.spectral.layers import is_convolution
@@ -21,7 +21,7 @@ JPEG_QUALITIES = (95, 75)
 
 def storage(
     model: Callable, x: np.ndarray, y: np.ndarray, result: Result, bounds: tuple[float, float]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Stored]:
     """What is left of adversarial examples that are stored with 8 bits or as JPEG.
 
     Args:
@@ -32,8 +32,7 @@ def storage(
         bounds: the values of black and white.
 
     Returns:
-        By form, of the images that the attack changed: `adversarial`, the share whose stored adversarial example still has
-        another label; `original`, the share of stored images that keep their label.
+        By form.
     """
     changed = result.success & (result.distortion > 0)
     forms: dict[str, Callable[[np.ndarray], np.ndarray]] = {"8 bits": _with_8_bits}
@@ -48,7 +47,7 @@ def storage(
             return evaluation.labels(model, lower + span * store((images[changed] - lower) / span))
 
         left, kept = stored(result.adversarial) != y[changed], stored(x) == y[changed]
-        found[form] = {"adversarial": float(left.mean()), "original": float(kept.mean())}
+        found[form] = Stored(float(left.mean()), float(kept.mean()))
     return found
 
 
@@ -58,10 +57,8 @@ def default_effort(model: Any) -> str:
     return "quick" if any(is_convolution(layer) for layer in layers) else "standard"
 
 
-def norms(model: Any, on_stage: Callable[[str], None], on_step: Callable[[int, int], None]) -> dict[str, Any]:
-    """The norms of a model's layers and Lipschitz bounds of the whole, in JSON's types.
-
-    The whole includes a softmax or sigmoid at the end; then it is `of_probabilities`.
+def norms(model: Any, on_stage: Callable[[str], None], on_step: Callable[[int, int], None]) -> Norms:
+    """The norms of a model's layers and Lipschitz bounds of the whole.
 
     Args:
         model: whose they are.
@@ -72,10 +69,9 @@ def norms(model: Any, on_stage: Callable[[str], None], on_step: Callable[[int, i
         ValueError, TypeError: they are not known of this model.
     """
     found = network.analyze(model, on_stage=on_stage, on_step=on_step)
-    whole = {side: getattr(found, side) for side in ("lower", "upper", "product")}
     last = nodes(model)[-1]
     ends = gives_probabilities(last) or is_probability(getattr(last.operation, "activation", None), last)
-    return {**whole, "of_probabilities": ends, "layers": [layer.record() for layer in found.layers]}
+    return Norms(found, ends)
 
 
 def _with_8_bits(images: np.ndarray) -> np.ndarray:

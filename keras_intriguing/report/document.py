@@ -70,7 +70,7 @@ class Claim:
         quantity: what `number` is, in a few words.
         number: the one that tells most, beside the paper's.
         evidence: how the statement is read, and the other numbers that decide it.
-        of_paper: the paper makes it; else it is a question of ours.
+        of_paper: the paper makes it, of these nets; else it is a question of ours.
     """
 
     statement: str

@@ -178,9 +178,9 @@ def _lower(statement: str, tested: dict[str, Number], preset: str, others: Seque
         verdict.greater(list(less.values()), _MARGIN),
         less,
         POINTS,
-        f"test error with {_PAPER[best]['name']}; {100 * tested[preset].value:.2f}% with examples at every layer",
+        f"test error with {_PAPER[best]['name']}",
         _test_error(tested, best),
-        "How much lower it is than with",
+        f"With examples at every layer it is {100 * tested[preset].value:.2f}%. How much lower that is than with",
     )
 
 
@@ -199,9 +199,9 @@ def _distortion_grows(values: Values, preset: str, statement: str) -> Claim:
         verdict.greater(list(longer.values()), DISTORTION_MARGIN),
         longer,
         DISTORTION,
-        f"average distortion to the nearest class; {plain.distortion.value:.4f} with weight decay alone",
+        "average distortion to the nearest class",
         cells.distortion(trained.distortion),
-        "The paper gives no figure. Distances to the nearest class, image by image.",
+        f"The paper gives no figure. Distances to the nearest class, image by image; with weight decay alone {plain.distortion.value:.4f}.",
         of_paper=False,
     )
 

@@ -1,12 +1,14 @@
 """Where the reproduction differs from the paper's text, and why."""
 
+from collections.abc import Collection
+
 TRAINING_IMAGES = (
     "The digits attacked here are training images, which the networks have seen: the default data set has no others (`--dataset "
     "mnist` has). Errors and distortions are therefore not those of test images. Test errors are those recorded when the networks "
     "were trained."
 )
 
-COMMON = (
+_COMMON = (
     "The paper seeks “the minimum c > 0” in c·|r| + loss. A larger c gives a smaller r, so the largest c that still "
     "succeeds is sought; |r| is read as ‖r‖², as every later implementation does.",
     "The paper does not name its targets. Ours are uniformly random wrong classes, which fit its figures; distances "
@@ -25,12 +27,32 @@ COMMON = (
     "The interval of a cell is over images. How much it moves with another training run is shown as a spread, where "
     "several runs were measured, and is not in the interval. Verdicts go by intervals over images and training runs together, on "
     "the same images pair by pair; with one training run they are of that run.",
-    "The amplified rows of the paper's Table 4 are rescaled to a root mean square of 0.1; its printed formula gives an L2 norm "
-    "of 0.1 instead, which its figures cannot have come from.",
-    "The paper describes neither its convolutional MNIST network nor the layer of its Figures 1 and 2; ours is a LeNet with ReLU "
-    "and max pooling, and its last hidden layer.",
-    "The sizes in the paper's Table 5 are those of an AlexNet without groups, while the published one has two groups in three "
-    "layers; both are measured. Trained ImageNet weights do not come with the package, so by default AlexNet's rows are those "
-    "of its initialization and say so; the paper's figures stand beside them, but do not compare.",
-    "P1 and P2 are halves by a hash of the image, since the paper does not say how it drew them.",
 )
+# By chapters: a report without these needs none of it.
+_OF_CHAPTERS = (
+    (
+        ("figure1", "figure2", "directions"),
+        "The paper describes neither its convolutional MNIST network nor the layer of its Figures 1 and 2; ours is a LeNet with ReLU "
+        "and max pooling, and its last hidden layer.",
+    ),
+    (
+        ("table3", "table4"),
+        "P1 and P2 are halves by a hash of the image, since the paper does not say how it drew them.",
+    ),
+    (
+        ("table4",),
+        "The amplified rows of the paper's Table 4 are rescaled to a root mean square of 0.1; its printed formula gives an L2 norm "
+        "of 0.1 instead, which its figures cannot have come from.",
+    ),
+    (
+        ("table5",),
+        "The sizes in the paper's Table 5 are those of an AlexNet without groups, while the published one has two groups in three "
+        "layers; both are measured. Trained ImageNet weights do not come with the package, so by default AlexNet's rows are those "
+        "of its initialization and say so; the paper's figures stand beside them, but do not compare.",
+    ),
+)
+
+
+def of(chapters: Collection[str]) -> list[str]:
+    """The deviations that a report of these chapters has, by their names."""
+    return [*_COMMON, *(said for names, said in _OF_CHAPTERS if any(name in chapters for name in names))]

@@ -13,16 +13,15 @@ from reproductions.shared.run import Run
 
 
 def _section(run: Run, values: Values) -> Section:
-    """The difference by network; folded: what goes along with it, by layer, before and after training, by measure."""
+    """The difference by network; then every layer; folded: what it depends on, before and after training, by measure."""
     records, nets = comparisons.records(run, values), comparisons.last_layers(run, values)
     trained = {key: record for key, record in records.items() if record.trained}
     return Section(
         f"Units and random directions (§3): are their images equally alike, to {hypothesis.MARGIN:g} of the score?",
-        [charts.by_network(run, nets)],
+        [charts.by_network(run, nets), charts.mean_scores(run, trained)],
         _text(nets),
         folded=[
             tables.by_depth(records),
-            charts.mean_scores(run, trained),
             tables.by_layer(trained),
             tables.learning(records),
             *(tables.by_measure(trained, name) for name in MEASURES),

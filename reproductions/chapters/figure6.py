@@ -37,7 +37,7 @@ def _section(run: Run, values: Values) -> Section:
     )
     peak = max(one.peak_mib for one in measured.values())
     return Section(
-        f"Figure 6: {name}s that become none",
+        f"Figure 6: {name}s that are no longer recognized",
         [_figure(run, name)],
         _text(measured[DIRECT], name),
         folded=[

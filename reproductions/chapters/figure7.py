@@ -156,10 +156,10 @@ def claims(run: Run, values: Values) -> list[Claim]:
             verdict.greater(list(more.values()), ERROR_MARGIN),
             more,
             POINTS,
-            f"lowest accuracy of a model under that noise; at most {100 * left:.1f}% on its own examples",
+            "lowest accuracy of a model under that noise",
             cells.percent(least, f"{_PAPER['accuracy']:g}%"),
             "The paper: 51% under noise beyond recognition, none on examples of a sixteenth of that size; read as: every model is "
-            "right about more images under this noise than about its own examples of them. More accuracy under noise:",
+            f"right about more images under this noise than about its own examples of them (at most {100 * left:.1f}%). More accuracy under noise:",
         )
     ]
 

@@ -65,7 +65,7 @@ def _section(run: Run, values: Values) -> Section:
             "wrong label was wanted.",
             "Batch normalization is folded into the convolution before it, as a factor of every channel. Networks so deep have "
             "no useful bound by the product of their layers.",
-            "Directions: as in Figures 3 and 4, of two layers; of a convolution a photograph counts by its best position.",
+            "Units and directions are of two layers; in a convolution a photograph counts by its best position.",
         ],
         provenance=[("measured on", drawn)],
     )
@@ -145,14 +145,14 @@ def _claims(run: Run, values: Values) -> list[Claim]:
     )
     layer = LAYERS[0]
     units = hypothesis.decided({PRESET: [values[_directions()[layer]]]}, f"the directions of {layer}")
+    units = dataclasses.replace(
+        units,
+        statement="On a net trained on ImageNet, too, units and random directions are equally alike",
+        evidence=f"{units.evidence} Of this one network: only its directions are taken as drawn.",
+    )
     return [
-        close,
-        dataclasses.replace(
-            units,
-            statement="On a net trained on ImageNet, too, units and random directions are equally alike",
-            evidence=f"{units.evidence} Of this one network: only its directions are taken as drawn.",
-        ),
-    ]
+        dataclasses.replace(claim, of_paper=False) for claim in (close, units)
+    ]  # the paper's net is AlexNet
 
 
 CHAPTER = Chapter("imagenet", _plan, _section, _claims, photographs=True)

@@ -200,11 +200,11 @@ def _transfer(values: Values) -> Claim:
         verdict.greater(list(rise.values()), ERROR_MARGIN),
         rise,
         POINTS,
-        f"average error on another model's examples; {100 * on_clean.value:.1f}% on clean images",
+        "average error on another model's examples",
         cells.percent(average([_on_others(values, model) for model in PRESETS]), _papers_mean(PRESETS)),
         "“A relatively large fraction of examples will be misclassified by networks trained from scratch with different "
         "hyper-parameters”; read as: on average over all pairs of different models more of the images are misclassified than "
-        "before.",
+        f"the {100 * on_clean.value:.1f}% of the clean ones.",
     )
     return dataclasses.replace(
         found,
@@ -230,9 +230,10 @@ def _noise(values: Values) -> Claim:
         verdict.greater(list(harder.values()), ERROR_MARGIN),
         {PAPER["presets"][model]: effect for model, effect in harder.items()},
         POINTS,
-        f"error of {PAPER['presets'][least]}, which they affect least; {100 * noise.errors[least].value:.1f}% on noise",
+        f"error of {PAPER['presets'][least]}, which they affect least",
         cells.percent(_on_others(values, least), _papers_mean([least])),
-        "Read as: for every model its average error on the others' examples is above that on the same images with noise.",
+        f"With noise the error of {PAPER['presets'][least]} is {100 * noise.errors[least].value:.1f}%. Read as: for every model its "
+        "average error on the others' examples is above that on the same images with noise.",
     )
 
 
@@ -253,7 +254,7 @@ def _autoencoder(values: Values) -> Claim:
         POINTS,
         "average error of AE400-10 on other models' examples",
         cells.percent(_on_others(values, ours), _papers_mean([ours])),
-        "Read as: less error than each other model on the examples of the models that are neither of the two. Theirs minus its:",
+        "Read as: less error than each other model on the examples of the models that are neither of the two. Their error minus its own:",
     )
 
 

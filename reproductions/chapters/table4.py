@@ -173,10 +173,10 @@ def _disjoint_sets(values: Values) -> Claim:
         verdict.greater(list(effects.values()), ERROR_MARGIN),
         effects,
         POINTS,
-        f"average error across the halves; {100 * on_clean.value:.1f}% on clean images",
+        "average error across the halves",
         cells.percent(_mean(values, Change.NONE, _ACROSS), f"{sum(published) / len(published):.1f}%"),
         "They “remain hard for models trained even on a disjoint training set”; read as: in all four pairs of a model of one half "
-        f"and one of the other the error is above that on the same clean images. Newly wrong / newly right, summed over training runs: {', '.join(counts)}. "
+        f"and one of the other the error is above that on the same clean images ({100 * on_clean.value:.1f}% on average). Newly wrong / newly right, summed over training runs: {', '.join(counts)}. "
         f"Errors between models of the same half: {within}.",
     )
 
@@ -202,9 +202,10 @@ def _amplified(values: Values) -> Claim:
         verdict.greater(list(harder.values()), ERROR_MARGIN),
         harder,
         POINTS,
-        f"lowest error of a pair of models; at most {100 * max(n.value for n in noise.errors.values()):.1f}% on noise",
+        "lowest error of a pair of models",
         cells.percent(lowest, f"{min(_papers('amplified', pairs)):g}%"),
-        "Read as: in all pairs of models, on the same images.",
+        f"On noise the error is at most {100 * max(n.value for n in noise.errors.values()):.1f}%. Read as: in all pairs of models, "
+        "on the same images.",
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras_intriguing.report import Figure, figures
 from reproductions.coherence import hypothesis, tables
 from reproductions.coherence.comparisons import LayerRecord, Nets, Records
+from reproductions.coherence.contrasts import Estimate
 from reproductions.coherence.kinds import (
     KINDS,
     LEARNING,
@@ -40,7 +41,7 @@ def by_network(run: Run, nets: Nets) -> Figure:
     label = "score of units minus score of random directions"
     figures.differences(path, rows, hypothesis.MARGIN, label)
     note = (
-        f"Last hidden layers. Grey: differences below {hypothesis.MARGIN:g}, which was fixed before as none worth speaking of. 95% "
+        f"Last hidden layers. Grey: differences below {hypothesis.MARGIN:g}, which was fixed beforehand as too small to matter. 95% "
         "intervals: of a network over its directions, of the mean over networks."
     )
     below, above = (sum(one[0] < 0 for _, one in rows[:-1]), sum(one[0] > 0 for _, one in rows[:-1]))
@@ -66,7 +67,7 @@ def mean_scores(run: Run, trained: Records) -> Figure:
     figures.dots(path, [f"{record.preset}, {record.layer}" for record in trained.values()], panels, label)
     note = (
         "Mean score of the images that maximize units (filled) and random directions (open), by hidden layer, with 95% intervals "
-        "over directions. Left: directions as they are. Middle: without what goes along with the mean activation. Right: in the "
+        "over directions. Left: directions as they are. Middle: uncorrelated with the mean activation. Right: in the "
         "whitened space."
     )
     above = [
@@ -81,8 +82,8 @@ def _mean_score(record: LayerRecord, kind: str) -> tuple[float, float, float]:
     """Of a layer's directions of a kind, with its normal 95% interval over directions."""
     scores = record.scores_of(kind)
     scores = scores[np.isfinite(scores)]
-    half = 1.96 * scores.std(ddof=1) / math.sqrt(len(scores))
-    return float(scores.mean()), float(scores.mean() - half), float(scores.mean() + half)
+    found = Estimate(float(scores.mean()), float(scores.std(ddof=1) / math.sqrt(len(scores))))
+    return found.value, found.low, found.high
 
 
 def distributions(run: Run, records: Records) -> Figure:

@@ -72,7 +72,7 @@ def _text(panel: LayerPanel, kind: str) -> str:
     return (
         f"For {pure} of the {len(shares)} {kind}s at least {K - 1} of the {K} images show the same digit. On average the commonest "
         f"digit has {100 * sum(shares) / len(shares):.0f}% of them; among {K} random images it has {100 * chance:.0f}%. "
-        f"{len(shares)} {kind}s decide nothing: whether units differ from random directions takes all of them."
+        f"{len(shares)} {kind}s are too few to tell whether units differ from random directions."
     )
 
 
@@ -140,6 +140,6 @@ def _photographs_text(records: Records, kind: str, one: str) -> str:
             found.append(f"in {layer} {100 * sum(shares) / len(shares):.0f}%")
     return (
         f"Of the {photographs.K} photographs that maximize a {one} the commonest class has {' and '.join(found)} on average; among "
-        f"{photographs.K} random photographs it has {100 * chance:.0f}%. {shown} {one}s decide nothing: whether units differ from "
-        "random directions takes all of them."
+        f"{photographs.K} random photographs it has {100 * chance:.0f}%. {shown} {one}s are too few to tell whether units "
+        "differ from random directions."
     )

@@ -22,7 +22,7 @@ from reproductions.shared import verdict
 from reproductions.shared.effects import RUNS, Effect, Level
 
 STATEMENT = "Units and random directions mean equally much: their images are equally alike"
-# of the way from random images to the most alike that were found: a smaller difference is none worth speaking of
+# of the way from random images to the most alike that were found: a smaller difference counts as none
 MARGIN = 0.05
 SCORE = Scale(1, 3, "")
 _NETWORKS, _DIRECTIONS = "networks", "directions"

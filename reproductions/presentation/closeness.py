@@ -36,10 +36,10 @@ def claim(statement: str, methods: Mapping[str, Targeted], judged: str, target: 
     return Claim(
         statement,
         verdict.all_of([verdict.without_exception(failed, tried), close.verdict]),
-        f"average distortion, {255 * size.value:.1f} of 255 levels",
+        f"average distortion, {255 * size.value:.2g} of 255 levels",
         cells.distortion(size, f"{PAPER['figure5']['distortion']:g}"),
         f"§4.2; read as: of every photograph that was attacked, for {target}, at an average distortion below "
-        f"{255 * CLOSE:g} of 255 levels, which is customary for changes of photographs that are not to be seen. {least} "
+        f"{255 * CLOSE:g} of 255 levels, which is customary for changes of photographs that should not be visible. {least} "
         f"on at least {100 * success:.1f}% of {measured.success.n} photographs. "
         f"{evidence(close, below, DISTORTION)} {remark}",
     )

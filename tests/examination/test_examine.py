@@ -252,7 +252,7 @@ def test_a_binary_classifier(tmp_path: Path) -> None:
     found = ki.examine(model, x, y, out=tmp_path, effort="quick").findings
     assert found.result.success.all()
     assert found.accuracy == 1
-    assert found.norms["of_probabilities"]
+    assert found.norms.of_probabilities
     assert "100.0% of 6 examples are correctly classified" in found.summary
     assert "grey levels" not in found.summary
     assert "Rows of values" in found.missing["storage"]

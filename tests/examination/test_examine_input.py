@@ -32,7 +32,7 @@ def test_images_of_another_range_are_stored_by_it(net, net_images, tmp_path: Pat
     y, result = plain.result.label_before, plain.result
     of_scaled = dataclasses.replace(result, adversarial=256 * result.adversarial)
     assert stages.storage(model, x, y, of_scaled, bounds) == plain.storage
-    assert found.storage["8 bits"]["original"] == plain.storage["8 bits"]["original"]
+    assert found.storage["8 bits"].original == plain.storage["8 bits"].original
 
 
 def test_the_command_takes_integers_by_their_bounds(net, net_images, tmp_path: Path) -> None:

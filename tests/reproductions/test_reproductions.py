@@ -14,7 +14,7 @@ import pytest
 import keras_intriguing as ki
 from reproductions import __main__ as reproductions
 from reproductions import chapters
-from reproductions.chapters import table1
+from reproductions.chapters import deviations, table1
 from reproductions.measurements import examples
 from reproductions.measurements.certified import Certified, CertifiedDistortion
 from reproductions.measurements.examples import DIRECT, NEAREST, PENALTY, RANDOM
@@ -149,7 +149,7 @@ def test_the_page_starts_with_what_was_measured_and_the_papers_claims(out: Path)
     assert places == sorted(places)
     strip = text[places[2] : places[3]]
     assert strip.count('class="statement"') == 11
-    assert "The paper's distortions are those to random target classes" not in strip  # our question
+    assert "The paper's distortions are those to random target classes" not in strip
     assert "The paper&#39;s distortions are those to random target classes" in text[places[3] :]
     assert len(re.findall(r'alt="[^"]{40,}"', text)) == text.count("<img") == 5
     ids = re.findall(r' id="([^"]+)"', text)
@@ -168,6 +168,14 @@ def test_the_report_speaks_of_no_chapter_that_it_lacks(out: Path) -> None:
     mentioned = set(re.findall(r"(?<!paper's )(?<!of its )((?:Table|Figure) \d)", text))
     assert mentioned <= there
     assert not re.search(r"rightly|held against|[Ss]ee the section|below this|tables? below", text)
+
+
+def test_deviations_are_those_of_the_reports_chapters() -> None:
+    without, those = deviations.of(["table1", "table2"]), deviations.of(["table4", "table5"])
+    assert not any("amplified rows" in said or "AlexNet without groups" in said for said in without)
+    assert any("amplified rows" in said for said in those)
+    assert any("AlexNet without groups" in said for said in those)
+    assert set(without) < set(those)
 
 
 def test_table_1_shows_no_image_that_was_its_target_before(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -332,7 +332,7 @@ def test_figure_6_is_measured_and_reported(
     out = tmp_path / "out"
     assert reproductions.main(["figure6", "--images", str(folder), "--out", str(out)]) == 0
     text = (out / "REPORT.md").read_text(encoding="utf-8")
-    assert "Figure 6: chain saws that become none" in text
+    assert "Figure 6: chain saws that are no longer recognized" in text
     assert "90.0%" in text
     (path,) = (out / "examples").glob("figure6-direct.npz")
     kept = np.load(path)
