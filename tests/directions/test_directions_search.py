@@ -331,9 +331,9 @@ def test_images_that_are_not_batched_are_named(convolution) -> None:
 
 def test_the_benchmark_measures_both_ways() -> None:
     found = bench_directions.cost(images=60, dimensions=8, directions=12, k=3)
-    assert found["search_seconds"] > 0
-    assert found["product_seconds"] > 0
-    assert min(found["process_mib"], found["imported_mib"]) > 50  # in this process memory may also shrink
+    assert found.search.seconds > 0
+    assert found.product.seconds > 0
+    assert min(found.process_mib, found.imported_mib) > 50  # in this process memory may also shrink
 
 
 def shared() -> keras.Model:
