@@ -31,7 +31,7 @@ class Norms(NamedTuple):
     """The norms of a model's layers, and Lipschitz bounds of the whole.
 
     Attributes:
-        network: both.
+        network: of the layers and of the whole.
         of_probabilities: the model ends in a softmax or sigmoid, and the whole includes it.
     """
 

@@ -70,7 +70,8 @@ class Claim:
         quantity: what `number` is, in a few words.
         number: the one that tells most, beside the paper's.
         evidence: how the statement is read, and the other numbers that decide it.
-        of_paper: the paper makes it, of these nets; else it is a question of ours.
+        of_paper: it stands in the list of the paper's claims, each of which is decided once; else it is a question of ours, or a
+            claim of the paper's about further nets.
     """
 
     statement: str
@@ -124,7 +125,7 @@ class Report:
         caution: what a reader must know before any number; empty if nothing.
         sections: the chapters.
         deviations: where we did something else than the paper says, and why.
-        of_paper: whether it is of the paper's claims; if not, these and the deviations are left out.
+        of_paper: whether it is of the paper's claims; if not, these are left out.
 
     Raises:
         ValueError: the headings of two sections begin alike.

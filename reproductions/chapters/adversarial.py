@@ -172,14 +172,15 @@ def _reaches(statement: str, tested: dict[str, Number], preset: str) -> Claim:
 def _lower(statement: str, tested: dict[str, Number], preset: str, others: Sequence[str]) -> Claim:
     """Whether a way of training gives a lower test error than each of the others."""
     less = {_PAPER[other]["name"]: _less(tested[preset], tested[other]) for other in others}
-    best = min(others, key=lambda other: tested[other].value)
+    closest = min(less, key=lambda name: less[name].value)
+    ends = " to ".join(map(POINTS.signed, less[closest].interval()))
     return claim(
         statement,
         verdict.greater(list(less.values()), _MARGIN),
         less,
         POINTS,
-        f"test error with {_PAPER[best]['name']}",
-        _test_error(tested, best),
+        f"points of test error that examples at every layer gain on {closest}",
+        Cell(POINTS.signed(less[closest].value), ends),
         f"With examples at every layer it is {100 * tested[preset].value:.2f}%. How much lower that is than with",
     )
 

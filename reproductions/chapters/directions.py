@@ -13,7 +13,7 @@ from reproductions.shared.run import Run
 
 
 def _section(run: Run, values: Values) -> Section:
-    """The difference by network; then every layer; folded: what it depends on, before and after training, by measure."""
+    """The difference by network; then every layer; folded: by depth, before and after training, by measure."""
     records, nets = comparisons.records(run, values), comparisons.last_layers(run, values)
     trained = {key: record for key, record in records.items() if record.trained}
     return Section(

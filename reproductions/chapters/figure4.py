@@ -29,7 +29,7 @@ def _claims(run: Run, values: Values) -> list[Claim]:
             found,
             statement="On photographs, too, units and random directions are equally alike",
             evidence=f"{found.evidence} Of this one network: only {drawn} are taken as drawn.",
-            of_paper=False,  # the claim itself is decided by all networks of digits
+            of_paper=False,  # decided by the networks of digits
         )
     ]
 

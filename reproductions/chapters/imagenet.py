@@ -150,9 +150,8 @@ def _claims(run: Run, values: Values) -> list[Claim]:
         statement="On a net trained on ImageNet, too, units and random directions are equally alike",
         evidence=f"{units.evidence} Of this one network: only its directions are taken as drawn.",
     )
-    return [
-        dataclasses.replace(claim, of_paper=False) for claim in (close, units)
-    ]  # the paper's net is AlexNet
+    # decided by Figure 5 and the networks of digits
+    return [dataclasses.replace(claim, of_paper=False) for claim in (close, units)]
 
 
 CHAPTER = Chapter("imagenet", _plan, _section, _claims, photographs=True)

@@ -88,7 +88,7 @@ def by_depth(records: Records) -> Table:
         "networks that start from it."
     )
     return Table(
-        "Explanations: what the difference depends on, by depth",
+        "Explanations: the difference by depth",
         "hidden layers (how many)",
         [contrast.name for contrast in columns],
         rows,

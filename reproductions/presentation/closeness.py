@@ -1,4 +1,4 @@
-"""The claim of Figure 5: every photograph can be driven to a class, by a change that is not to be seen."""
+"""The claim of Figure 5: every photograph can be driven to a class, by a change that should not be visible."""
 
 from collections.abc import Mapping
 

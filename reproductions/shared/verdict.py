@@ -1,7 +1,7 @@
 """The rule by which all claims are decided.
 
-A claim **holds** where its effect is shown at the 95% level in its direction; it **does not hold** where the opposite
-is shown at that level, or that the effect is smaller than a margin; else it is **undecided**, and it is said how many
+A claim **holds** where its effect is shown at the 95% level in its direction; it **does not hold** where the opposite,
+or an effect smaller than a margin, is shown at that level; else it is **undecided**, and it is said how many
 images or training runs would decide it. A claim of several effects, as of all pairs of models, holds where all are
 shown, and does not hold where one is refuted; its intervals are Bonferroni's, of 1 − 5%/effects each, so that the chance
 of a single false finding among them is 5% at most. What is compared on the same images is paired (`effects`).

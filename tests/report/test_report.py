@@ -93,7 +93,7 @@ def test_the_papers_claims_stand_first_and_ours_in_their_chapter(elements: Eleme
     assert "is it so?" not in strip
     assert "Claims that were measured: 1. Of these 0 hold, 1 does not hold, 0 are undecided." in strip
     assert "is it so?" in chapter
-    assert "Not one of the paper" in chapter
+    assert "Not in the list of the paper" in chapter
     order = ("<img", "What &lt;it&gt; shows.", "is it so?", "A table", "A method.")
     places = [chapter.index(part) for part in order]
     assert places == sorted(places)

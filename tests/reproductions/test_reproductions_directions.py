@@ -62,7 +62,7 @@ def test_the_report_has_figures_tables_and_verdicts(out: Path) -> None:
         "figures/directions-scores.png",
         "fc100_100_10_mnist_p1, hidden2 (100)",
         "no distinction between individual high level units",
-        "Explanations: what the difference depends on",
+        "Explanations: the difference by depth",
         "figures/directions-networks.png",
         "all 417 MNIST training images",
         "similarity of features",
