@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+_LABELS = {"label", "y", "target"}
+_NAMES = {"x", "starts", "lower", "upper", *_LABELS}
+
 
 def add_bounds(parser: Any) -> None:
     """Adds the option `--bounds`."""
@@ -63,6 +66,8 @@ def _as_floats(stored: dict[str, Any], name: str, upper: Any) -> Any:
 def load(path: Path) -> dict[str, Any]:
     """The arrays of the file; x are images [N, …], and y, where there is no label, is label; columns [N, 1] of these are rows.
 
+    Where there are no labels, but arrays of names that no command knows, it is said how labels are called.
+
     Raises:
         FileNotFoundError, ValueError: there is no such file, or it holds something else.
     """
@@ -85,4 +90,7 @@ def load(path: Path) -> dict[str, Any]:
     for name in ("y", "label", "target"):
         if name in arrays and arrays[name].shape[1:] == (1,):
             arrays[name] = arrays[name][:, 0]
+    unknown = [name for name in arrays if name not in _NAMES]
+    if unknown and not arrays.keys() & _LABELS:
+        print(f"{path} holds no labels: they would be called label or y. Not used: {', '.join(unknown)}.")
     return {"label": arrays["y"], **arrays} if "y" in arrays else arrays

@@ -18,7 +18,7 @@ def add_to(commands: Any) -> None:
         "images",
         metavar="IMAGES.npz",
         type=Path,
-        help="float images x [N, …], and if you like int arrays target [N], else label [N], the classes to leave, and images starts "
+        help="float images x [N, …], and if you like int arrays target [N], else label [N] (or y), the classes to leave, and images starts "
         "[S, …] to start from, too",
     )
     attack.add_argument(

@@ -20,7 +20,7 @@ def add_to(commands: Any) -> None:
         "images",
         metavar="IMAGES.npz",
         type=Path,
-        help="float images x [N, …], and if you like an int array label [N], the classes to certify",
+        help="float images x [N, …], and if you like an int array label [N] (or y), the classes to certify",
     )
     certify.add_argument(
         "--out", metavar="FILE.npz", type=Path, required=True, help="receives the result's arrays"

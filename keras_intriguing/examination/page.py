@@ -240,7 +240,7 @@ def _norms(findings: Findings, made: dict[str, Any], bounds: Bounds, folder: Pat
     ]
     note = "Both sides of the norm from L2 to L2 at the input's size, without the activation; the activation's largest slope."
     text = (
-        f"Layer by layer the norms multiply to {found.product:.4g}. The whole network's Lipschitz constant is at least "
+        f"Multiplied along all paths through the layers, the norms give {found.product:.4g}. The whole network's Lipschitz constant is at least "
         f"{found.lower:.4g}, attained by two inputs, and at most {found.upper:.4g}, proved."
     )
     if findings.norms.of_probabilities:

@@ -14,6 +14,7 @@ import tensorflow as tf
 import keras_intriguing as ki
 from keras_intriguing.attack.minimal import BUDGET
 from keras_intriguing.classifiers.request import Request
+from keras_intriguing.cli import arrays
 from keras_intriguing.cli import main as cli
 
 PRESET = "fc10_mnist_decay1e-2"
@@ -173,6 +174,19 @@ def test_an_interrupted_attack_keeps_its_finished_batches(
     attacked.clear()  # other settings begin anew
     assert cli.main([*arguments[:-1], "4"]) == 0
     assert attacked == [4, 4, 2]
+
+
+def test_labels_by_another_name_are_not_passed_over_silently(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arrays.load(images)
+    assert (
+        f"{images} holds no labels: they would be called label or y. Not used: digits."
+        in capsys.readouterr().out
+    )
+    np.savez(tmp_path / "with.npz", x=np.zeros((2, 3)), y=[0, 1], digits=[0, 1], starts=np.zeros((1, 3)))
+    assert arrays.load(tmp_path / "with.npz")["label"].tolist() == [0, 1]
+    assert capsys.readouterr().out == ""
 
 
 def test_images_are_checked_before_tensorflow_is_imported(images: Path, tmp_path: Path) -> None:
