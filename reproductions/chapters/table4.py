@@ -176,7 +176,7 @@ def _disjoint_sets(values: Values) -> Claim:
         "average error across the halves",
         cells.percent(_mean(values, Change.NONE, _ACROSS), f"{sum(published) / len(published):.1f}%"),
         "They “remain hard for models trained even on a disjoint training set”; read as: in all four pairs of a model of one half "
-        f"and one of the other the error is above that on the same clean images ({100 * on_clean.value:.1f}% on average). Newly wrong / newly right, summed over training runs: {', '.join(counts)}. "
+        f"and one of the other the error is above that on the same clean images. On all clean images it is {100 * on_clean.value:.1f}%. Newly wrong / newly right, summed over training runs: {', '.join(counts)}. "
         f"Errors between models of the same half: {within}.",
     )
 
