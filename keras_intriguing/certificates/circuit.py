@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from keras_intriguing.certificates.steps.activation import Activation
 from keras_intriguing.certificates.steps.curves import Curve
@@ -54,6 +55,14 @@ class Circuit:
     def size(self, position: int) -> int:
         """How many values a step has."""
         return int(np.prod(self._shapes[position]))
+
+    def values(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """Of every step, for images x [B, …]."""
+        values = [x]
+        for position in range(1, len(self.steps)):
+            step = self.step(position)
+            values.append(step.value([values[source] for source in step.sources]))
+        return values
 
     def linear(
         self,

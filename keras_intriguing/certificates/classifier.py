@@ -51,13 +51,25 @@ class Classifier:
         rounding, found = propagation.rounding_of(self.circuit), []
         for first in range(0, len(x), batch):
             part = x[first : first + batch].astype(np.float64)
-            region = Region(*(tf.constant(v, tf.float64) for v in (part, np.zeros(len(part)), *bounds)))
+            region = Region.of(part, np.zeros(len(part)), bounds, tf.float64)
             logits = propagation.enclosures(self.circuit, region, rounding)[-1]
             of_label = np.take_along_axis(logits.lower.numpy(), label[first : first + batch, None], axis=1)
             found.append(of_label - logits.upper.numpy())
         margins = np.concatenate(found)
         np.put_along_axis(margins, label[:, None], 0.0, axis=1)
         return margins
+
+    def margins_within(self, margins: np.ndarray, label: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        """Proved for all images within distances [B], by the Lipschitz constants alone: [B, K], infinite for the label itself.
+
+        Args:
+            margins: of B images, see `margins`.
+            label: int [B].
+            radius: [B].
+        """
+        within = margins - self.pairs[label] * radius[:, None] * (1 + 1e-9)
+        np.put_along_axis(within, label[:, None], np.inf, axis=1)
+        return within
 
     def names(self, positions: np.ndarray) -> list[str]:
         """Of the layers at positions of the circuit, as certificates tell them."""

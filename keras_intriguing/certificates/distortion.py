@@ -1,6 +1,7 @@
 """Distortions below which an image's label is proved to stay."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,15 +12,19 @@ from keras_intriguing.certificates.classifier import warn_if_hopeless
 from keras_intriguing.certificates.kept import classifier_of
 from keras_intriguing.certificates.optimization import Optimizer, Problem
 from keras_intriguing.certificates.search import (
+    BEFORE_PARTS,
     Interrupted,
     check_model,
+    checked_seconds,
     images_at_once,
     loosest,
+    part_of,
     rows_of,
     steps_of,
     telling,
     whole_batches,
 )
+from keras_intriguing.certificates.splitting import Splitter
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, extremes, provenance
 from keras_intriguing.classifiers.request import Request, checked
@@ -49,7 +54,8 @@ class Certificate(PerImage):
         l2: float64 [B], the same as a distance ‖r‖₂: `distortion` times √n.
         label: int32 [B]: the class that is certified.
         network: float64 [B], from the margins and the Lipschitz bounds of the pairs of classes.
-        relaxation: float64 [B], from bounds propagated through the layers; NaN where that was not tried.
+        relaxation: float64 [B], from bounds propagated through the layers, of all parts where `seconds` were given; NaN where
+            that was not tried.
         loosest: [B], the layer where the propagated bound of the nearest class lost most, "the ball" for what the layers'
             common ball cost; empty where that was not tried.
     """
@@ -88,6 +94,7 @@ def certified_distortion(
     label: Any = None,
     bounds: tuple[Any, Any] = (0.0, 1.0),
     effort: str = "standard",
+    seconds: float = 0.0,
     on_batch: Callable[[int, int], None] | None = None,
     on_stage: Callable[[str], None] = lambda name: None,
     progress: bool | Progress = False,
@@ -113,6 +120,8 @@ def certified_distortion(
         effort: "quick" for the Lipschitz bound alone, whose norms are measured once a model; "standard" for 60 steps of
             optimization, about the cost of as many passes forward and back for every pair of classes, and where layers
             are wide some twenty seconds an image more; "thorough" for 300.
+        seconds: of branch and bound for every image after that, at growing distances; more where functions are compiled, as of
+            `verify`. It ends sooner where one distance is proved and another, half a percent longer, cannot be.
         on_batch: called after every batch with the number of images done and of all.
         on_stage: told the name of every layer before it is measured.
         progress: show a bar in a terminal or a notebook; or a function that is told how many images of how many are done,
@@ -132,11 +141,13 @@ def certified_distortion(
     check_model(model, "certified_distortion", x)
     graph = nodes(model)
     steps_of(effort)  # before work starts
+    seconds = checked_seconds(seconds)
     request = checked(model, x, None, label, bounds, None, from_probabilities=None)
-    made = provenance(model, request.x, label=request.label, bounds=request.bounds, effort=effort)
+    given = {"label": request.label, "bounds": request.bounds, "effort": effort, "seconds": seconds}
+    made = provenance(model, request.x, **given)
     with shown(progress, "certified distortions") as show:
         show(0, len(request.x))
-        found = _certified(graph, request, effort, made, on_batch, on_stage, show)
+        found = _certified(graph, request, effort, seconds, made, on_batch, on_stage, show)
         show(len(request.x), len(request.x))
     return found
 
@@ -145,6 +156,7 @@ def _certified(
     graph: Sequence[Node],
     request: Request,
     effort: str,
+    seconds: float,
     made: dict[str, Any],
     on_batch: Callable[[int, int], None] | None,
     on_stage: Callable[[str], None],
@@ -172,25 +184,47 @@ def _certified(
             both, both / to_rms, label, by_network, by_relaxation, names.astype(str), provenance=made
         )
 
-    if steps and not (warn_if_hopeless(network, farthest) and effort != "thorough"):
+    before = BEFORE_PARTS if seconds else 1.0
+    if (steps or seconds) and not (warn_if_hopeless(network, farthest) and effort != "thorough"):
         rows = min(rows_of(margins), 10)
         size = images_at_once(classifier.circuit, rows, len(label))
         optimizer = Optimizer(classifier.programs, request.bounds, narrows=True)
+        splitter = Splitter(classifier.programs, request.bounds)
         order = np.argsort(radii, axis=1)
         done = 0
         try:
             for batch, last in whole_batches(len(label), size):
-                others = order[batch, :rows]
-                # classes beyond the nearest are left to the Lipschitz bound
-                most = np.sort(radii[batch], axis=1)[:, rows]
-                clean = np.take_along_axis(margins[batch], others, axis=1)
-                problem = Problem(images[batch], label[batch], others)
                 tell = telling(show, done, last, len(label))
-                found, places = _largest_radii(
-                    optimizer, problem, clean, network[batch], farthest[batch], steps, tell
-                )
-                relaxation[batch] = np.minimum(found, most)
-                names[batch] = classifier.names(places)
+                if steps:
+                    others = order[batch, :rows]
+                    # classes beyond the nearest are left to the Lipschitz bound
+                    most = np.sort(radii[batch], axis=1)[:, rows]
+                    clean = np.take_along_axis(margins[batch], others, axis=1)
+                    problem = Problem(images[batch], label[batch], others)
+                    found, places = _largest_radii(
+                        optimizer,
+                        problem,
+                        clean,
+                        network[batch],
+                        farthest[batch],
+                        steps,
+                        part_of(tell, 0, before),
+                    )
+                    relaxation[batch] = np.minimum(found, most)
+                    names[batch] = classifier.names(places)
+                if seconds:
+                    known = np.where(request.before == label, np.fmax(relaxation, network), 0.0)
+                    some = np.unique(batch)
+                    some = some[(known[some] > 0) & (known[some] < farthest[some])]
+                    for number, i in enumerate(some):
+                        within = functools.partial(classifier.margins_within, margins[[i]], label[[i]])
+                        ends = np.interp([number, number + 1], [0, len(some)], [before, 1])
+                        of_image = part_of(tell, *ends)
+                        longer = splitter.extend(
+                            images[i], int(label[i]), known[i], farthest[i], within, seconds, of_image
+                        )
+                        for relaxation[i] in longer:
+                            pass  # each is kept, whatever interrupts the next
                 done = last
                 if on_batch:
                     on_batch(done, len(label))
@@ -223,29 +257,29 @@ def _largest_radii(
     optimizer.start(problem, radius)
     power = _OF_INTERVALS if optimizer.narrows else 1
     for step in range(1, steps + 1):
-        bounds = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)
+        margins = optimizer.improve(problem, radius, step, 1 - (step - 1) / steps)
         phase = 3 * (step - 1) // steps
         growth = _GROWTHS[phase if step > _MANY else min(phase, 1)]
         radius = np.clip(
-            _zero(radius, clean, bounds, power), radius / growth, np.minimum(radius * growth, most)
+            _zero(radius, clean, margins, power), radius / growth, np.minimum(radius * growth, most)
         )
         tell(0.9 * step / steps)  # the rest are the proofs
     proved, places = np.zeros(len(radius)), np.zeros(len(radius), int)
     radius = np.where(radius < most, _HAIR * radius, most)
     for trial in range(_TRIALS):
-        bounds, costs = optimizer.proved(problem, radius)
-        holds = (bounds > 0).all(axis=1) & (proved == 0)
-        places = np.where(proved == 0, loosest(bounds, costs), places)
+        margins, costs = optimizer.proved(problem, radius)
+        holds = (margins > 0).all(axis=1) & (proved == 0)
+        places = np.where(proved == 0, loosest(margins, costs), places)
         proved = np.where(holds, np.where(radius >= farthest, np.inf, radius), proved)
         if (proved > 0).all():
             break
         share = _NEARER if trial == 0 and not optimizer.narrows else _HAIR
-        radius = np.where(proved > 0, 0.0, share * np.minimum(_zero(radius, clean, bounds, power), radius))
+        radius = np.where(proved > 0, 0.0, share * np.minimum(_zero(radius, clean, margins, power), radius))
     return proved, places
 
 
-def _zero(radius: np.ndarray, clean: np.ndarray, bounds: np.ndarray, power: int) -> np.ndarray:
-    """Where bounds are first zero that fall from the clean margins [B, m] by a power of the radius [B], as the bounds [B, m] do."""
-    bounds = np.where(np.isfinite(bounds), bounds, -np.inf)
-    lost = np.maximum(clean - bounds, 1e-30)
+def _zero(radius: np.ndarray, clean: np.ndarray, margins: np.ndarray, power: int) -> np.ndarray:
+    """Where margins are first zero that fall from the clean margins [B, m] by a power of the radius [B], as the margins [B, m] do."""
+    margins = np.where(np.isfinite(margins), margins, -np.inf)
+    lost = np.maximum(clean - margins, 1e-30)
     return np.min(radius[:, None] * (np.maximum(clean, 0) / lost) ** (1 / power), axis=1)

@@ -86,7 +86,7 @@ class Optimizer:
         """Enclosures, or those of a radius nearby, which will do for a search."""
         if not self.narrows:
             if step % _REFRESHED == 1:
-                self._known = self._programs.enclosed(region)
+                self._known = self._programs.enclosed(region, 0.0)
             return self._known
         if step % _REFRESHED_WIDE == 1:
             self._known, self._known_at = narrow_enclosures(self._programs, region), radius
@@ -98,4 +98,4 @@ class Optimizer:
         return one_hot[problem.label][:, None] - one_hot[problem.others]
 
     def _region(self, x: np.ndarray, radius: np.ndarray, dtype: tf.DType) -> Region:
-        return Region(*(tf.constant(v, dtype) for v in (x, radius, *self._bounds)))
+        return Region.of(x, radius, self._bounds, dtype)

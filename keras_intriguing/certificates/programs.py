@@ -9,7 +9,13 @@ from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.region import Region
 from keras_intriguing.certificates.steps.step import Enclosure, Variables
 
-RATES = {"slope": 0.05, "penalty": 0.2, "kept": 0.1, "tangent": 0.2}  # of a step, in units of the variables
+RATES = {
+    "slope": 0.05,
+    "penalty": 0.2,
+    "kept": 0.1,
+    "tangent": 0.2,
+    "added": 0.05,
+}  # of a step, in units of the variables
 MOST_WORK = 2**22  # for bounding a layer's units one by one, an image
 _LEAST_WORK = 2**13  # from which a proof is compiled: of less, it is done sooner than traced
 _FIRST, _SECOND = 0.9, 0.99  # Adam's
@@ -25,11 +31,12 @@ class Programs:
 
     Attributes:
         circuit: of the network.
-        enclosed: maps a `Region` of B images in float32 to estimates of where every step's values lie.
+        enclosed: maps a `Region` of B images and `rounding` to where every step's values lie, or to estimates where that is 0.
         step: maps such a region, its enclosures, rows [B, m, K], variables, their moments, the number of the step, from 1,
             and the share of the largest step to the bounds before the step [B, m] and the new variables and moments.
         proved: maps a region in float64, enclosures or None for those by each layer's own means and by `tightened`, rows,
-            variables and `rounding` to proved lower bounds [B, m] and what the steps cost, see `lower_bounds`.
+            variables and `rounding` to proved lower bounds [B, m] and what the steps cost, see `Propagated`.
+        explained: maps the same to proved lower bounds and their `Gaps`.
         tightened: maps a region, enclosures up to some step and `rounding` to the last enclosure, narrowed.
         bounded: maps a region, enclosures up to some step, its steps' lines, places [B, m] among that step's values, a sign and
             `rounding` to lower bounds of sign·value at these places.
@@ -46,13 +53,14 @@ class Programs:
 
         self.enclosed = compiled(self._enclosed)
         self.step = compiled(self._step)
+        self.explained = compiled(self._explained)
         self.tightened = compiled(self._tightened)
         self.bounded = compiled(self._bounded)
         is_compiled = max(propagation.work(circuit).values(), default=0) >= _LEAST_WORK
         self.proved = compiled(self._proved) if is_compiled else self._proved
 
-    def _enclosed(self, region: Region) -> list[Enclosure]:
-        return propagation.enclosures(self.circuit, region, most_work=MOST_WORK)
+    def _enclosed(self, region: Region, rounding: float) -> list[Enclosure]:
+        return propagation.enclosures(self.circuit, region, rounding, MOST_WORK)
 
     def _proved(
         self,
@@ -64,7 +72,19 @@ class Programs:
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         if known is None:
             known = propagation.enclosures(self.circuit, region, rounding, MOST_WORK)
-        return propagation.lower_bounds(self.circuit, region, known, rows, variables, rounding)
+        found = propagation.lower_bounds(self.circuit, region, known, rows, variables, rounding)
+        return found.bound, found.costs
+
+    def _explained(
+        self,
+        region: Region,
+        known: list[Enclosure],
+        rows: tf.Tensor,
+        variables: list[Variables],
+        rounding: float,
+    ) -> tuple[tf.Tensor, propagation.Gaps]:
+        found = propagation.lower_bounds(self.circuit, region, known, rows, variables, rounding)
+        return found.bound, propagation.gaps(self.circuit, region, rows, found)
 
     def _tightened(self, region: Region, known: list[Enclosure], rounding: float) -> Enclosure:
         return propagation.tightened(self.circuit, region, known, rounding)
@@ -85,7 +105,7 @@ class Programs:
         variables = [
             of or propagation.without_tangents(other) for of, other in zip(lines, others, strict=True)
         ]
-        return propagation.lower_bounds(self.circuit, region, known, rows, variables, rounding)[0]
+        return propagation.lower_bounds(self.circuit, region, known, rows, variables, rounding).bound
 
     def _step(
         self,
@@ -100,7 +120,7 @@ class Programs:
         known = [region.enclosure(), *known[1:]]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            found, _ = propagation.lower_bounds(self.circuit, region, known, rows, variables)
+            found = propagation.lower_bounds(self.circuit, region, known, rows, variables).bound
             objective = tf.reduce_sum(found)
         gradients = tape.gradient(objective, variables, unconnected_gradients="zero")
         moved: list[Variables] = []

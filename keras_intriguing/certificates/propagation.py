@@ -12,16 +12,48 @@ slopes and penalties may be chosen freely: any of them gives a proof, and they a
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from keras_intriguing.certificates.circuit import Circuit
 from keras_intriguing.certificates.region import Region, least_on
 from keras_intriguing.certificates.steps.activation import Activation
-from keras_intriguing.certificates.steps.step import Enclosure, Penalized, Variables, total
+from keras_intriguing.certificates.steps.step import Enclosure, OfUnits, Penalized, Variables, by_row, total
 from keras_intriguing.spectral.numerics.rounding import gamma
 
 _VALUES = 2**16  # of one array while hidden units are bounded: a processor's cache holds some of them
+
+
+class Propagated(NamedTuple):
+    """Lower bounds of B images and m rows each, and where they come from.
+
+    Attributes:
+        bound: [B, m].
+        costs: what every step has cost, [B, m] each: first the ball's penalty, then one a step.
+        units: what units add to the bound, by the positions of activations; only where it is proved.
+        change: of the image, about where the last bound is least, [B, m, *shape].
+    """
+
+    bound: tf.Tensor
+    costs: list[tf.Tensor]
+    units: dict[int, OfUnits]
+    change: tf.Tensor
+
+
+class Gaps(NamedTuple):
+    """What bounds [B, m] lack of what an image of the region attains, that about where the last bound is least.
+
+    Attributes:
+        attained: rows·v there, [B, m], but for rounding.
+        of_units: how far a unit's objective is there above its least, [B, m, *shape], by the positions of activations;
+            below 0 only where the image lies outside of the intervals.
+        between: the middle of the unit's input there and of where its objective is least, likewise.
+    """
+
+    attained: tf.Tensor
+    of_units: dict[int, tf.Tensor]
+    between: dict[int, tf.Tensor]
 
 
 def rounding_of(circuit: Circuit) -> float:
@@ -70,7 +102,7 @@ def tightened(circuit: Circuit, region: Region, known: Sequence[Enclosure], roun
         unit = tf.one_hot(places, size, dtype=loose.centre.dtype)
         rows = tf.reshape(tf.concat([unit, -unit], axis=0), (1, 2 * at_once, *loose.centre.shape[1:]))
         rows = tf.repeat(rows, images, axis=0)
-        return lower_bounds(circuit, region, known, rows, variables, rounding)[0]
+        return lower_bounds(circuit, region, known, rows, variables, rounding).bound
 
     # the last part repeats a unit, so that all have one shape and the loop's body is traced once
     places = tf.minimum(tf.reshape(tf.range(parts * at_once), (parts, at_once)), size - 1)
@@ -103,7 +135,7 @@ def lower_bounds(
     rows: tf.Tensor,
     variables: Sequence[Variables],
     rounding: float = 0.0,
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
+) -> Propagated:
     """Lower bounds of rows·v for all images of a region, v the values of the last step known; proved if `rounding` is not 0.
 
     Args:
@@ -113,15 +145,13 @@ def lower_bounds(
         rows: [B, m, *shape of v].
         variables: for every step, of the shapes of `start`.
         rounding: see `rounding_of`; 0 where an estimate is enough.
-
-    Returns:
-        The bounds [B, m], and what every step has cost, [B, m] each: first the ball's penalty, then one a step.
     """
     zero = tf.zeros(rows.shape[:2], rows.dtype)
     values, last = known[-1].centre[:, None], len(known) - 1
     bound = total(rows * values)
     lost = rounding * total(tf.abs(rows * values))
     costs = [zero] * len(known)
+    units: dict[int, OfUnits] = {}
     open_bounds: dict[int, Penalized] = {last: Penalized(rows, zero)}
     for position in range(last, 0, -1):
         if position not in open_bounds:  # nothing rests on it
@@ -133,12 +163,15 @@ def lower_bounds(
         )
         bound, lost = bound + passed.constant, lost + passed.lost
         costs[position] = -passed.constant
+        if passed.units is not None:
+            units[position] = passed.units
         for source, of_source in zip(step.sources, passed.sources, strict=True):
             before = open_bounds.get(source)
             both = of_source if before is None else Penalized(before.c + of_source.c, before.t + of_source.t)
             open_bounds[source] = both
     if 0 not in open_bounds:
-        return bound - lost, costs
+        still = tf.zeros((*rows.shape[:2], *region.x.shape[1:]), rows.dtype)
+        return Propagated(bound - lost, costs, units, still)
     c, t = open_bounds[0]
     least, change = least_on(c, region)
     penalty = 0.5 * t * known[0].radius[:, None] ** 2
@@ -146,4 +179,21 @@ def lower_bounds(
         size = total(tf.abs(c * change)) + tf.sqrt(total(c**2)) * region.radius[:, None]
         lost += rounding * (4 * size + penalty + total(tf.abs(c) * known[0].span[:, None]))
     costs[0] = penalty
-    return bound + least - penalty - lost, costs
+    return Propagated(bound + least - penalty - lost, costs, units, change)
+
+
+def gaps(circuit: Circuit, region: Region, rows: tf.Tensor, found: Propagated) -> Gaps:
+    """Where proved bounds of the logits' rows are not tight."""
+    images, count = rows.shape[:2]
+    length = tf.sqrt(total(found.change**2))
+    share = tf.minimum(tf.ones_like(length), region.radius[:, None] / tf.maximum(length, 1e-30))
+    there = region.x[:, None] + by_row(share, found.change) * found.change
+    values = circuit.values(tf.reshape(there, (images * count, *there.shape[2:])))
+    attained = total(rows * tf.reshape(values[-1], rows.shape))
+    of_units, between = {}, {}
+    for position, units in found.units.items():
+        (source,) = circuit.step(position).sources
+        s = tf.reshape(values[source], units.at.shape)
+        of_units[position] = units.objective(s) - units.least
+        between[position] = (s + units.at) / 2
+    return Gaps(attained, of_units, between)

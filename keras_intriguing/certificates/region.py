@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from keras_intriguing.certificates.steps.step import Enclosure, length
+from keras_intriguing.classifiers.pixels import Bounds
 
 _SECULAR = 5  # steps towards the multiplier of the ball; any multiplier gives a bound
 
@@ -18,6 +20,16 @@ class Region(NamedTuple):
     radius: tf.Tensor
     lowest: tf.Tensor
     highest: tf.Tensor
+
+    @classmethod
+    def of(cls, x: np.ndarray, radius: np.ndarray, bounds: Bounds, dtype: tf.DType) -> "Region":
+        """As tensors of a type."""
+        return cls(*(tf.constant(v, dtype) for v in (x, radius, *bounds)))
+
+    def repeated(self, count: int, dtype: tf.DType) -> "Region":
+        """The one image of this region again and again, in a type."""
+        x, radius, lowest, highest = (tf.cast(v, dtype) for v in self)
+        return Region(tf.repeat(x, count, axis=0), tf.repeat(radius, count), lowest, highest)
 
     def enclosure(self) -> Enclosure:
         """Where the pixels lie."""

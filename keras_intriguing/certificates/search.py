@@ -1,6 +1,7 @@
 """What the search for a radius and the verification of one have in common."""
 
 import math
+import numbers
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from keras_intriguing.classifiers.request import check_input_type
 from keras_intriguing.progress import Progress
 
 _STEPS = {"quick": 0, "standard": 60, "thorough": 300}
+BEFORE_PARTS = 0.2  # share of a batch's progress that is told of before branch and bound
 _MEMORY = 2**30  # bytes
 _OF_A_VALUE = 4 * 60  # bytes of a value in one row: some sixty float32 arrays live at once
 # Sizes of batches, few of them, since compiled functions are kept for each.
@@ -60,6 +62,23 @@ def steps_of(effort: str) -> int:
     if effort not in _STEPS:
         raise ValueError(f"effort must be one of {', '.join(_STEPS)}, not {effort!r}.")
     return _STEPS[effort]
+
+
+def checked_seconds(seconds: float) -> float:
+    """A time.
+
+    Raises:
+        ValueError: it is no finite number of at least 0.
+    """
+    is_number = isinstance(seconds, numbers.Real) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds must be a finite number of at least 0, not {seconds!r}.")
+    return float(seconds)
+
+
+def part_of(tell: Callable[[float], None], first: float, last: float) -> Callable[[float], None]:
+    """Tells of a share of what is between two shares."""
+    return lambda share: tell(first + share * (last - first))
 
 
 def rows_of(margins: np.ndarray) -> int:

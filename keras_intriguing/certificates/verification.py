@@ -11,15 +11,19 @@ from keras_intriguing.certificates.classifier import warn_if_hopeless
 from keras_intriguing.certificates.kept import classifier_of
 from keras_intriguing.certificates.optimization import Optimizer, Problem
 from keras_intriguing.certificates.search import (
+    BEFORE_PARTS,
     Interrupted,
     check_model,
+    checked_seconds,
     images_at_once,
     loosest,
+    part_of,
     rows_of,
     steps_of,
     telling,
     whole_batches,
 )
+from keras_intriguing.certificates.splitting import Splitter
 from keras_intriguing.classifiers.loading import as_model
 from keras_intriguing.classifiers.per_image import PerImage, extremes, provenance
 from keras_intriguing.classifiers.pixels import word
@@ -41,8 +45,8 @@ class Verification(PerImage):
             best that could be proved where it is decided, since the search ends when no image is left to be.
         label: int32 [B]: the class that is certified.
         radius: float64 [B]: the distance, ‖r‖₂.
-        loosest: [B]: the layer where the propagated bound lost most, "the ball" for what the layers' common ball cost;
-            empty where the Lipschitz bound was enough or nothing else was tried.
+        loosest: [B]: the layer where the propagated bound lost most, "the ball" for what the layers' common ball cost, before
+            branch and bound; empty where the Lipschitz bound was enough or nothing else was tried.
     """
 
     verified: np.ndarray
@@ -78,6 +82,7 @@ def verify(
     label: Any = None,
     bounds: tuple[Any, Any] = (0.0, 1.0),
     effort: str = "standard",
+    seconds: float = 0.0,
     on_batch: Callable[[int, int], None] | None = None,
     on_stage: Callable[[str], None] = lambda name: None,
     progress: bool | Progress = False,
@@ -86,7 +91,7 @@ def verify(
 
     By the Lipschitz bounds of the pairs of classes, and for images that these leave open by bounds propagated through the
     layers, as in `certified_distortion`; cheaper than that, since no radius is searched. What is proved, and how rounding
-    is accounted for, is said there.
+    is accounted for, is said there. Images that are still open are divided by branch and bound, if `seconds` are given.
 
     Args:
         model: a functional or sequential Keras model of one input and one output, of logits or ending in softmax.
@@ -97,6 +102,10 @@ def verify(
             gives another class is not verified.
         bounds: as of `minimal_distortion`.
         effort: "quick" for the Lipschitz bound alone; "standard" for at most 60 steps of optimization; "thorough" for 300.
+        seconds: of branch and bound for every image that is open after that, about: the first also waits for functions to be
+            compiled, and where layers are wide each for bounds of their units. It ends sooner where all is proved, where an image
+            of another class is met within the distance, or where nothing is left to divide or open parts fill the memory. How
+            far it comes depends on the machine.
         on_batch: called after every batch with the number of images done and of all that the Lipschitz bound left.
         on_stage: told the name of every layer before it is measured.
         progress: show a bar in a terminal or a notebook; or a function that is told how many images of how many are done,
@@ -104,6 +113,7 @@ def verify(
 
     Raises:
         ValueError, TypeError, Interrupted: as of `certified_distortion`.
+        ValueError: `radius` or `seconds` is no finite number of at least 0.
 
     Warns:
         UserWarning: as of `certified_distortion`; then only "thorough" tries more than the Lipschitz bound.
@@ -112,13 +122,14 @@ def verify(
     check_model(model, "verify", x)
     graph = nodes(model)
     steps_of(effort)  # before work starts
+    seconds = checked_seconds(seconds)
     request = checked(model, x, None, label, bounds, None, from_probabilities=None)
     distances = _checked_radius(radius, request.x.shape)
     given = {"radius": distances, "label": request.label, "bounds": request.bounds, "effort": effort}
-    made = provenance(model, request.x, **given)
+    made = provenance(model, request.x, seconds=seconds, **given)
     with shown(progress, "verified images") as show:
         show(0, len(request.x))
-        found = _verified(graph, request, distances, effort, made, on_batch, on_stage, show)
+        found = _verified(graph, request, distances, effort, seconds, made, on_batch, on_stage, show)
         show(len(request.x), len(request.x))
     return found
 
@@ -128,6 +139,7 @@ def _verified(
     request: Request,
     distances: np.ndarray,
     effort: str,
+    seconds: float,
     made: dict[str, Any],
     on_batch: Callable[[int, int], None] | None,
     on_stage: Callable[[str], None],
@@ -138,8 +150,7 @@ def _verified(
     classifier = classifier_of(graph, request.trace, on_stage)
     images = request.x.astype(np.float64)
     margins = classifier.margins(images, label, request.bounds)
-    proved = margins - classifier.pairs[label] * distances[:, None] * (1 + 1e-9)
-    np.put_along_axis(proved, label[:, None], np.inf, axis=1)
+    proved = classifier.margins_within(margins, label, distances)
     names = np.full(len(label), "", object)
 
     def so_far() -> Verification:
@@ -152,20 +163,40 @@ def _verified(
     farthest = np.linalg.norm(np.maximum(flat - lower, upper - flat), axis=1)
     radii = classifier.lipschitz_radii(margins, label).min(axis=1)
     is_hopeless = warn_if_hopeless(radii, farthest) and effort != "thorough"
-    if steps and len(left) and not is_hopeless:
+    before = BEFORE_PARTS if seconds else 1.0
+    if (steps or seconds) and len(left) and not is_hopeless:
         rows = min(rows_of(margins), _AT_ONCE)
         size = images_at_once(classifier.circuit, rows, len(left))
         optimizer = Optimizer(classifier.programs, request.bounds)
+        splitter = Splitter(classifier.programs, request.bounds)
+        whole = Problem(images, label, np.zeros(()))
         done = decided = len(label) - len(left)
         try:
             for places_left, count in whole_batches(len(left), size):
                 batch = left[places_left]
                 tell = telling(show, done, decided + count, len(label))
-                problem = Problem(images[batch], label[batch], np.zeros(()))
-                proved[batch], places = _improved(
-                    optimizer, problem, distances[batch], proved[batch], rows, steps, tell
-                )
-                names[batch] = classifier.names(places)
+                if steps:
+                    problem = whole._replace(x=images[batch], label=label[batch])
+                    proved[batch], places = _improved(
+                        optimizer,
+                        problem,
+                        distances[batch],
+                        proved[batch],
+                        rows,
+                        steps,
+                        part_of(tell, 0, before),
+                    )
+                    names[batch] = classifier.names(places)
+                if seconds:
+                    _divide(
+                        splitter,
+                        whole,
+                        distances,
+                        proved,
+                        np.unique(batch),
+                        seconds,
+                        part_of(tell, before, 1),
+                    )
                 done = decided + count
                 if on_batch:
                     on_batch(count, len(left))
@@ -185,6 +216,24 @@ def _checked_radius(radius: Any, shape: tuple[int, ...]) -> np.ndarray:
     if not (np.isfinite(distances).all() and (distances >= 0).all()):
         raise ValueError(f"radius must be finite and not negative, not {radius!r}.")
     return distances.copy()
+
+
+def _divide(
+    splitter: Splitter,
+    problem: Problem,
+    radius: np.ndarray,
+    proved: np.ndarray,
+    batch: np.ndarray,
+    seconds: float,
+    tell: Callable[[float], None],
+) -> None:
+    """Puts better margins into those proved of all images [B, K], for the images of a batch that are open."""
+    still = batch[proved[batch].min(axis=1) <= 0]
+    for number, i in enumerate(still):
+        of_image = part_of(tell, number / len(still), (number + 1) / len(still))
+        proved[i] = splitter.improve(
+            problem.x[i], int(problem.label[i]), radius[i], proved[i], seconds, of_image
+        ).proved
 
 
 def _improved(
@@ -221,20 +270,20 @@ def _improved(
             if step % _LOOK_EVERY == _LOOK_EVERY // 2:
                 halfway = found
             if step % _LOOK_EVERY == 0:
-                # bounds rise ever more slowly, and steps grow shorter, by half on average
+                # margins rise ever more slowly, and steps grow shorter, by half on average
                 pace = 2 * (found - halfway) / _LOOK_EVERY
                 is_proved = (np.maximum(found, before) > 0).all(axis=1)
                 is_within_reach = np.maximum(found + pace * (steps - step) / 2, before) > 0
                 if not (is_within_reach.all(axis=1) & ~is_proved).any():
-                    bounds, _ = optimizer.proved(part, radius)
-                    if (np.maximum(bounds[is_proved], before[is_proved]) > 0).all():
+                    margins, _ = optimizer.proved(part, radius)
+                    if (np.maximum(margins[is_proved], before[is_proved]) > 0).all():
                         break
-        bounds, costs = optimizer.proved(part, radius)
-        bounds = np.maximum(bounds, before)
-        np.put_along_axis(proved, others, bounds, axis=1)
-        is_less = bounds.min(axis=1) < least
+        margins, costs = optimizer.proved(part, radius)
+        margins = np.maximum(margins, before)
+        np.put_along_axis(proved, others, margins, axis=1)
+        is_less = margins.min(axis=1) < least
         least, places = (
-            np.minimum(least, bounds.min(axis=1)),
-            np.where(is_less, loosest(bounds, costs), places),
+            np.minimum(least, margins.min(axis=1)),
+            np.where(is_less, loosest(margins, costs), places),
         )
     return proved, places

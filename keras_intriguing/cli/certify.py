@@ -38,6 +38,13 @@ def add_to(commands: Any) -> None:
         help="quick: the network's Lipschitz bound, at once but loose; standard: bounds through the layers, up to seconds an "
         "image; thorough: five times the work for somewhat more (default: standard)",
     )
+    certify.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        default=0.0,
+        help="of branch and bound, for every image after that effort; with --radius, for those that are open (default: none)",
+    )
     arrays.add_bounds(certify)
     certify.set_defaults(run=_certify)
 
@@ -58,6 +65,7 @@ def _certify(options: argparse.Namespace) -> None:
             "label": stored.get("label"),
             "bounds": bounds,
             "effort": options.effort,
+            "seconds": options.seconds,
             "progress": lambda done, total: progress.update(
                 task, completed=done, total=total, description=f"certifying {options.model}"
             ),

@@ -153,6 +153,11 @@ def test_bounds_of_every_value_lie_in_the_file(tmp_path: Path, capsys: pytest.Ca
     certificate = ki.Certificate.load(tmp_path / "certificate.npz")
     assert (certificate.l2 <= result.l2).all()
     np.testing.assert_allclose(certificate.l2, result.l2, rtol=2e-3)
+    more = [str(tmp_path / "verified.npz"), "--radius", "0.5", "--seconds", "2"]
+    assert cli.main(["certify", *arguments, *more]) == 0
+    verification = ki.certificates.Verification.load(tmp_path / "verified.npz")
+    assert verification.verified.tolist() == [True, True]
+    assert verification.provenance["seconds"] == 2
     assert cli.main(["examine", *arguments, str(tmp_path / "page"), "--effort", "quick"]) == 0
     assert "grey level" not in capsys.readouterr().out
     np.savez(tmp_path / "rows.npz", **{**stored, "upper": np.ones(2)})

@@ -1,5 +1,6 @@
 """A function applied to every value."""
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -8,6 +9,7 @@ from keras_intriguing.certificates.steps.curves import Curve
 from keras_intriguing.certificates.steps.lines import lines, passed
 from keras_intriguing.certificates.steps.step import (
     Enclosure,
+    OfUnits,
     Passed,
     Penalized,
     Step,
@@ -33,6 +35,9 @@ class Activation(Step):
     one number a unit, however the units depend on each other. The penalty is what the units have in common: below, it
     is paid for once with the radius of the ball. p = 0 gives CROWN's lines (Zhang et al. 2018, arXiv:1811.00866), no
     intervals and g chosen well the offset of SDP-CROWN (2025, arXiv:2506.06665); with both it is tighter than either.
+
+    Slopes are shares of c, and where variables have it, `added` in units of the c of all: where an interval was cut, a slope
+    may be of use that has nothing to do with c.
     """
 
     def __init__(self, source: int, shape: Sequence[int], curve: Curve) -> None:
@@ -108,18 +113,22 @@ class Activation(Step):
         z, c = sources[0], bound.c
         g = c * variables["slope"]
         tiny = tf.constant(1e-30, c.dtype)
+        if "added" in variables:
+            units = math.prod(self.shape)
+            g += by_row(tf.stop_gradient(tf.sqrt(total(c**2) / units)), c) * variables["added"]
         best = tf.stop_gradient(tf.sqrt(total(c**2)) * self.curve.slope / (z.radius + tiny)[:, None])
         p = best * tf.exp(variables["penalty"])
         p += bound.t * (self.curve.slope**2 * tf.exp(variables["kept"]))
         of_units = c, by_row(bound.t, c), g, by_row(p, c), *(v[:, None] for v in (z.centre, z.lower, z.upper))
-        if rounding:
-            least = self.curve.proved_least(*of_units)
-            rise, run = result.span[:, None], z.span[:, None]
-            size = tf.abs(c) * (rise + tf.abs(result.centre[:, None]) + _ABSOLUTE) + tf.abs(g) * (
-                run + tf.abs(z.centre[:, None])
-            )
-            squares = of_units[1] * (rise + rounding) ** 2 + of_units[3] * run**2
-            return Passed(total(least), [Penalized(g, p)], rounding * total(size + squares))
         at = tf.stop_gradient(self.curve.candidates(*of_units))
-        least = self.curve.objective(*of_units[:5])(at)
-        return Passed(total(least), [Penalized(g, p)], tf.zeros_like(bound.t))
+        objective = self.curve.objective(*of_units[:5])
+        if not rounding:
+            return Passed(total(objective(at)), [Penalized(g, p)], tf.zeros_like(bound.t))
+        least = self.curve.proved_least(*of_units)
+        rise, run = result.span[:, None], z.span[:, None]
+        size = tf.abs(c) * (rise + tf.abs(result.centre[:, None]) + _ABSOLUTE) + tf.abs(g) * (
+            run + tf.abs(z.centre[:, None])
+        )
+        squares = of_units[1] * (rise + rounding) ** 2 + of_units[3] * run**2
+        lost = rounding * total(size + squares)
+        return Passed(total(least), [Penalized(g, p)], lost, OfUnits(objective, at, least))

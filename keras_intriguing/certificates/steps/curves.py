@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 _GRID, _ROUNDS = 13, 3  # points at once, and how often, in the search for a smooth curve's minimum
+_INSIDE = 0.1  # of an interval, which parts have at least
 _PIECES = 16  # on either side of it, in the proof
 
 Objective = Callable[[tf.Tensor], tf.Tensor]
@@ -53,6 +54,10 @@ class Curve(abc.ABC):
         upper: tf.Tensor,
     ) -> tf.Tensor:
         """A lower bound, but for rounding, of the minimum of `objective` on [lower, upper]."""
+
+    @abc.abstractmethod
+    def cut(self, lower: np.ndarray, upper: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Where intervals are divided near a value, so that the parts have better bounds than the whole; at an end where none has."""
 
     def objective(self, c: tf.Tensor, t: tf.Tensor, g: tf.Tensor, p: tf.Tensor, z: tf.Tensor) -> Objective:
         """S ↦ c·Δf − ½·t·Δf² − g·Δs + ½·p·Δs², with Δs = s − z and Δf = f(s) − f(z)."""
@@ -120,6 +125,13 @@ class PiecewiseLinear(Curve):
             low, high = tf.reduce_min([low, *inner], axis=0), tf.reduce_max([high, *inner], axis=0)
         return low, high
 
+    def cut(self, lower: np.ndarray, upper: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """At the nearest knot between the ends."""
+        knots = np.clip(np.asarray(self._knots), lower[..., None], upper[..., None])
+        is_end = (knots == lower[..., None]) | (knots == upper[..., None])
+        nearest = np.where(is_end, np.inf, np.abs(near[..., None] - knots)).argmin(axis=-1)
+        return np.take_along_axis(knots, nearest[..., None], axis=-1)[..., 0]
+
     def candidates(self, c, t, g, p, z, lower, upper):  # noqa: D102
         return least_of(self._points(c, t, g, p, z, lower, upper), self.objective(c, t, g, p, z))
 
@@ -176,6 +188,11 @@ class Smooth(Curve):
     def value(self, z: tf.Tensor) -> tf.Tensor:
         """Of every number."""
         return self._function(z)
+
+    def cut(self, lower: np.ndarray, upper: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """There, but not close to an end."""
+        margin = _INSIDE * (upper - lower)
+        return np.clip(near, lower + margin, upper - margin)
 
     def candidates(self, c, t, g, p, z, lower, upper):  # noqa: D102
         objective, best = self.objective(c, t, g, p, z), (lower + upper) / 2 + tf.zeros_like(c)

@@ -1,7 +1,7 @@
 """What every step of a network does for a bound."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -41,6 +41,20 @@ class Penalized(NamedTuple):
     t: tf.Tensor
 
 
+class OfUnits(NamedTuple):
+    """What a step that is a function of every value by itself adds to a bound: the least of an objective of each unit.
+
+    Attributes:
+        objective: maps inputs s [B, m, *shape] to values of that shape.
+        at: about where it is least.
+        least: a lower bound of it on the intervals.
+    """
+
+    objective: Callable[[tf.Tensor], tf.Tensor]
+    at: tf.Tensor
+    least: tf.Tensor
+
+
 class Passed(NamedTuple):
     """What a step makes of a bound.
 
@@ -48,11 +62,13 @@ class Passed(NamedTuple):
         constant: what is added to the bound, [B, m].
         sources: the bound as a function of the values of each source.
         lost: what rounding may have added to `constant` or to the sources' terms, [B, m]; 0 where it is not asked for.
+        units: what `constant` consists of, where the step is a function of every value by itself.
     """
 
     constant: tf.Tensor
     sources: list[Penalized]
     lost: tf.Tensor
+    units: OfUnits | None = None
 
 
 class Step(abc.ABC):
