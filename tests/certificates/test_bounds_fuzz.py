@@ -12,6 +12,7 @@ import keras_intriguing as ki
 from keras_intriguing import spectral
 from keras_intriguing.certificates.classifier import Classifier
 from keras_intriguing.certificates.optimization import Optimizer, Problem
+from keras_intriguing.certificates.splitting import Splitter
 from keras_intriguing.classifiers.pixels import Bounds
 from keras_intriguing.spectral.graph import nodes
 
@@ -160,8 +161,11 @@ def attacked(model: keras.Model, x: np.ndarray, radius: np.ndarray, seed: int) -
     return least.reshape(STARTS, -1).min(axis=0)
 
 
-def check(seed: int) -> None:
-    """A network, and as many cases as images: each has a radius and a choice of variables of its own."""
+def check(seed: int, seconds: float = 0.0) -> None:
+    """A network, and as many cases as images: each has a radius and a choice of variables of its own.
+
+    With `seconds` two of them are divided by branch and bound too.
+    """
     model = network(seed)
     random = np.random.default_rng(seed)
     x = random.uniform(size=(CASES, *model.input_shape[1:]))
@@ -194,6 +198,13 @@ def check(seed: int) -> None:
     found = attacked(model, x, radius, seed)
     assert (proved <= found + 2e-5 * scale).all(), (seed, proved, found, scale)
     assert np.isfinite(bounds).all()
+    splitter = Splitter(classifier.programs, Bounds(0.0, 1.0))
+    for i in range(2 if seconds else 0):
+        (within,) = classifier.margins_within(margins[[i]], label[[i]], radius[[i]])
+        parts = splitter.improve(
+            x[i].astype(float), int(label[i]), radius[i], within, seconds, lambda share: None
+        )
+        assert parts.proved.min() <= found[i] + 2e-5 * scale[i], (seed, i, parts, found[i])
 
 
 @pytest.mark.parametrize("first", range(0, 18, 6))
@@ -207,6 +218,12 @@ def test_nothing_found_is_below_what_is_proved(first: int) -> None:
 def test_nothing_found_is_below_what_is_proved_in_two_thousand_cases(first: int) -> None:
     for seed in range(first, first + 25):
         check(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(24))
+def test_nothing_found_is_below_what_is_proved_of_parts(seed: int) -> None:
+    check(seed, seconds=3)
 
 
 @pytest.mark.parametrize("seed", range(0, 12, 2))

@@ -322,12 +322,12 @@ CURVES: dict[str, Curve] = {
     "sparse_plus": Smooth(
         lambda z: tf.where(z < 1, tf.maximum(z + 1, 0) ** 2 / 4, z),
         1.0,
-        lambda a, b: tf.where((a < 1) & (b > -1), 0.5, tf.zeros_like(a)),
+        lambda a, b: tf.cast((a < 1) & (b > -1), a.dtype) / 2,
     ),
     "hard_silu": Smooth(
         lambda z: z * tf.clip_by_value(z / 6 + 0.5, 0.0, 1.0),
         1.5,
-        lambda a, b: tf.where((a < 3) & (b > -3), 1 / 3, tf.zeros_like(a)),
+        lambda a, b: tf.cast((a < 3) & (b > -3), a.dtype) / 3,
         (-1.5, -0.375),
         [-3.0, 3.0],
     ),
