@@ -219,9 +219,9 @@ def _certified(
                     for number, i in enumerate(some):
                         within = functools.partial(classifier.margins_within, margins[[i]], label[[i]])
                         ends = np.interp([number, number + 1], [0, len(some)], [before, 1])
-                        of_image = part_of(tell, *ends)
+                        of_image, distances = part_of(tell, *ends), (float(known[i]), float(farthest[i]))
                         longer = splitter.extend(
-                            images[i], int(label[i]), known[i], farthest[i], within, seconds, of_image
+                            images[i], int(label[i]), *distances, within, seconds, of_image
                         )
                         for relaxation[i] in longer:
                             pass  # each is kept, whatever interrupts the next

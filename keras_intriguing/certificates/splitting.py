@@ -22,6 +22,7 @@ from keras_intriguing.certificates.propagation import Gaps
 from keras_intriguing.certificates.region import Region
 from keras_intriguing.certificates.search import images_at_once, part_of
 from keras_intriguing.certificates.steps.activation import Activation
+from keras_intriguing.certificates.steps.curves import Curve
 from keras_intriguing.certificates.steps.step import Enclosure, Variables
 from keras_intriguing.classifiers.pixels import Bounds
 
@@ -73,11 +74,12 @@ class Splitter:
                 for source in self._circuit.step(position).sources:
                     users.setdefault(source, []).append(position)
         # Other steps rely on the image's own values to lie in the intervals, which they do not in every part.
-        self._activations = {
-            source: position
-            for source, (position, *others) in ((source, of) for source, of in users.items() if of)
-            if source and not others and isinstance(self._circuit.step(position), Activation)
-        }
+        self._activations: dict[int, int] = {}  # positions, by those of what they take
+        self._curves: dict[int, Curve] = {}  # by position
+        for source, of in users.items():
+            step = self._circuit.step(of[0]) if source and len(of) == 1 else None
+            if isinstance(step, Activation):
+                self._activations[source], self._curves[of[0]] = of[0], step.curve
 
     def improve(
         self,
@@ -246,7 +248,7 @@ class Splitter:
         for source, position in self._activations.items():
             lower, upper = (v[i].ravel() for v in (known[source].lower, known[source].upper))
             gap, near = (of[position][i].numpy().ravel() for of in (gaps.of_units, gaps.between))
-            at = self._circuit.step(position).curve.cut(lower, upper, near)
+            at = self._curves[position].cut(lower, upper, near)
             is_divisible = (lower < at) & (at < upper)
             gap = np.where(is_divisible, np.maximum(np.nan_to_num(gap), 0), 0)
             width = np.where(is_divisible, upper - lower, 0)

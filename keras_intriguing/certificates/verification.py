@@ -232,7 +232,7 @@ def _divide(
     for number, i in enumerate(still):
         of_image = part_of(tell, number / len(still), (number + 1) / len(still))
         proved[i] = splitter.improve(
-            problem.x[i], int(problem.label[i]), radius[i], proved[i], seconds, of_image
+            problem.x[i], int(problem.label[i]), float(radius[i]), proved[i], seconds, of_image
         ).proved
 
 
