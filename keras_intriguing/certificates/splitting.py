@@ -5,6 +5,7 @@ intervals. That a part ends at a cut is used by free slopes, which do what the m
 arXiv:2103.06624). The least bound of all parts is one of the region.
 """
 
+import contextlib
 import heapq
 import itertools
 import time
@@ -80,6 +81,8 @@ class Splitter:
             step = self._circuit.step(of[0]) if source and len(of) == 1 else None
             if isinstance(step, Activation):
                 self._activations[source], self._curves[of[0]] = of[0], step.curve
+        self._compiled: set[str] = set()
+        self._compiling = 0.0  # seconds
 
     def improve(
         self,
@@ -100,11 +103,12 @@ class Splitter:
             label: that is to keep ahead.
             radius: of the ball.
             proved: margins so far [K], of the label infinite.
-            seconds: that it may take; a batch of parts that was begun is finished, and one is in any case.
+            seconds: that it may take, compiling apart; a batch of parts that was begun is finished, and one is in any case.
             tell: is told how large a share of the time is over.
         """
-        started = time.monotonic()
-        image = self._image(x, label, radius)
+        started = self._time()
+        with self._compiling_apart("image"):
+            image = self._image(x, label, radius)
         whole = [Part(int(other), proved[other]) for other in np.flatnonzero(proved <= 0)]
         numbers, is_final, over = itertools.count(), False, 0.0
         waiting = [(part.bound, next(numbers), part) for part in sorted(whole, key=lambda part: part.bound)]
@@ -118,7 +122,7 @@ class Splitter:
                     closed[part.other] = min(closed[part.other], part.bound)
                 else:
                     heapq.heappush(waiting, (part.bound, next(numbers), part))
-            over = (time.monotonic() - started) / seconds
+            over = (self._time() - started) / seconds
             tell(min(over, 1.0))
         for bound, _, part in waiting:
             closed[part.other] = min(closed[part.other], bound)
@@ -145,7 +149,7 @@ class Splitter:
             seconds: as of `improve`, for all radii that are tried.
             tell: is told how large a share of the time is over.
         """
-        started, growth, too_far = time.monotonic(), _GROWTH, np.inf
+        started, growth, too_far = self._time(), _GROWTH, np.inf
         most = farthest if np.isfinite(farthest) else _MOST_GROWTH * radius
         left = seconds
         while left > 0 and min(too_far, most) > radius and too_far > _CLOSE * radius and growth > _CLOSE:
@@ -161,7 +165,20 @@ class Splitter:
                 growth = growth**0.5
             else:
                 too_far = tried
-            left = seconds - (time.monotonic() - started)
+            left = seconds - (self._time() - started)
+
+    def _time(self) -> float:
+        """In seconds, but for those in which functions were compiled."""
+        return time.monotonic() - self._compiling
+
+    @contextlib.contextmanager
+    def _compiling_apart(self, name: str) -> Iterator[None]:
+        """Does not count the time of what is done first under a name, when its functions are compiled."""
+        started = time.monotonic()
+        yield
+        if name not in self._compiled:
+            self._compiled.add(name)
+            self._compiling += time.monotonic() - started
 
     def _next(self, waiting: list[tuple[float, int, Part]]) -> list[Part]:
         """Parts to evaluate, out of those that are least proved; none where the worst cannot be divided, or there are too many."""
@@ -183,7 +200,8 @@ class Splitter:
         found, is_denied = [], False
         for first in range(0, len(parts), size):
             some = parts[first : first + size]
-            more, denied = self._evaluated_at_once(image, some, size)
+            with self._compiling_apart(f"{size} parts"):
+                more, denied = self._evaluated_at_once(image, some, size)
             found, is_denied = found + more, is_denied or denied
         return found, is_denied
 

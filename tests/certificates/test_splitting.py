@@ -1,5 +1,7 @@
 """Branch and bound: against all images of a disk, and what it may divide."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -120,6 +122,21 @@ def test_what_nothing_rests_on_is_not_divided():
     image = np.ones((1, 2), np.float32)
     alone, divided_too = (ki.verify(model, image, 1.0, bounds=EVERYWHERE, seconds=s) for s in (0, 3))
     assert divided_too.margin >= alone.margin
+
+
+def test_the_time_of_compiling_is_not_counted(monkeypatch: pytest.MonkeyPatch):
+    of_batch, batches = Splitter._evaluated_at_once, []
+
+    def slow_at_first(*given: object) -> tuple[list[Part], bool]:
+        batches.append(given)
+        if len(batches) == 1:
+            time.sleep(3)
+        return of_batch(*given)
+
+    monkeypatch.setattr(Splitter, "_evaluated_at_once", slow_at_first)
+    model, x = network("tanh"), np.array([[-0.5, 0.4]], np.float32)
+    ki.verify(model, x, 0.9 * smallest_distortion(model, x[0]), bounds=EVERYWHERE, seconds=2)
+    assert len(batches) > 1
 
 
 @pytest.mark.parametrize("farthest", [np.inf, 100.0])
