@@ -11,7 +11,7 @@ from reproductions.measurements.asymmetry import Asymmetry
 from reproductions.measurements.examples import DIRECT, METHODS, PENALTY
 from reproductions.measurements.transfer import Adversarial, Clean, Noise, Transfer, TransferRow
 from reproductions.presentation import asymmetry, cells, descriptions, verdicts
-from reproductions.presentation.averages import average
+from reproductions.presentation.averages import average, error_on_the_images_of
 from reproductions.presentation.verdicts import POINTS, between_models, claim, difference
 from reproductions.shared import intervals, verdict
 from reproductions.shared.chapter import Chapter
@@ -94,15 +94,15 @@ def _text(values: Values) -> str:
         errors = [_error(values, source, model).value for model in PRESETS if model != source]
         return 100 * sum(errors) / len(errors)
 
-    def mean(row: Transfer) -> float:
-        return 100 * average(list(values[row].errors.values())).value
+    def on_the_same(row: Transfer) -> float:
+        return error_on_the_images_of(values[examples_of(PRESETS[0], PENALTY)], values[row])
 
     by_source = {source: on_others(source) for source in PRESETS}
     best, worst = (choose(by_source, key=by_source.__getitem__) for choose in (max, min))
     return (
         f"Examples of one model give another one an error of {sum(by_source.values()) / len(by_source):.1f}% on average, "
-        f"{_papers_mean(PRESETS)} in the paper. On the clean images it is {mean(CLEAN):.1f}%, with Gaussian noise of standard "
-        f"deviation 0.1 it is {mean(noisy(0.1)):.1f}%. The examples of {PAPER['presets'][best]} fool other models most "
+        f"{_papers_mean(PRESETS)} in the paper. On the same images, clean, it is {on_the_same(CLEAN):.1f}%, with Gaussian noise of "
+        f"standard deviation 0.1 it is {on_the_same(noisy(0.1)):.1f}%. The examples of {PAPER['presets'][best]} fool other models most "
         f"({by_source[best]:.1f}%), those of {PAPER['presets'][worst]} least ({by_source[worst]:.1f}%). {_agreement(values)}"
     )
 

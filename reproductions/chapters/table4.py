@@ -10,7 +10,7 @@ from reproductions.measurements.asymmetry import Asymmetry
 from reproductions.measurements.examples import PENALTY
 from reproductions.measurements.transfer import AMPLIFIED, Adversarial, Change, Clean, Noise, Transfer
 from reproductions.presentation import asymmetry, cells, descriptions
-from reproductions.presentation.averages import average
+from reproductions.presentation.averages import average, error_on_the_images_of
 from reproductions.presentation.verdicts import POINTS, claim, difference
 from reproductions.shared import verdict
 from reproductions.shared.chapter import Chapter
@@ -134,16 +134,16 @@ def _text(values: Values) -> str:
     def shown(number: Number) -> str:
         return f"{100 * number.value:.1f}%"
 
-    def plain(row: Transfer) -> str:
-        return shown(average(list(values[row].errors.values())))
+    def on_the_same(row: Transfer) -> str:
+        return f"{error_on_the_images_of(values[examples_of(_FIRST, Change.NONE)], values[row]):.1f}%"
 
     return (
         "Examples of a model of one half give a model of the other half an error of "
         f"{shown(_mean(values, Change.NONE, _ACROSS))} on average, a model of the same half "
-        f"{shown(_mean(values, Change.NONE, _WITHIN))}; on the clean images it is {plain(CLEAN)}. Amplified to 0.1, they give "
+        f"{shown(_mean(values, Change.NONE, _WITHIN))}; on the same images, clean, it is {on_the_same(CLEAN)}. Amplified to 0.1, they give "
         f"{shown(_mean(values, Change.AMPLIFIED, _ACROSS))} across the halves and "
         f"{shown(_mean(values, Change.AMPLIFIED, _WITHIN))} within, where Gaussian noise of that size gives "
-        f"{plain(noisy(AMPLIFIED))}."
+        f"{on_the_same(noisy(AMPLIFIED))}."
     )
 
 
@@ -165,7 +165,7 @@ def _disjoint_sets(values: Values) -> Claim:
     }
     effects = {name: of_outcomes(rise) for name, rise in rises.items()}
     counts = [_counts(rise) for rise in rises.values()]
-    on_clean = average([clean.errors[model] for model in PRESETS])
+    on_clean = error_on_the_images_of(values[examples_of(_FIRST, Change.NONE)], clean)
     published = _papers("as made", _ACROSS)
     within = ", ".join(f"{100 * error(a, b).value:.1f}%" for a, b in _WITHIN)
     return claim(
@@ -176,7 +176,8 @@ def _disjoint_sets(values: Values) -> Claim:
         "average error across the halves",
         cells.percent(_mean(values, Change.NONE, _ACROSS), f"{sum(published) / len(published):.1f}%"),
         "They “remain hard for models trained even on a disjoint training set”; read as: in all four pairs of a model of one half "
-        f"and one of the other the error is above that on the same clean images. On all clean images it is {100 * on_clean.value:.1f}%. Newly wrong / newly right, summed over training runs: {', '.join(counts)}. "
+        f"and one of the other the error is above that on the same clean images, {on_clean:.1f}%. Newly wrong / newly right, summed "
+        f"over training runs: {', '.join(counts)}. "
         f"Errors between models of the same half: {within}.",
     )
 

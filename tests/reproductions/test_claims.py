@@ -111,6 +111,13 @@ def test_the_papers_own_table_agrees_with_itself(run: Run) -> None:
     assert "of the other ones ours are above in 41, below in 0" in text
 
 
+def test_errors_beside_those_on_examples_are_of_the_same_images() -> None:
+    """Of twice as many images, of which the first are wrong, the half that was attacked has twice the error."""
+    rows = planted_table2(on_others=0.3, on_noise=0.05)
+    rows[table2.CLEAN] = row({p: number(0.05) for p in table2.PRESETS}, images=4096)
+    assert "On the same images, clean, it is 10.0%" in table2._text(Values(rows))
+
+
 def test_verdict_of_table3_can_go_either_way(run: Run) -> None:
     def runs(percent: float) -> Number:
         return intervals.share([max(percent + step, 0) / 100 for step in (-0.02, 0.0, 0.02)], 30_000)
