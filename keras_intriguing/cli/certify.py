@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def add_to(commands: Any) -> None:
     )
     certify.add_argument(
         "--radius",
-        type=float,
+        type=_not_negative,
         metavar="R",
         help="a distance in L2 to verify, which is cheaper than the search for each image's own",
     )
@@ -40,13 +41,28 @@ def add_to(commands: Any) -> None:
     )
     certify.add_argument(
         "--seconds",
-        type=float,
+        type=_not_negative,
         metavar="S",
         default=0.0,
         help="of branch and bound, for every image after that effort; with --radius, for those that are open (default: none)",
     )
     arrays.add_bounds(certify)
     certify.set_defaults(run=_certify)
+
+
+def _not_negative(text: str) -> float:
+    """An option's number, checked before anything is loaded.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no finite number of at least 0.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a finite number of at least 0, not {text}.")
+    return number
 
 
 def _certify(options: argparse.Namespace) -> None:

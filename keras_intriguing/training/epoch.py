@@ -105,8 +105,10 @@ class _Objective:
             ]
         elif isinstance(adversarial, Pools):
             losses = [
-                partial(self._of_pool, layer, adversarial.stretch, drawn, pool)
-                for layer, pool in zip(adversarial.layers, examples, strict=bool(examples))
+                partial(self._of_pool, layer, stretch, drawn, pool)
+                for layer, stretch, pool in zip(
+                    adversarial.layers, adversarial.stretches, examples, strict=bool(examples)
+                )
             ]
         else:
             losses = []

@@ -43,26 +43,28 @@ class Pools:
 
     Attributes:
         layers: at whose outputs, each with a pool of its own: the input's name or a sigmoid layer's.
+        stretches: factors on the minimal perturbations at each. At 1 an example lies on the decision boundary, beyond it
+            above.
         size: examples in each pool.
         replaced: how many of them are replaced before every epoch.
-        stretch: factor on the minimal perturbations. At 1 an example lies on the decision boundary, beyond it above.
         targets: the class that an attack aims at: the `"nearest"` one, or a `"random"` wrong one.
         warmup: epochs before the first examples are generated.
         weight: of the examples' cross-entropy, beside that of the images.
     """
 
     layers: tuple[str, ...]
-    size: int = 2560
-    replaced: int = 256
-    stretch: float = 0.5
+    stretches: tuple[float, ...]
+    size: int = 20_000
+    replaced: int = 5_000
     targets: str = "nearest"
     warmup: int = 2
-    weight: float = 0.5
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         _require_layers(self.layers)
         _require_whole_numbers(self, size=1, replaced=1, warmup=0)
-        _require_positive(self, "weight", "stretch")
+        _require_positive(self, "weight")
+        _require_one_each("stretches", self.stretches, self.layers)
         if self.replaced > self.size:
             raise ValueError(f"{self.replaced} examples cannot be replaced in a pool of {self.size}.")
         if self.targets not in ("nearest", "random"):
@@ -88,10 +90,7 @@ class GradientSteps:
     def __post_init__(self) -> None:
         _require_layers(self.layers)
         _require_positive(self, "weight")
-        if len(self.lengths) != len(self.layers) or not all(0 < length < math.inf for length in self.lengths):
-            raise ValueError(
-                f"lengths must be positive numbers, one for each of {len(self.layers)} layers, not {self.lengths!r}."
-            )
+        _require_one_each("lengths", self.lengths, self.layers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,6 +227,18 @@ def _require_layers(layers: tuple[str, ...]) -> None:
     if not layers or len(set(layers)) < len(layers):
         raise ValueError(
             f"At least one layer is needed, and none named twice: {', '.join(layers) or 'none'}."
+        )
+
+
+def _require_one_each(name: str, numbers: tuple[float, ...], layers: tuple[str, ...]) -> None:
+    """Checks that there is a finite number above 0 for every layer.
+
+    Raises:
+        ValueError: there is not; the message names it.
+    """
+    if len(numbers) != len(layers) or not all(0 < number < math.inf for number in numbers):
+        raise ValueError(
+            f"{name} must be positive numbers, one for each of {len(layers)} layers, not {numbers!r}."
         )
 
 

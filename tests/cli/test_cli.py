@@ -203,6 +203,17 @@ def test_certify_writes_distortions_or_verifies_a_radius(
         assert (stored["verified"] == expected).mean() >= 0.9
 
 
+@pytest.mark.parametrize("option", ["--radius", "--seconds"])
+@pytest.mark.parametrize("number", ["-1", "inf", "much"])
+def test_what_is_no_distance_or_time_is_said_before_anything_is_loaded(
+    option: str, number: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["certify", "missing.keras", "missing.npz", "--out", "certified.npz", option, number])
+    assert stopped.value.code == cli.FAILED
+    assert f"{option}: must be a finite number of at least 0, not {number}." in capsys.readouterr().err
+
+
 def test_certify_keeps_what_is_done_when_it_is_interrupted(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

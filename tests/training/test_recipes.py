@@ -16,7 +16,7 @@ from keras_intriguing.training.settings import (
     ReconstructionICA,
 )
 
-POOLS = Pools(("hidden1", "hidden2"), size=8, replaced=5, warmup=3)
+POOLS = Pools(("hidden1", "hidden2"), (0.5, 0.5), size=8, replaced=5, warmup=3)
 MINIBATCHES = MinibatchTraining(decay=(1e-5,) * 3, adversarial=POOLS, epochs=6)
 PHOTOGRAPHS = PhotographTraining(epochs=6)
 FILTERS = ReconstructionICA(images=30, dimensions=(8, 6), reconstruction=1.0, iterations=4)
@@ -45,9 +45,11 @@ def test_pools_that_contradict_themselves_are_named(change: dict[str, Any], mess
 
 
 @pytest.mark.parametrize("lengths", [(0.1,), (0.1, 0.0), (0.1, math.nan)])
-def test_a_step_needs_a_length_for_every_layer(lengths: tuple[float, ...]):
+def test_a_step_needs_a_length_for_every_layer_and_a_pool_a_stretch(lengths: tuple[float, ...]):
     with pytest.raises(ValueError, match="lengths must be positive numbers, one for each of 2 layers"):
         GradientSteps(("image", "hidden1"), lengths)
+    with pytest.raises(ValueError, match="stretches must be positive numbers, one for each of 2 layers"):
+        Pools(("image", "hidden1"), lengths)
 
 
 @pytest.mark.parametrize(

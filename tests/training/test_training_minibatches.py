@@ -26,7 +26,7 @@ from keras_intriguing.training.settings import GradientSteps, MinibatchTraining,
 
 LAYERS = ("image", "hidden1", "hidden2")
 PLAIN = MinibatchTraining(decay=(1e-5,) * 3, epochs=6, batch_size=20, learning_rate=5e-3)
-POOLS = dataclasses.replace(PLAIN, adversarial=Pools(("hidden1", "hidden2"), size=8, replaced=5, warmup=3))
+POOLS = dataclasses.replace(PLAIN, adversarial=Pools(("hidden1", "hidden2"), (0.5, 0.5), size=8, replaced=5, warmup=3))
 STEPS = dataclasses.replace(PLAIN, adversarial=GradientSteps(LAYERS, (0.1, 0.1, 0.1)))
 SHARED = models.FC100_100_10()  # the attack is compiled once a model
 
@@ -220,7 +220,7 @@ def test_examples_train_the_layers_above_only(kind: type[Pools] | type[GradientS
     for weight in (1e-9, 1e3):
         model = fresh()
         model.set_weights(trained.get_weights())
-        pool = Pools(("hidden2",), size=8, replaced=1, warmup=0, weight=weight)
+        pool = Pools(("hidden2",), (0.5,), size=8, replaced=1, warmup=0, weight=weight)
         adversarial = pool if kind is Pools else GradientSteps(("hidden2",), (0.1,), weight)
         options = dataclasses.replace(PLAIN, adversarial=adversarial, epochs=1, batch_size=len(x))
         minibatches.fit(model, x, y, options)
@@ -229,6 +229,21 @@ def test_examples_train_the_layers_above_only(kind: type[Pools] | type[GradientS
     upper = [np.allclose(a, b, atol=1e-7) for a, b in zip(*(s[4:] for s in steps.values()), strict=True)]
     assert all(lower)
     assert not any(upper)
+
+
+def test_every_pool_is_stretched_by_its_own_factor(trained, digits):
+    """As layers take turns, what the examples of both add to the objective is the sum of what those of each add."""
+
+    def objective(stretches: tuple[float, float]) -> float:
+        model = fresh()
+        model.set_weights(trained.get_weights())
+        pools = Pools(("image", "hidden2"), stretches, size=100, replaced=1, warmup=0)
+        options = dataclasses.replace(PLAIN, adversarial=pools, epochs=1, learning_rate=1e-12)
+        return minibatches.fit(model, *digits, options).objective
+
+    none, image, hidden, both = map(objective, ((1e-6, 1e-6), (1.5, 1e-6), (1e-6, 1.5), (1.5, 1.5)))
+    assert min(image, hidden) > none + 0.1
+    assert both - none == pytest.approx(image - none + hidden - none, rel=1e-3)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -331,19 +346,19 @@ def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"adversarial": Pools(("hidden3",))}, "at 'hidden3' of .*: image, hidden1, hidden2"),
+        ({"adversarial": Pools(("hidden3",), (0.5,))}, "at 'hidden3' of .*: image, hidden1, hidden2"),
         (
             {"adversarial": GradientSteps(("logits",), (0.1,))},
             "at 'logits' of .*: image, hidden1, hidden2",
         ),
         (
-            {"adversarial": Pools(("image",), size=1000)},
+            {"adversarial": Pools(("image",), (0.5,), size=1000)},
             "A pool of 1000 is larger than the training set of 417 images",
         ),
         ({"batch_size": 1000}, "batch_size is 1000, but there are 417 images"),
         ({"decay": (1e-5,)}, "decay has 1 coefficients, but .* has 3 kernels"),
         (
-            {"adversarial": Pools(("image",), size=200, replaced=1, warmup=0)},
+            {"adversarial": Pools(("image",), (0.5,), size=200, replaced=1, warmup=0)},
             "200 examples are to be generated, but only .* images are correctly classified",
         ),
     ],
@@ -360,7 +375,7 @@ def test_pools_need_layers_between_zero_and_one(digits):
     options = dataclasses.replace(PLAIN, decay=(0.0, 0.0), epochs=1)
     with pytest.raises(ValueError, match="at the input and at sigmoid layers only"):
         minibatches.fit(
-            model, *digits, dataclasses.replace(options, adversarial=Pools(("hidden",), warmup=0))
+            model, *digits, dataclasses.replace(options, adversarial=Pools(("hidden",), (0.5,), warmup=0))
         )
     steps = GradientSteps(("hidden",), (0.1,))
     assert minibatches.fit(model, *digits, dataclasses.replace(options, adversarial=steps)).epochs == 1
@@ -376,7 +391,7 @@ def test_bad_data_is_named(digits):
 
 def test_a_preset_is_trained_by_its_recipe(digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     options = dataclasses.replace(
-        PLAIN, adversarial=Pools(("hidden2",), size=8, replaced=5, warmup=3), start=2.0
+        PLAIN, adversarial=Pools(("hidden2",), (0.5,), size=8, replaced=5, warmup=3), start=2.0
     )
     recipe = MinibatchRecipe(model="FC100_100_10", training=options, paper=(None, 1.2), note="A note.")
     monkeypatch.setitem(recipes.RECIPES, "short", recipe)

@@ -28,12 +28,10 @@ _CONVEX = (
 )
 _DEEP = "Weight decay λΣw² with the paper's λ per layer, without its division by the number of units."
 _HALF = _DEEP + " Trained on one half of the training set only (paper §4.2): P1 or P2, 30,000 images each."
-_HALF_WAY = (
-    "Trained on with half their change, half the way to the decision boundary: with the whole of it the validation "
-    "error was higher than without them."
+_SHORTENED = (
+    "Their changes are shortened, so that they do not reach the decision boundary: with the whole of them the validation "
+    "error was higher than without examples."
 )
-
-_SHORT = {"decay": (3e-5, 3e-5, 3e-6), "start": 1.0, "epochs": 40, "learning_rate": 2e-3}
 
 
 def _fc10(decay: float, paper: tuple[float, float]) -> FullBatchRecipe:
@@ -87,15 +85,13 @@ _SEED_0: dict[str, Recipe] = {
     ),
     "fc100_100_10_mnist_adversarial": _compared(
         None,
-        f"Adversarial examples at the input only. {_HALF_WAY}",
-        **_SHORT,
-        adversarial=Pools(("image",)),
+        f"Minimal adversarial examples at the input only. {_SHORTENED}",
+        adversarial=Pools(("image",), (0.75,)),
     ),
     "fc100_100_10_mnist_adversarial_layers": _compared(
         1.2,
-        f"Adversarial examples at every layer, which train the layers above it. {_HALF_WAY}",
-        **_SHORT,
-        adversarial=Pools(("image", "hidden1", "hidden2")),
+        f"Minimal adversarial examples at every layer, which train the layers above it. {_SHORTENED}",
+        adversarial=Pools(("image", "hidden1", "hidden2"), (0.75, 0.1, 0.1)),
     ),
     "fc100_100_10_mnist_gradient": _compared(
         None,

@@ -61,18 +61,16 @@ class MinibatchRecipe(DigitRecipe):
             image, hidden = options.dropout
             sentences.append(f"Dropout: {image:g} of the pixels, {hidden:g} of the hidden units.")
         match options.adversarial:
-            case Pools(layers=layers, size=size, replaced=replaced, stretch=stretch, weight=weight):
+            case Pools() as pools:
                 sentences.append(
-                    f"Minimal adversarial examples at: {', '.join(layers)}; in each pool {size:,}, of which {replaced:,} "
-                    f"are replaced an epoch; changes times {stretch:g}; loss of the examples times {weight:g}."
+                    f"Minimal adversarial examples, their changes times {_at_layers(pools.layers, pools.stretches)}; in each "
+                    f"pool {pools.size:,}, of which {pools.replaced:,} are replaced an epoch; loss of the examples times "
+                    f"{pools.weight:g}."
                 )
             case GradientSteps(layers=layers, lengths=lengths, weight=weight):
-                places = ", ".join(
-                    f"{length:g} at {layer}" for layer, length in zip(layers, lengths, strict=True)
-                )
                 sentences.append(
-                    f"Steps along the gradient, as shares of the spread of a layer's outputs: {places}; loss of the "
-                    f"examples times {weight:g}."
+                    "Steps along the gradient, as shares of the spread of a layer's outputs: "
+                    f"{_at_layers(layers, lengths)}; loss of the examples times {weight:g}."
                 )
         return " ".join(sentences)
 
@@ -85,3 +83,8 @@ class MinibatchRecipe(DigitRecipe):
             )
             for s in stages
         )
+
+
+def _at_layers(layers: Sequence[str], numbers: Sequence[float]) -> str:
+    """Tells of a number for every layer."""
+    return ", ".join(f"{number:g} at {layer}" for layer, number in zip(layers, numbers, strict=True))
