@@ -12,13 +12,14 @@ import tensorflow as tf
 from keras_intriguing.attack.confirmation import (
     as_rows,
     confirmed,
-    failures,
     filled,
     is_adversarial,
     passes_wanted,
+    seen_as,
     survives_rounding,
 )
 from keras_intriguing.attack.direct import direct
+from keras_intriguing.attack.failures import failures
 from keras_intriguing.attack.goal import Goal
 from keras_intriguing.attack.penalty import penalty
 from keras_intriguing.attack.program import Program
@@ -98,7 +99,7 @@ def _with_or_without_xla(
     except tf.errors.ResourceExhaustedError:
         raise
     except tf.errors.OpError:
-        if not program.jit:
+        if not program.compiles:
             raise
     # Not every operation compiles. What was wrong for any other reason is raised again here.
     return attack(programs.without_xla())
@@ -113,24 +114,26 @@ def _attack(
     settings: Settings,
 ) -> Result:
     x, before, count = request.x, request.before, len(request.x)
-    already = is_adversarial(request, before)
+    already, nearly, looks = _seen_first(program, weights, model, request, size)
     logits = np.asarray(program.logits(weights, tf.constant(filled(x.reshape(count, -1), size))))[:count]
     label = request.label_to_leave if request.target is None else request.target
     goal = Goal.of(label, logits, reaches=request.target is not None)
-    budget = settings.budget - _BESIDES - (ROUNDING if settings.levels else 0)
+    budget = settings.budget - _BESIDES - looks - (ROUNDING if settings.levels else 0)
     if settings.method == "penalty":
         solution = penalty(program, weights, request)
         allowed = np.full(count, np.inf)
     else:
-        solution = _direct(program, weights, request, goal, logits, size, budget, settings.tell)
+        solution = _direct(program, weights, request, goal, logits, already, size, budget, settings.tell)
         allowed = budget - solution.forward_passes - solution.backward_passes
     has_point = np.isfinite(solution.distance)
     v = solution.v.reshape(x.shape)
-    found = confirmed(program, weights, model, request, v, has_point & ~already, logits, size, allowed)
+    chosen = has_point & ~already
+    found = confirmed(program, weights, model, request, goal, v, chosen, logits, size, allowed)
+    already |= nearly & ~found.holds
     reason = failures(model, request, settings.method, already | found.holds, has_point)
     found = found._replace(v=np.where(as_rows(already, x), x, found.v), holds=already | found.holds)
-    forward = np.where(already, 0, solution.forward_passes + _BESIDES)
-    backward = np.where(already, 0, solution.backward_passes)
+    forward = looks + np.where(already, 0, solution.forward_passes + _BESIDES)
+    backward = np.where(already, 0, solution.backward_passes) + found.backward
     if settings.levels:
         grid = Grid(request.bounds.flat(), settings.levels)
         rounded, gradients = on_grid(program, weights, model, request, found, goal, grid, size)
@@ -156,17 +159,34 @@ def _attack(
     )
 
 
+def _seen_first(
+    program: Program, weights: list[tf.Tensor], model: Callable, request: Request, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which images are adversarial before any search, whatever the rounding, and which by every way but only just, bool [B].
+
+    Those that are so by some of the ways to call the model are attacked. Also the forward passes that this took [B].
+    """
+    claimed = is_adversarial(request, request.before)
+    already, nearly = np.zeros((2, len(claimed)), bool)
+    rows = np.flatnonzero(claimed)
+    if len(rows):
+        seen = seen_as(program, weights, model, request, request.x[rows], rows, size)
+        already[rows], nearly[rows] = seen.safe, seen.holds
+    return already, nearly, claimed * (1 + len(program.ways))
+
+
 def _direct(
     program: Program,
     weights: list[tf.Tensor],
     request: Request,
     goal: Goal,
     logits: np.ndarray,
+    already: np.ndarray,
     size: int,
-    budget: int,
+    budget: np.ndarray,
     tell: Callable[[float], None],
 ) -> Solution:
-    rows, already = request.x.reshape(len(request.x), -1), is_adversarial(request, request.before)
+    rows = request.x.reshape(len(request.x), -1)
     allowed = budget - np.minimum(passes_wanted(program, request, logits), budget // 3)
     starts = Labelled(request.starts.x.reshape(-1, rows.shape[1]), request.starts.labels)
     bounds = request.bounds.flat()

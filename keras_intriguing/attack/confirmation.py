@@ -6,15 +6,21 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_intriguing.attack.goal import Goal
+from keras_intriguing.attack.problem import Box
 from keras_intriguing.attack.program import Program
 from keras_intriguing.classifiers import evaluation
-from keras_intriguing.classifiers.logits import logits_function
 from keras_intriguing.classifiers.request import Request
 
 _MARGIN = 4.0  # times the rounding
 _UNITS = 16  # of a probability's precision, within which two of them may round to the same
 _FIRST_STRETCH, _GROWTH, _STRETCHES = 1e-5, 8.0, 6  # of the ray, beyond a point that is denied
 _WIDTH = 2e-4  # of the bisection in the end, as a share of the ray
+# Steps along the gradient where the ray is too short: the first in units of a pixel's usual range, how they grow, how many.
+_FIRST_STEP, _STEP_GROWTH, _MOST_STEPS = 1e-6, 4.0, 7
+# The ray may be too short where logits take new values so far apart, as a share of it, or must change by no more than such
+# a share of what the image's logits differ by.
+_COARSE, _SHORT = 1e-3, 1e-4
 
 
 class Confirmed(NamedTuple):
@@ -26,6 +32,7 @@ class Confirmed(NamedTuple):
         holds: whether they are adversarial by every way, bool [B].
         needed: by how much their logits must differ to be safe [B]; NaN of those that were not chosen.
         passes: forward passes of every image [B].
+        backward: backward passes of every image [B].
     """
 
     v: np.ndarray
@@ -33,6 +40,7 @@ class Confirmed(NamedTuple):
     holds: np.ndarray
     needed: np.ndarray
     passes: np.ndarray
+    backward: np.ndarray
 
 
 def is_adversarial(request: Request, labels: np.ndarray) -> np.ndarray:
@@ -46,6 +54,7 @@ def confirmed(
     weights: list[tf.Tensor],
     model: Callable,
     request: Request,
+    goal: Goal,
     v: np.ndarray,
     chosen: np.ndarray,
     logits: np.ndarray,
@@ -59,13 +68,15 @@ def confirmed(
     point. A point is safe where all give the class by more than a multiple of that and of the median of the points that
     are seen with it. Those that are not are moved on along the ray from x, by growing hairs. Where the logits take few
     values on the way, as with a large offset that all share, the nearest safe point of the ray is found by bisection,
-    and left behind by a hair.
+    and left behind by a hair. Where no point of a ray is safe, as next to the edge, where rays are shorter than what
+    rounding asks for, steps down the constraint's gradient are.
 
     Args:
         program: of the model.
         weights: of the model.
         model: that was attacked.
         request: of the batch.
+        goal: of the images.
         v: the points.
         chosen: which of them are to be confirmed, bool [B].
         logits: of the images [B, K].
@@ -74,15 +85,18 @@ def confirmed(
     """
     x, count = request.x, len(request.x)
     passes, after, holds = np.zeros(count, int), request.before.copy(), np.zeros(count, bool)
-    safe_at, denied_at, needed = np.full(count, np.inf), 1 - _steps(request, logits), np.full(count, np.nan)
+    once, is_ray = 1 + len(program.ways), np.any(v != x, axis=_values(x))
+    safe_at, denied_at = np.full(count, np.inf), 1 - _steps(program, request, logits)
+    needed = np.full(count, np.nan)
     bisected, left = np.zeros(count, bool), np.zeros(count, bool)
-    part, number, points = np.ones(count), 0, v.copy()
+    part, number, points = np.ones(count), np.zeros(count, int), v.copy()
+    longest = _FIRST_STRETCH * _GROWTH ** (_STRETCHES - 1) * _change_of_logits(request, logits)
     turn = np.flatnonzero(chosen)
     while len(turn):
         ray = as_rows(part[turn], x[turn]) * (v[turn].astype(np.float64) - x[turn])
         tried = np.where(as_rows(part[turn] == 1, ray), v[turn], np.clip(x[turn] + ray, *request.bounds))
         tried = tried.astype(np.float32)
-        passes[turn] += 1 + len(program.ways)
+        passes[turn] += once
         seen = seen_as(program, weights, model, request, tried, turn, size)
         better = seen.safe | ((seen.holds >= holds[turn]) & ~np.isfinite(safe_at[turn]))
         points[turn[better]], after[turn[better]] = tried[better], seen.labels[better]
@@ -92,33 +106,101 @@ def confirmed(
         bisects = is_safe & (width > _WIDTH)
         leaves = is_safe & ~bisects & bisected & ~left
         bisected, left = bisected | bisects, left | leaves
+        # of rays that are too short only the longest hair may do
+        is_short = turn[~seen.safe & (seen.needed > longest[turn])]
+        number[is_short] = np.maximum(number[is_short], _STRETCHES - 1)
         part = np.where(is_safe, safe_at, 1 + _FIRST_STRETCH * _GROWTH**number)
         part = part + np.where(leaves, _WIDTH, np.where(bisects, -width / 2, 0.0))
-        number += 1
-        wanted = np.where(is_safe, bisects | leaves, number <= _STRETCHES)
-        turn = np.flatnonzero(chosen & wanted & (passes + 1 + len(program.ways) <= allowed))
-    return Confirmed(points, after, holds, needed, passes)
+        number[turn] += 1
+        wanted = np.where(is_safe, bisects | leaves, is_ray & (number <= _STRETCHES))
+        turn = np.flatnonzero(chosen & wanted & (passes + once <= allowed))
+    found = Confirmed(points, after, holds, needed, passes, np.zeros(count, int))
+    turn = np.flatnonzero(chosen & ~np.isfinite(safe_at) & (passes + 2 + once <= allowed))
+    if len(turn):
+        _step_inside(program, weights, model, request, goal, v, found, turn, size, allowed)
+    return found
+
+
+def _step_inside(
+    program: Program,
+    weights: list[tf.Tensor],
+    model: Callable,
+    request: Request,
+    goal: Goal,
+    v: np.ndarray,
+    found: Confirmed,
+    turn: np.ndarray,
+    size: int,
+    allowed: np.ndarray,
+) -> None:
+    """Moves points of some rows down the gradient of their constraint, by growing steps until they are safe, in place.
+
+    A step begins at what the logits lack, by the constraint linearized, or at what float32 images can tell apart. Values
+    at the box's edge that would leave it stay.
+    """
+    x, once = request.x, 1 + len(program.ways)
+    lower, upper = request.bounds
+    part = Goal(*(tf.gather(of_row, filled(turn, size)) for of_row in goal[:3]), reaches=goal.reaches)
+    flat = tf.constant(filled(v[turn].reshape(len(turn), -1), size))
+    slope = program.evaluate(weights, flat, part)[1].numpy()[: len(turn)].reshape(v[turn].shape)
+    found.passes[turn] += 1
+    found.backward[turn] += 1
+    leaves = ((v[turn] <= lower) & (slope > 0)) | ((v[turn] >= upper) & (slope < 0))
+    slope = np.where(leaves, 0, slope).astype(np.float64)
+    steepness = np.sqrt(np.sum(slope**2, axis=_values(x)))
+    down = -slope / np.maximum(as_rows(steepness, slope), np.finfo(np.float64).tiny)
+    lacking = found.needed[turn] / np.maximum(steepness, np.finfo(np.float32).tiny)
+    reach = float(Box.of(request.bounds.flat(), x.reshape(len(x), -1)).reach)
+    length, places = np.fmax(lacking, _FIRST_STEP * reach), np.arange(len(turn))
+    places = places[np.isfinite(steepness) & (steepness > 0)]
+    for number in range(_MOST_STEPS):
+        spent = (found.passes + found.backward)[turn[places]]
+        places = places[spent + once <= allowed[turn[places]]]
+        rows = turn[places]
+        if not len(rows):
+            return
+        moved = as_rows(_STEP_GROWTH**number * length[places], x[rows]) * down[places]
+        tried = np.clip(v[rows] + moved, lower, upper).astype(np.float32)
+        found.passes[rows] += once
+        seen = seen_as(program, weights, model, request, tried, rows, size)
+        better = seen.safe | (seen.holds & ~found.holds[rows])
+        found.v[rows[better]], found.labels[rows[better]] = tried[better], seen.labels[better]
+        found.holds[rows[better]], found.needed[rows[better]] = True, seen.needed[better]
+        places = places[~seen.safe]
 
 
 def passes_wanted(program: Program, request: Request, logits: np.ndarray) -> np.ndarray:
-    """Forward passes that the confirmation is likely to take [B]: two hairs at most, and bisection where there is need.
+    """Passes that the confirmation is likely to take [B]: two hairs at most, and bisection or steps where there is need.
 
     Args:
         program: of the model.
         request: of the batch.
         logits: of the images [B, K].
     """
-    bisections = np.ceil(np.log2(np.maximum(_steps(request, logits) / _WIDTH, 1))).astype(int)
-    return (1 + len(program.ways)) * (3 + bisections)
+    steps = _steps(program, request, logits)
+    bisections = np.ceil(np.log2(np.maximum(steps / _WIDTH, 1))).astype(int)
+    may_be_short = (steps > _COARSE) | (_change_of_logits(request, logits) <= _SHORT * np.ptp(logits, axis=1))
+    inside = np.where(may_be_short, _STRETCHES + _MOST_STEPS, 0)
+    return (1 + len(program.ways)) * (3 + bisections + inside)
 
 
-def _steps(request: Request, logits: np.ndarray) -> np.ndarray:
+def _steps(program: Program, request: Request, logits: np.ndarray) -> np.ndarray:
     """How far apart on the way to the edge the logits take new values [B], as a share of that way."""
-    label = request.label_to_leave if request.target is None else request.target
+    label, gap = _label_in_question(request), _change_of_logits(request, logits)
     of_label = np.take_along_axis(logits, label[:, None], axis=1)[:, 0]
-    gap = np.abs(_gap(logits, label))
-    unit = np.spacing(np.maximum(np.abs(of_label), np.abs(of_label) + gap))
+    coarser = program.precision / np.finfo(np.float32).eps
+    unit = coarser * np.spacing(np.maximum(np.abs(of_label), np.abs(of_label) + gap))
     return np.clip(2 * unit.astype(np.float64) / np.maximum(gap, unit), 0, 1)
+
+
+def _change_of_logits(request: Request, logits: np.ndarray) -> np.ndarray:
+    """By how much differences of logits have to change on the way to the edge [B]."""
+    return np.abs(_gap(logits, _label_in_question(request)))
+
+
+def _label_in_question(request: Request) -> np.ndarray:
+    """The class to leave or to reach, int [B]."""
+    return request.label_to_leave if request.target is None else request.target
 
 
 class Seen(NamedTuple):
@@ -160,7 +242,7 @@ def seen_as(
     rounding, smallest = gaps.max(axis=0) - gaps.min(axis=0), gaps.min(axis=0)
     finite = rounding[np.isfinite(rounding)]
     rounding = np.maximum(rounding, np.median(finite) if len(finite) else 0)  # a few ways may agree by chance
-    tie, needed = _tie(outputs), _MARGIN * rounding
+    tie, needed = _tie(outputs, request.trace.precision), _MARGIN * rounding
     holds = wanted & (labels >= 0) & (smallest > tie)
     return Seen(labels, holds, np.maximum(needed, tie), holds & (smallest >= needed))
 
@@ -185,10 +267,9 @@ def survives_rounding(model: Callable, request: Request, v: np.ndarray) -> np.nd
     return is_adversarial(request, fresh_labels(model, rounded))
 
 
-def _tie(outputs: tf.Tensor) -> float:
+def _tie(outputs: tf.Tensor, precision: float) -> float:
     """The difference of logits below which a model's outputs [R, K] may be tied: of probabilities, a few roundings."""
     values = np.asarray(tf.cast(outputs, tf.float64))
-    precision = float(np.spacing(outputs.dtype.as_numpy_dtype(1)))  # also of bfloat16
     are_probabilities = (
         values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < 10 * precision * values.shape[1]
     )
@@ -206,43 +287,14 @@ def labels_of(outputs: tf.Tensor) -> np.ndarray:
     return np.asarray(tf.where(finite, tf.argmax(outputs, axis=-1, output_type=tf.int32), -1))
 
 
-def failures(
-    model: Callable, request: Request, method: str, success: np.ndarray, has_point: np.ndarray
-) -> np.ndarray:
-    """Why each image failed; empty where it did not.
-
-    Args:
-        model: that was attacked.
-        request: of the batch.
-        method: that was used.
-        success: bool [B].
-        has_point: whether the compiled model has a point that is adversarial, bool [B].
-    """
-    if success.all():
-        return np.full(len(success), "")
-    with tf.GradientTape() as tape:
-        x = tf.constant(request.x)
-        tape.watch(x)
-        logits = logits_function(model)(x)
-        spread = tf.reduce_max(logits, axis=-1) - tf.reduce_min(logits, axis=-1)
-    flat = ~np.any(np.asarray(tape.gradient(spread, x)).reshape(len(success), -1), axis=1)
-    goal, others = "another class", "images of other classes"
-    if request.target is not None:
-        goal, others = "the target class", "images of the target class"
-    is_direct = method == "direct"
-    lost = f"The point found gives {goal} in the compiled model but not when the model is called afresh."
-    never = f"No point of the box was found where the model gives {goal}"
-    never += "." if is_direct else "; the method 'direct' may find one."
-    constant = (
-        "The gradient of the model's logits is zero at the image, and no way to change them was found; "
-    )
-    constant += f"{others}, as starts, may show one." if is_direct else "the method 'direct' may find one."
-    return np.where(success, "", np.where(flat, constant, np.where(has_point, lost, never)))
-
-
 def filled(rows: np.ndarray, size: int) -> np.ndarray:
     """Rows [B, …] filled up to `size` by the first, so that calls with fewer images share a compiled program."""
     return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
+
+
+def _values(x: np.ndarray) -> tuple[int, ...]:
+    """The axes of an image's values in a batch [B, …]."""
+    return tuple(range(1, x.ndim))
 
 
 def as_rows(chosen: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -33,21 +33,25 @@ class Network:
         key: what is compared; equal to no other where the graph calls back to Python, since it does not tell what that computes.
         calls_python: whether it does.
         has_convolutions: whether the graph holds any.
+        precision: of the coarsest type that it computes in, at most float32: the distance of 1 and the next number.
     """
 
     def __init__(self, model: Any, shape: tuple[int, ...], trace: Trace | None = None) -> None:
         self.shape = shape
         self._logits = logits_function(model)
         self._variables: list[keras.Variable] = model.weights if isinstance(model, keras.Model) else []
-        graph = (trace or Trace(model, shape)).graph
+        trace = trace or Trace(model, shape)
+        graph = trace.graph
         definition = graph.as_graph_def()
         functions = definition.library.function
         nodes = [*definition.node, *(node for function in functions for node in function.node_def)]
         operations = {node.op for node in nodes}
         self.has_convolutions = any("Conv" in operation for operation in operations)
+        self.precision = trace.coarsest
         # A layer that is a function of TensorFlow keeps its first trace, which must be of the layer's own variables.
         if not operations.isdisjoint(_CALLS_OF_FUNCTIONS):
             self._variables = []
+        self._of_weights = self._traced_logits()
         self.calls_python = not operations.isdisjoint(_CALLS_OF_PYTHON)
         self.key = object() if self.calls_python else self._key(graph, Digests(definition))
 
@@ -58,33 +62,24 @@ class Network:
     def function(self) -> Callable[[list[tf.Tensor], tf.Tensor], tf.Tensor]:
         """From weights and images [B, …] to float32 logits [B, K]; differentiable by the images, not by the weights.
 
-        Later changes of the model's graph leave it as it is. There are no weights where the model is no Keras model, or a
-        layer of it is a function of TensorFlow: then it reads their variables.
+        Later changes of the model's graph leave it as it is. There are no weights where the model is no Keras model, a
+        layer of it is a function of TensorFlow, or `_traced_logits` says so: then it reads their variables.
         """
-
-        def forward(weights: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
-            # Nobody asks for their gradients, and a function's gradient is that of all its arguments.
-            values = [tf.stop_gradient(weight) for weight in weights]
-            mapping = list(zip(self._variables, values, strict=True))
-            with keras.StatelessScope(mapping, initialize_variables=False):
-                return self._logits(images)
 
         def backward(weights: list[tf.Tensor], images: tf.Tensor, cotangent: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(images)
-                outputs = forward(weights, images)
+                outputs = self._forward(weights, images)
             return tape.gradient(outputs, images, cotangent)
 
-        specifications = [tf.TensorSpec(variable.shape, variable.dtype) for variable in self._variables]
-        specifications = [specifications, tf.TensorSpec((None, *self.shape))]
-        logits = _traced(forward, *specifications)
+        logits = self._of_weights
         if any(operation.op_def.is_stateful for operation in logits.graph.get_operations()):
             return logits
         # TensorFlow's own gradient of `logits` takes axes, as of a concatenation, from the outputs of `logits`. XLA must know
         # axes when it compiles, would take all that goes into `logits` for constants, and compile anew for every other value.
         # Here they are constants of `gradient`. That it computes the logits again costs nothing: equal operations are merged,
         # but for those with a state, as of a variable that is read or counts.
-        gradient = _traced(backward, *specifications, tf.TensorSpec(logits.output_shapes))
+        gradient = _traced(backward, *self._specifications(), tf.TensorSpec(logits.output_shapes))
 
         def function(weights: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
             @tf.custom_gradient
@@ -98,6 +93,37 @@ class Network:
             return of_images(images)
 
         return function
+
+    def _traced_logits(self) -> Any:
+        """The logits as a function of weights and images.
+
+        Where a layer reads a weight otherwise than Keras hands it out, as the `tf.Variable` behind it, or differentiates by
+        one, the weights are no arguments: then there are none, and the function reads their variables.
+        """
+        if self._variables:
+            own = {id(variable.value.handle) for variable in self._variables}
+            try:
+                logits = _traced(self._forward, *self._specifications())
+                if not any(id(outer) in own for outer, _ in logits.graph.captures):
+                    return logits
+            except (
+                Exception
+            ):  # whatever the model's code raises where it meets no variables; without them it is traced anew
+                pass
+            self._variables = []
+        return _traced(self._forward, *self._specifications())
+
+    def _specifications(self) -> tuple[list[tf.TensorSpec], tf.TensorSpec]:
+        """Of the weights and of images."""
+        weights = [tf.TensorSpec(variable.shape, variable.dtype) for variable in self._variables]
+        return weights, tf.TensorSpec((None, *self.shape))
+
+    def _forward(self, weights: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+        # Nobody asks for their gradients, and a function's gradient is that of all its arguments.
+        values = [tf.stop_gradient(weight) for weight in weights]
+        mapping = list(zip(self._variables, values, strict=True))
+        with keras.StatelessScope(mapping, initialize_variables=False):
+            return self._logits(images)
 
     def _key(self, graph: Any, digests: Digests) -> Hashable:
         """The graph, with what it captures and where, and the weights' shapes."""

@@ -59,12 +59,25 @@ class Program:
         network: from weights and images [B, …] to logits, as `Network.function`.
         shape: of one image.
         jit: whether XLA compiles those of `direct`, which takes seconds once and then halves the time or better.
+        seen_by_xla: whether points are seen by what XLA makes of the network, too, as with `jit`.
+        precision: of the coarsest type that the network computes in.
+
+    Attributes:
+        jit, precision: as given.
+        ways: how points are seen in the end: logits in a batch, alone, and in a program that XLA compiled.
+        compiles: whether XLA compiles the network for the one or the other.
     """
 
     def __init__(
-        self, network: Callable[[list[tf.Tensor], tf.Tensor], tf.Tensor], shape: tuple[int, ...], jit: bool
+        self,
+        network: Callable[[list[tf.Tensor], tf.Tensor], tf.Tensor],
+        shape: tuple[int, ...],
+        jit: bool,
+        seen_by_xla: bool,
+        precision: float,
     ) -> None:
-        self._network, self._shape, self.jit = network, shape, jit
+        self._network, self._shape, self.jit, self.precision = network, shape, jit, precision
+        self.compiles = jit or seen_by_xla
 
         def compiled(step: Callable, jit: bool = jit, of_any_size: bool = False) -> Callable:
             function = tf.function(step, autograph=False, jit_compile=jit, reduce_retracing=of_any_size)
@@ -74,10 +87,9 @@ class Program:
 
         # also tells of models that XLA cannot compile
         self.logits = compiled(self._logits, jit=False, of_any_size=True)
-        # what a point is seen by in the end: logits in a batch, alone, and in a compiled program
         self.ways = [self.logits, compiled(self._logits_alone, jit=False)]
-        if jit:
-            self.ways.append(compiled(self._logits))
+        if self.compiles:
+            self.ways.append(compiled(self._logits, jit=True))
         self._advance_compiled = compiled(self._advance)
         self.evaluate = tf.function(self._evaluate, autograph=False, reduce_retracing=True)
         self._update_compiled = compiled(descent.update, jit=True)  # fused algebra, whatever the model

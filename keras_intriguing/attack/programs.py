@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_intriguing.attack.network import Network
 from keras_intriguing.attack.program import Program
 from keras_intriguing.classifiers.logits import Trace
+from keras_intriguing.classifiers.outputs import precision
 
 KEPT = 8  # a dense net's program takes some 80 MiB
 _KEPT: OrderedDict[Hashable, Program] = OrderedDict()  # by the keys of networks, the last used last
@@ -42,14 +43,16 @@ class Programs:
             if network.key in _KEPT:
                 _KEPT.move_to_end(network.key)
                 return _KEPT[network.key]
-            return _keep(network, jit=_prefers_xla(network))
+            # XLA rounds half precision otherwise, and `predict` may use it
+            is_half = network.precision > precision(tf.float32)
+            return _keep(network, _prefers_xla(network), is_half and not network.calls_python)
 
     def without_xla(self) -> Program:
         """For a network that XLA cannot compile; later calls get it, too."""
         network = self._network()
         with _LOCK:
             kept = _KEPT.get(network.key)
-            return _keep(network, jit=False) if kept is None or kept.jit else kept
+            return _keep(network, False, False) if kept is None or kept.compiles else kept
 
     def _network(self) -> Network:
         replica = tf.distribute.get_replica_context()
@@ -60,8 +63,9 @@ class Programs:
         return self._networks[number]
 
 
-def _keep(network: Network, jit: bool) -> Program:
-    program = _KEPT[network.key] = Program(network.function(), network.shape, jit)
+def _keep(network: Network, jit: bool, seen_by_xla: bool) -> Program:
+    program = Program(network.function(), network.shape, jit, seen_by_xla, network.precision)
+    _KEPT[network.key] = program
     _KEPT.move_to_end(network.key)
     if len(_KEPT) > KEPT:
         _KEPT.popitem(last=False)

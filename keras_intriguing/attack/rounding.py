@@ -92,7 +92,9 @@ def on_grid(
     chosen = found.holds & np.any(grid.nearest(start) != start, axis=1)
     rows = np.flatnonzero(chosen)
     if not len(rows):
-        return found._replace(passes=np.zeros(count, int)), np.zeros(count, int)
+        return found._replace(passes=np.zeros(count, int), backward=np.zeros(count, int)), np.zeros(
+            count, int
+        )
     of_rows = (tf.constant(filled(np.asarray(value)[rows], size)) for value in goal[:3])
     part = Goal(*of_rows, reaches=goal.reaches)
 
@@ -111,7 +113,7 @@ def on_grid(
     moved, labels, holds = found.v.copy(), found.labels.copy(), found.holds.copy()
     moved[rows], labels[rows], holds[rows] = v, seen.labels, good & seen.holds
     passes = (chosen.astype(int) + unseen) * (1 + len(program.ways))
-    return Confirmed(moved, labels, holds, needed, passes), chosen * GRADIENTS
+    return Confirmed(moved, labels, holds, needed, passes, np.zeros(count, int)), chosen * GRADIENTS
 
 
 def nearest_on_grid(

@@ -35,7 +35,7 @@ def step_times(
         bounds: the smallest and the largest value a pixel may have.
     """
     network = Network(model, x.shape[1:])
-    program = Program(network.function(), network.shape, jit=True)
+    program = Program(network.function(), network.shape, True, True, network.precision)
     weights, rows = network.weights(), tf.constant(x.reshape(len(x), -1))
     box = Box.of(Bounds(*bounds), x.reshape(len(x), -1))
     count = len(x)

@@ -14,7 +14,7 @@ from keras_intriguing.classifiers.images import (
     with_the_others_as_constants,
     with_the_others_fixed,
 )
-from keras_intriguing.classifiers.outputs import call, check_outputs
+from keras_intriguing.classifiers.outputs import call, check_outputs, precision
 
 _LEAST = np.finfo(np.float32).tiny
 _MOST = 1 - np.finfo(np.float32).epsneg  # the largest probability below 1
@@ -22,7 +22,7 @@ _MOST = 1 - np.finfo(np.float32).epsneg  # the largest probability below 1
 # What to do with a model whose softmax or sigmoid is out of sight, for an attack and for a certificate.
 _PROBABILITIES = (
     "Pass from_probabilities=True if they are, or a model that gives logits: the values before the softmax or sigmoid. "
-    "(Logits that only look so can be told apart by a function that returns twice their value.)"
+    "(Logits that only look so can be told apart by a function that returns a thousand times their value.)"
 )
 _LAYERS = (
     "A certificate needs Keras' own layers, up to logits or to a softmax or sigmoid of theirs: of a SavedModel, the model that it "
@@ -46,7 +46,9 @@ class Adapted(keras.Model):
     """
 
     def __init__(self, model: Callable, is_single: bool, has_probabilities: bool) -> None:
-        super().__init__(name=getattr(model, "name", None), dtype="float32", autocast=False)
+        name = getattr(model, "name", None)
+        has_name = isinstance(name, str) and "/" not in name  # as Keras wants them
+        super().__init__(name=name if has_name else None, dtype="float32", autocast=False)
         self.model, self.is_single, self._has_probabilities = model, is_single, has_probabilities
         self.built = True
 
@@ -86,6 +88,8 @@ class Trace:
 
     Attributes:
         kind: how the model ends.
+        precision: of its outputs: the distance of 1 and the next number of their type.
+        coarsest: the same of the coarsest type that it computes in; at least that of float32.
         graph: from images [B, …] and a cotangent, [B, K] or [1, 1], to logits [B, K] and the gradient of their product by
             the images.
         is_differentiable: whether there is that gradient.
@@ -95,13 +99,13 @@ class Trace:
     """
 
     def __init__(self, model: Callable, shape: tuple[int, ...]) -> None:
-        kinds = []
+        endings = []
 
         def with_gradient(images: tf.Tensor, cotangent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(images)
-                logits, kind = _logits(model, images)
-            kinds.append(kind)
+                logits, *ending_and_precision = _logits(model, images)
+            endings.append(ending_and_precision)
             return logits, tape.gradient(logits, images, tf.broadcast_to(cotangent, tf.shape(logits)))
 
         function = tf.function(with_gradient, autograph=False)
@@ -117,13 +121,24 @@ class Trace:
                 f"({first}). Compute them with Keras or TensorFlow operations only, without NumPy in between: by model(x), not by "
                 "model.predict(x)."
             ) from error
-        self.kind: Kind | None = kinds[-1]
+        self.kind: Kind | None
+        self.precision: float
+        self.kind, self.precision = endings[-1]
         self.graph: Any = self._function.graph
+        self.coarsest = _coarsest(self.graph.as_graph_def())
         self.is_differentiable = self._function.structured_outputs[1] is not None
 
     def logits(self, images: Any) -> tf.Tensor:
         """Float32 [B, K] for images [B, …]."""
         return self._function(tf.convert_to_tensor(images, tf.float32), tf.zeros((1, 1)))[0]
+
+
+def _coarsest(definition: Any) -> float:
+    functions = definition.library.function
+    nodes = [*definition.node, *(node for function in functions for node in function.node_def)]
+    types = {value.type for node in nodes for value in node.attr.values()}
+    half = [kind for kind in (tf.float16, tf.bfloat16) if kind.as_datatype_enum in types]
+    return max(precision(kind) for kind in (tf.float32, *half))
 
 
 class Traced(NamedTuple):
@@ -190,14 +205,17 @@ def logits_function(model: Callable) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda images: compiled(images) if tf.executing_eagerly() else _logits(model, images)[0]
 
 
-def _logits(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, Kind | None]:
-    """The logits of symbolic images, and how the model ends; while a function is traced."""
+def _logits(model: Callable, images: tf.Tensor) -> tuple[tf.Tensor, Kind | None, float]:
+    """The logits of symbolic images, how the model ends, and its outputs' precision; while a function is traced."""
     whole = model.model if isinstance(model, Adapted) else model
-    outputs = tf.cast(call(whole, images), tf.float32)
+    given = call(whole, images)
+    outputs = tf.cast(given, tf.float32)
     traced = ending(outputs)
     if isinstance(model, Adapted):
-        return tf.cast(model.logits(traced, outputs), tf.float32), traced.kind
-    return tf.cast(traced.before if traced.kind == "softmax" else outputs, tf.float32), traced.kind
+        logits = model.logits(traced, outputs)
+    else:
+        logits = traced.before if traced.kind == "softmax" else outputs
+    return tf.cast(logits, tf.float32), traced.kind, precision(given.dtype)
 
 
 def check_one_output(model: Any, x: Any = None, needs_layers: bool = False) -> None:
@@ -229,11 +247,12 @@ def check_one_output(model: Any, x: Any = None, needs_layers: bool = False) -> N
         )
 
 
-def check_logits(model: Callable, logits: tf.Tensor, outputs: Any, needs_layers: bool) -> None:
+def check_logits(model: Callable, trace: Trace, logits: tf.Tensor, outputs: Any, needs_layers: bool) -> None:
     """Checks that what is taken for logits is not probabilities, and ranks the classes as the model does.
 
     Args:
         model: that gives them, as two or more classes.
+        trace: of it.
         logits: [B, K].
         outputs: of the model, [B, K].
         needs_layers: it is to be certified, so that other advice is for it.
@@ -243,7 +262,7 @@ def check_logits(model: Callable, logits: tf.Tensor, outputs: Any, needs_layers:
             that the model gives.
     """
     values, given = np.asarray(logits), np.asarray(tf.cast(outputs, tf.float32))
-    tolerance = 1e-2 if tf.as_dtype(outputs.dtype).size < 4 else 1e-4
+    tolerance = 1e-2 if trace.precision > 1e-4 else 1e-4
     is_single = isinstance(model, Adapted) and model.is_single  # 0 and z, which is 1 for some image
     if not is_single and values.min() >= 0 and np.abs(values.sum(axis=1) - 1).max() < tolerance:
         raise ValueError(
@@ -253,15 +272,24 @@ def check_logits(model: Callable, logits: tf.Tensor, outputs: Any, needs_layers:
                 "leave out what comes behind it."
                 if needs_layers
                 else "of any other pass from_probabilities=True, or a function that leaves the softmax out. "
-                "(Logits that only look so can be told apart by a function that returns twice their value.)"
+                "(Logits that only look so can be told apart by a function that returns a thousand times their value.)"
             )
         )
-    of_largest = np.take_along_axis(given, values.argmax(axis=1)[:, None], axis=1)[:, 0]
-    if (of_largest < given.max(axis=1) - 1e-3 * np.abs(given).max(axis=1)).any():
+    differs = _falls_short(given, values.argmax(axis=1), max(1e-3, 2 * trace.precision))
+    differs &= _falls_short(
+        values, given.argmax(axis=1), 4 * trace.coarsest
+    )  # other programs round otherwise
+    if differs.any():
         raise ValueError(
             "The model's softmax could not be taken out: what lies before it ranks the classes otherwise than "
             "the model. Pass a model, or a function, that gives the logits."
         )
+
+
+def _falls_short(values: np.ndarray, classes: np.ndarray, share: float) -> np.ndarray:
+    """Whether the values [B, K] of these classes [B] are below the largest by more than a share of the largest number."""
+    of_class = np.take_along_axis(values, classes[:, None], axis=1)[:, 0]
+    return of_class < values.max(axis=1) - share * np.abs(values).max(axis=1)
 
 
 def _check_probabilities(values: np.ndarray, outputs: Any, is_single: bool) -> None:

@@ -15,6 +15,11 @@ def call(model: Callable, x: Any) -> Any:
     return model(x, training=False) if isinstance(model, keras.Model) else model(tf.convert_to_tensor(x))
 
 
+def precision(dtype: Any) -> float:
+    """The distance of 1 and the next number of a floating-point type, also of bfloat16."""
+    return float(np.spacing(tf.as_dtype(dtype).as_numpy_dtype(1)))
+
+
 def in_batches(model: Callable, x: np.ndarray) -> Iterator[tuple[slice, Any]]:
     """The rows of every batch of images x [N, …] and their outputs; memory does not grow with N."""
     size = min(_BATCH, max(1, _BATCH_BYTES // max(1, x[:1].nbytes)))

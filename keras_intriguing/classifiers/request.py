@@ -20,10 +20,6 @@ from keras_intriguing.models.base import PresetModel
 
 PROBE = 16  # images on which a model is tried before work starts
 _SMALL_SCALE = 0.02  # 1/255 and 1/127.5 are smaller
-_ROUNDING = {
-    "float16": 2.0**-9,
-    "bfloat16": 2.0**-6,
-}  # two last bits of an output; of float32 sixteen are allowed
 
 
 class Labelled(NamedTuple):
@@ -209,9 +205,9 @@ def _classes(traced: Traced, images: np.ndarray, needs_layers: bool) -> int:
     few, trace = tf.constant(images), traced.trace
     given = outputs.call(traced.model, few)
     outputs.check_outputs(given, len(few))
-    _check_repeats(traced.outputs, given)
+    _check_repeats(traced.outputs, given, trace.precision)
     logits = trace.logits(few)
-    check_logits(traced.model, logits, given, needs_layers)
+    check_logits(traced.model, trace, logits, given, needs_layers)
     _check_outputs_differ(np.asarray(tf.cast(given, tf.float32)))
     if not trace.is_differentiable:
         raise ValueError(
@@ -222,7 +218,7 @@ def _classes(traced: Traced, images: np.ndarray, needs_layers: bool) -> int:
     return given.shape[-1]
 
 
-def _check_repeats(before: Any, again: Any) -> None:
+def _check_repeats(before: Any, again: Any, precision: float) -> None:
     """Of outputs that change from call to call there is no label that a change of the image could change.
 
     An output may change by a little of what its class is at most, and of what its image's outputs differ by, so that no
@@ -232,7 +228,7 @@ def _check_repeats(before: Any, again: Any) -> None:
     difference, sizes = np.abs(first - second), np.abs(first)
     by_image = sizes.max(axis=1, keepdims=True)
     scale = np.minimum(sizes.max(axis=0), np.ptp(first, axis=1, keepdims=True))
-    rounding = _ROUNDING.get(tf.as_dtype(again.dtype).name, 2.0**-19)
+    rounding = max(2 * precision, 2.0**-19)  # two last bits of an output; of float32 sixteen
     differs = difference > 1e-3 * scale + rounding * np.maximum(sizes, np.minimum(by_image, 1))
     if differs.any():
         raise ValueError(

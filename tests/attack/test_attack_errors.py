@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import keras_intriguing as ki
 from keras_intriguing.classifiers.logits import logits_function
+from keras_intriguing.classifiers.outputs import precision
 from keras_intriguing.classifiers.request import _check_repeats, checked
 
 X = np.full((3, 2, 2, 1), 0.5, np.float32)
@@ -298,7 +299,7 @@ def test_rounding_that_changes_is_not_random(outputs, count: int):
     before, *others = (outputs(logits(X[:count]), random) for _ in range(20))
     assert any(np.any(before != again) for again in others)
     for again in others:
-        _check_repeats(before, again)
+        _check_repeats(before, again, precision(again.dtype))
 
 
 def test_outputs_that_are_not_finite_for_a_later_image():

@@ -235,6 +235,46 @@ def test_a_layer_that_is_a_function_of_tensorflow_stays_whole(net_images):
     assert key(models[0]) != key(models[1])
 
 
+def tied(seed: int) -> keras.Model:
+    """A net whose decoder reads the encoder's kernel as the variable behind it."""
+    keras.utils.set_random_seed(seed)
+    image, encoder = keras.Input(SHAPE), keras.layers.Dense(12, "tanh")
+    code = encoder(keras.layers.Flatten()(image))
+    kernel = encoder.kernel.value
+    decoded = keras.layers.Lambda(lambda z: tf.matmul(z, kernel, transpose_b=True), output_shape=(36,))(code)
+    return keras.Model(image, keras.layers.Dense(4)(decoded))
+
+
+class OfItsGradient(keras.layers.Layer):
+    """Differentiates by its own kernel."""
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        self.kernel = self.add_weight(shape=(shape[-1], 4), initializer="random_normal")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            energy = tf.reduce_sum(self.kernel**4)
+        return tf.matmul(x, self.kernel - 0.01 * tape.gradient(energy, self.kernel.value))
+
+
+def of_its_gradient(seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), OfItsGradient()])
+
+
+@pytest.mark.parametrize("build", [tied, of_its_gradient])
+def test_a_weight_that_is_read_around_keras_is_never_anothers(build: Callable, net_images):
+    first, second = build(0), build(1)
+    for model in (first, second, first):
+        np.testing.assert_allclose(logits(model, net_images), model(net_images), rtol=1e-4, atol=1e-5)
+    assert key(first) == key(first)
+    assert key(first) != key(second)
+    ki.minimal_distortion(first, net_images, budget=200)
+    result = ki.minimal_distortion(second, net_images, budget=200)
+    assert result.success.all()
+    np.testing.assert_array_equal(np.argmax(second(result.adversarial), axis=1), result.label_after)
+
+
 def test_what_python_computes_may_change(net, net_images, nearest):
     order = [0, 1, 2, 3]
 

@@ -114,3 +114,76 @@ def test_probabilities_that_round_to_a_tie_are_no_success() -> None:
     for size in (1, 7, 64):
         after = model.predict(result.adversarial, batch_size=size, verbose=0)[:, 0] > 0.5
         np.testing.assert_array_equal(after, result.label_after == 1)
+
+
+def denied(model: keras.Model, x: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
+    """By which ways images have these labels all the same, and which of them."""
+    by_way = {way: np.flatnonzero(labels == label) for way, labels in called(model, x).items()}
+    return {way: rows for way, rows in by_way.items() if len(rows)}
+
+
+@pytest.mark.parametrize("method", ["direct", "penalty"])
+def test_images_next_to_the_edge_are_moved_as_far_as_rounding_asks(method: str) -> None:
+    """A ray of 1e-7 leads to no safe point, however much it is lengthened."""
+    model, x = tanh_net(2.0, 1.0), images(12)
+    far = ki.minimal_distortion(model, x, budget=300)
+    near = ki.minimal_distortion(model, far.adversarial, method=method, budget=300)
+    assert near.success.all()
+    assert (near.distortion < 1e-3 * far.distortion).all()
+    assert denied(model, near.adversarial, near.label_before) == {}
+
+
+@pytest.mark.parametrize("towards_target", [False, True])
+def test_an_image_whose_label_is_a_matter_of_rounding_is_attacked(towards_target: bool) -> None:
+    """Of two neighbouring points of a ray one has the label to leave and one has not, by one way to call the model."""
+    model, x = tanh_net(2.0, 1.0), images(12)
+    result = ki.minimal_distortion(model, x, budget=300)
+    low, high = np.zeros((12, 1)), np.ones((12, 1))
+
+    def at(part: np.ndarray) -> np.ndarray:
+        return (x + part * (result.adversarial.astype(np.float64) - x)).astype(np.float32)
+
+    for _ in range(40):
+        middle = (low + high) / 2
+        leaves = (np.argmax(model(at(middle)), axis=1) != result.label_before)[:, None]
+        low, high = np.where(leaves, low, middle), np.where(leaves, middle, high)
+    classes = {"target": result.label_after} if towards_target else {"label": result.label_before}
+    again = ki.minimal_distortion(model, at(high), budget=300, **classes)
+    assert again.success.all()
+    assert (again.distortion > 0).any()
+    assert ((again.forward_passes + again.backward_passes) <= 300).all()
+    assert denied(model, again.adversarial, result.label_before) == {}
+
+
+@pytest.mark.parametrize("method", ["direct", "penalty"])
+def test_tied_logits_are_left_by_a_small_step(method: str) -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(16, "tanh"), keras.layers.Dense(3)])
+    black = np.zeros((1, 6), np.float32)
+    x = np.concatenate([black, np.random.default_rng(0).uniform(0.1, 0.9, (3, 6)).astype(np.float32)])
+    result = ki.minimal_distortion(model, x, method=method, budget=300)
+    assert result.success.all()
+    assert result.distortion[0] < 1e-5
+    assert np.argmax(model(result.adversarial[:1]), axis=1) != result.label_before[0]
+
+
+def half_precision(policy: str, convolution: bool) -> keras.Model:
+    """A random net of 6×6 pixels that computes in half precision and ends in a softmax."""
+    keras.utils.set_random_seed(0)
+    wide, layers = keras.initializers.VarianceScaling(4.0), keras.layers
+    first = layers.Conv2D(8, 3, activation="tanh", kernel_initializer=wide, dtype=policy)
+    hidden = layers.Dense(32, "tanh", kernel_initializer=wide, dtype=policy)
+    last = layers.Dense(5, "softmax", kernel_initializer=wide, dtype=policy)
+    body = [first] if convolution else []
+    return keras.Sequential([keras.Input((6, 6, 1)), *body, layers.Flatten(), hidden, last])
+
+
+@pytest.mark.parametrize("convolution", [False, True], ids=["dense", "convolution"])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_is_seen_as_coarsely_as_it_is(policy: str, convolution: bool) -> None:
+    """Also by XLA, which rounds it otherwise and which `predict` uses where a model is compiled so."""
+    model = half_precision(policy, convolution)
+    x = np.random.default_rng(1).uniform(size=(30, 6, 6, 1)).astype(np.float32)
+    result = ki.minimal_distortion(model, x, budget=300)
+    assert result.success.all()
+    assert denied(model, result.adversarial, result.label_before) == {}

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow as tf
 import keras_intriguing as ki
 from keras_intriguing.classifiers.images import as_images
 from keras_intriguing.classifiers.loading import as_model
-from keras_intriguing.classifiers.logits import adapted, logits_function
+from keras_intriguing.classifiers.logits import adapted, check_logits, logits_function
 from keras_intriguing.classifiers.request import checked
 
 L = keras.layers
@@ -138,6 +139,14 @@ def test_probabilities_that_cannot_be_seen_need_a_word() -> None:
         lambda z: 1 - 1 / (1 + tf.exp(z)),
         lambda z: tf.nn.softmax(tf.concat([0 * z, z], axis=1))[:, 1:],
         lambda z: tf.reduce_mean(tf.stack([tf.sigmoid(z), tf.sigmoid(2 * z)]), axis=0),
+        lambda z: tf.reduce_sum(tf.nn.softmax(tf.concat([-z, 0 * z, z], axis=1))[:, 1:], 1, keepdims=True),
+        lambda z: tf.gather(tf.nn.softmax(tf.concat([0 * z, z], axis=1)), [1], axis=1),
+        lambda z: tf.where(z >= 0, 1 / (1 + tf.exp(-z)), tf.exp(z) / (1 + tf.exp(z))),
+        lambda z: 0.5 * (1 + tf.tanh(z / 2)),
+        lambda z: tf.exp(tf.math.log_sigmoid(z)),
+        lambda z: tf.einsum(
+            "bi,bi->b", tf.nn.softmax(tf.concat([z, -z], 1)), tf.sigmoid(tf.concat([z, z], 1))
+        )[:, None],
     )
     for mixed in mixtures:
         model = lambda x, mixed=mixed: mixed(BINARY["logit"](x))  # noqa: E731
@@ -146,13 +155,39 @@ def test_probabilities_that_cannot_be_seen_need_a_word() -> None:
         found = logits_function(adapted(model, X, from_probabilities=True).model)(X)
         np.testing.assert_allclose(keras.ops.softmax(found)[:, 1:], model(X), rtol=1e-4)
     gate = tf.Variable(0.0)
-    for gated in (lambda z: z * tf.sigmoid(gate), lambda z: tf.abs(z / 100) * tf.sigmoid(z)):
+    for gated in (
+        lambda z: z * tf.sigmoid(gate),
+        lambda z: 0.5 + 0.01 * z,
+        lambda z: tf.reduce_max(tf.stack([z, 0.1 * z], axis=1), axis=1),
+    ):
         # logits, though all may lie between 0 and 1
         adapted(lambda x, gated=gated: gated(BINARY["logit"](x)), X)
     with pytest.raises(ValueError, match=r"outputs range from .* Leave it out for logits"):
         adapted(BINARY["logit"], X, from_probabilities=True)
     with pytest.raises(ValueError, match=r"do not sum to 1"):
         adapted(lambda x: tf.sigmoid(head(BINARY["logit"](x))), X, from_probabilities=True)
+
+
+def test_a_tie_in_half_precision_is_no_other_ranking() -> None:
+    """bfloat16 logits near 8 are 0.03 apart, and another program may round two of them otherwise."""
+    logits, outputs = np.array([[8.0, 8.03125, 0.0]], np.float32), np.array([[0.508, 0.492, 0.0]], np.float32)
+    half = SimpleNamespace(precision=2.0**-7, coarsest=2.0**-7)
+    check_logits(linear(), half, logits, outputs, needs_layers=False)
+    with pytest.raises(ValueError, match="ranks the classes otherwise"):
+        check_logits(
+            linear(),
+            SimpleNamespace(precision=2.0**-23, coarsest=2.0**-23),
+            logits,
+            outputs,
+            needs_layers=False,
+        )
+
+
+def test_a_function_may_have_any_name() -> None:
+    function = tf.function(lambda x: 100 * tf.linalg.matmul(x, KERNEL)).get_concrete_function(
+        tf.TensorSpec((None, 5), tf.float32)
+    )
+    assert ki.minimal_distortion(function, X, bounds=(-9, 9), budget=200).success.all()
 
 
 def test_probabilities_that_round_to_0_and_1_have_finite_logarithms() -> None:

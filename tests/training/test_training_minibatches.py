@@ -26,7 +26,9 @@ from keras_intriguing.training.settings import GradientSteps, MinibatchTraining,
 
 LAYERS = ("image", "hidden1", "hidden2")
 PLAIN = MinibatchTraining(decay=(1e-5,) * 3, epochs=6, batch_size=20, learning_rate=5e-3)
-POOLS = dataclasses.replace(PLAIN, adversarial=Pools(("hidden1", "hidden2"), (0.5, 0.5), size=8, replaced=5, warmup=3))
+POOLS = dataclasses.replace(
+    PLAIN, adversarial=Pools(("hidden1", "hidden2"), (0.5, 0.5), size=8, replaced=5, warmup=3)
+)
 STEPS = dataclasses.replace(PLAIN, adversarial=GradientSteps(LAYERS, (0.1, 0.1, 0.1)))
 SHARED = models.FC100_100_10()  # the attack is compiled once a model
 
