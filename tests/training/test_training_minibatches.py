@@ -354,7 +354,7 @@ def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
             "at 'logits' of .*: image, hidden1, hidden2",
         ),
         (
-            {"adversarial": Pools(("image",), (0.5,), size=1000)},
+            {"adversarial": Pools(("image",), (0.5,), size=1000, replaced=1)},
             "A pool of 1000 is larger than the training set of 417 images",
         ),
         ({"batch_size": 1000}, "batch_size is 1000, but there are 417 images"),
@@ -405,6 +405,6 @@ def test_a_preset_is_trained_by_its_recipe(digits, tmp_path: Path, monkeypatch: 
     assert metrics["stages"][0]["epochs"] == options.epochs
     card = (folder / presets.CARD).read_text()
     assert "A note." in card
-    assert "at: hidden2; in each pool 8" in card
+    assert "their changes times 0.5 at hidden2; in each pool 8" in card
     assert "start at 2 times Glorot's" in card
     assert not (folder / preset.CHECKPOINT).exists()
