@@ -120,7 +120,7 @@ def _attack(
     goal = Goal.of(label, logits, reaches=request.target is not None)
     budget = settings.budget - _BESIDES - looks - (ROUNDING if settings.levels else 0)
     if settings.method == "penalty":
-        solution = penalty(program, weights, request)
+        solution = penalty(program, weights, request, already)
         allowed = np.full(count, np.inf)
     else:
         solution = _direct(program, weights, request, goal, logits, already, size, budget, settings.tell)
@@ -129,9 +129,13 @@ def _attack(
     v = solution.v.reshape(x.shape)
     chosen = has_point & ~already
     found = confirmed(program, weights, model, request, goal, v, chosen, logits, size, allowed)
-    already |= nearly & ~found.holds
-    reason = failures(model, request, settings.method, already | found.holds, has_point)
-    found = found._replace(v=np.where(as_rows(already, x), x, found.v), holds=already | found.holds)
+    stays = already | (nearly & ~found.holds)
+    reason = failures(model, request, settings.method, stays | found.holds, has_point)
+    found = found._replace(
+        v=np.where(as_rows(stays, x), x, found.v),
+        labels=np.where(stays, before, found.labels),
+        holds=stays | found.holds,
+    )
     forward = looks + np.where(already, 0, solution.forward_passes + _BESIDES)
     backward = np.where(already, 0, solution.backward_passes) + found.backward
     if settings.levels:
@@ -151,7 +155,7 @@ def _attack(
         target=reached if request.target is None else request.target,
         label_before=before,
         label_after=np.where(success, found.labels, before),
-        c=np.where(already | ~success, np.nan, solution.c),
+        c=np.where(stays | ~success, np.nan, solution.c),
         survives_rounding=success & survives_rounding(model, request, adversarial),
         forward_passes=(forward + found.passes).astype(np.int32),
         backward_passes=backward.astype(np.int32),
@@ -171,7 +175,7 @@ def _seen_first(
     rows = np.flatnonzero(claimed)
     if len(rows):
         seen = seen_as(program, weights, model, request, request.x[rows], rows, size)
-        already[rows], nearly[rows] = seen.safe, seen.holds
+        already[rows], nearly[rows] = seen.safe, seen.holds & ~seen.safe
     return already, nearly, claimed * (1 + len(program.ways))
 
 

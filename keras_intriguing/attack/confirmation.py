@@ -18,6 +18,7 @@ _FIRST_STRETCH, _GROWTH, _STRETCHES = 1e-5, 8.0, 6  # of the ray, beyond a point
 _WIDTH = 2e-4  # of the bisection in the end, as a share of the ray
 # Steps along the gradient where the ray is too short: the first in units of a pixel's usual range, how they grow, how many.
 _FIRST_STEP, _STEP_GROWTH, _MOST_STEPS = 1e-6, 4.0, 7
+_LONGEST_STEP = 0.1  # in that unit, or as long as the ray: beyond it a point would be far from minimal
 # The ray may be too short where logits take new values so far apart, as a share of it, or must change by no more than such
 # a share of what the image's logits differ by.
 _COARSE, _SHORT = 1e-3, 1e-4
@@ -152,6 +153,8 @@ def _step_inside(
     lacking = found.needed[turn] / np.maximum(steepness, np.finfo(np.float32).tiny)
     reach = float(Box.of(request.bounds.flat(), x.reshape(len(x), -1)).reach)
     length, places = np.fmax(lacking, _FIRST_STEP * reach), np.arange(len(turn))
+    ray = np.sqrt(np.sum((v[turn].astype(np.float64) - x[turn]) ** 2, axis=_values(x)))
+    longest = np.maximum(ray, _LONGEST_STEP * reach)
     places = places[np.isfinite(steepness) & (steepness > 0)]
     for number in range(_MOST_STEPS):
         spent = (found.passes + found.backward)[turn[places]]
@@ -159,7 +162,8 @@ def _step_inside(
         rows = turn[places]
         if not len(rows):
             return
-        moved = as_rows(_STEP_GROWTH**number * length[places], x[rows]) * down[places]
+        step = np.minimum(_STEP_GROWTH**number * length[places], longest[places])
+        moved = as_rows(step, x[rows]) * down[places]
         tried = np.clip(v[rows] + moved, lower, upper).astype(np.float32)
         found.passes[rows] += once
         seen = seen_as(program, weights, model, request, tried, rows, size)
@@ -179,7 +183,10 @@ def passes_wanted(program: Program, request: Request, logits: np.ndarray) -> np.
     """
     steps = _steps(program, request, logits)
     bisections = np.ceil(np.log2(np.maximum(steps / _WIDTH, 1))).astype(int)
-    may_be_short = (steps > _COARSE) | (_change_of_logits(request, logits) <= _SHORT * np.ptp(logits, axis=1))
+    spread = np.ptp(logits, axis=1)
+    if logits.shape[1] == 2:  # is the change itself
+        spread = np.maximum(spread, 1)
+    may_be_short = (steps > _COARSE) | (_change_of_logits(request, logits) <= _SHORT * spread)
     inside = np.where(may_be_short, _STRETCHES + _MOST_STEPS, 0)
     return (1 + len(program.ways)) * (3 + bisections + inside)
 

@@ -95,7 +95,7 @@ class Network:
         return function
 
     def _traced_logits(self) -> Any:
-        """The logits as a function of weights and images.
+        """The logits as a function of weights and images, traced also where a kept program is taken: its key rests on it.
 
         Where a layer reads a weight otherwise than Keras hands it out, as the `tf.Variable` behind it, or differentiates by
         one, the weights are no arguments: then there are none, and the function reads their variables.

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_intriguing.attack.confirmation import is_adversarial
 from keras_intriguing.attack.problem import Box, Candidate, Problem, length_scale
 from keras_intriguing.attack.program import Limits, Program, Sum
 from keras_intriguing.attack.solution import Solution
@@ -102,7 +101,7 @@ class WeightSearch:
         self.c[turn] = np.exp(np.where(has_bracket, low + part * (high - low), beyond))
 
 
-def penalty(program: Program, weights: list[tf.Tensor], request: Request) -> Solution:
+def penalty(program: Program, weights: list[tf.Tensor], request: Request, done: np.ndarray) -> Solution:
     """Penalty method of Szegedy et al. 2014, §4.1, with the line search that their "minimum c" means.
 
     A larger c gives a smaller r, so the largest c that still succeeds is sought. The search begins at a point of the
@@ -120,6 +119,7 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request) -> Sol
         program: of the model.
         weights: of the model.
         request: of a batch; the rivals are those whose logits the target's must exceed, whatever the objective says.
+        done: the images that nothing more is to be done for where the first search fails, bool [B].
     """
     rows = request.x.reshape(len(request.x), -1)
     x, box = tf.constant(rows), Box.of(request.bounds.flat(), rows)
@@ -131,10 +131,9 @@ def penalty(program: Program, weights: list[tf.Tensor], request: Request) -> Sol
     unit, of_start = length_scale(problem, best), best.distance.numpy()
     found = _search(program, problem, unit, _estimated(program, problem, best), _STEPS, _SHORT)
     found.gradients[:] += 1  # for the estimate
-    wanted = ~is_adversarial(request, request.before)
     for points in (x, best.v):
         is_far = ~np.isfinite(found.distance) | (found.distance > _TOO_FAR * of_start)
-        again = np.flatnonzero(wanted & is_far)
+        again = np.flatnonzero(~done & is_far)
         if not len(again):
             break
         part = _rows_of(problem, again)

@@ -6,11 +6,32 @@ import tensorflow as tf
 
 Kind = Literal["softmax", "sigmoid", "hidden"]
 _MOVING = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Cast", "EnsureShape")  # keep every value
-# What comes out of another function, such as a SavedModel, is not looked into; and a sigmoid can be written as a quotient.
+# What comes out of another function, such as a SavedModel, is not looked into; and a softmax can be written as a quotient.
 _HIDING = ("PartitionedCall", "StatefulPartitionedCall", "EagerPyFunc", "PyFunc", "RealDiv", "Reciprocal")
-# Products with weights can be any number, and so can what these operations make of them.
-_PRODUCTS = ("MatMul", "BatchMatMulV2", "Einsum", "Conv2D", "Conv3D", "DepthwiseConv2dNative")
-_ARITHMETIC = ("AddV2", "AddN", "Sub", "Mul", "Neg", "Mean", "Sum", "Max", "Pack", "StridedSlice", "ConcatV2")
+# What a product with weights gives can be any number, and so can what the others make of one that can.
+_PRODUCTS = (
+    *("MatMul", "BatchMatMulV2", "Einsum", "Conv2D", "Conv3D", "DepthwiseConv2dNative"),
+    *("Conv2DBackpropInput", "Conv3DBackpropInputV2"),
+)
+_OF_ANY = (
+    *(
+        "AddV2",
+        "AddN",
+        "Sub",
+        "Mul",
+        "Neg",
+        "BiasAdd",
+        "Mean",
+        "Sum",
+        "Max",
+        "LeakyRelu",
+        "IdentityN",
+        "Transpose",
+    ),
+    *("AvgPool", "AvgPool3D", "MaxPool", "MaxPool3D", "SpaceToBatchND", "BatchToSpaceND"),
+    *("Pack", "Unpack", "ConcatV2", "Split", "SplitV", "Slice", "StridedSlice", "GatherV2"),
+)
+_OF_ALL = ("Maximum", "Minimum")  # of logits; with a constant they clip
 
 
 class Ending(NamedTuple):
@@ -34,45 +55,36 @@ def ending(outputs: tf.Tensor) -> Ending:
     if is_softmax or operation.type == "Sigmoid":
         before = tf.reshape(operation.inputs[0], tf.shape(outputs))
         return Ending("softmax" if is_softmax else "sigmoid", before)
-    if operation.type in _HIDING or (outputs.shape[-1] == 1 and not _is_any_number(operation, _Seen({}, {}))):
+    is_single = outputs.shape[-1] == 1
+    if operation.name not in _any_numbers(outputs.graph) if is_single else operation.type in _HIDING:
         return Ending("hidden", outputs)
     return Ending(None, outputs)
 
 
-class _Seen(NamedTuple):
-    """What was found of operations, by their names."""
+def _any_numbers(graph: tf.Graph) -> set[str]:
+    """The operations of a graph that give, as far as can be seen, any numbers, and so no probabilities.
 
-    any_number: dict[str, bool]
-    of_weights: dict[str, bool]
-
-
-def _is_any_number(operation: tf.Operation, seen: _Seen) -> bool:
-    """Whether what an operation gives is, as far as can be seen, no probability: computed from products with weights by
-    operations that keep no number from 0 to 1.
-
-    Of one output; that of several is told by their sum.
+    They are products with weights, and what is made of them by operations that keep no number from 0 to 1. This is for
+    models of one output; probabilities of several are told by their sum.
     """
-    if operation.name not in seen.any_number:
-        seen.any_number[operation.name] = (
-            operation.type == "BiasAdd"
-            or (
-                operation.type in _PRODUCTS
-                and any(_is_of_weights(tensor.op, seen) for tensor in operation.inputs)
-            )
-            or (
-                operation.type in (*_ARITHMETIC, *_MOVING)
-                and any(_is_any_number(tensor.op, seen) for tensor in operation.inputs)
-            )
-        )
-    return seen.any_number[operation.name]
+    of_weights, any_number = {inner.op.name for _, inner in graph.captures}, set()
+    for operation in graph.get_operations():  # inputs come before what is computed from them
+        inputs = [tensor.op for tensor in operation.inputs]
+        weights = [one for one in inputs if one.name in of_weights]
+        free = [one for one in inputs if one.name in any_number]
+        if operation.type != "Placeholder" and len(weights) == len(inputs):
+            of_weights.add(operation.name)
+        elif (
+            (operation.type in _PRODUCTS and any(free or not _is_mixture(one) for one in weights))
+            or (operation.type in (*_OF_ANY, *_MOVING) and free)
+            or (operation.type in _OF_ALL and len(free) == len(inputs))
+            or (operation.type == "RealDiv" and inputs[0] in free and inputs[1] in weights)
+        ):
+            any_number.add(operation.name)
+    return any_number
 
 
-def _is_of_weights(operation: tf.Operation, seen: _Seen) -> bool:
-    """Whether what an operation gives rests on constants and variables alone, not on the images."""
-    if operation.name not in seen.of_weights:
-        captured = {inner.op.name for _, inner in operation.graph.captures}
-        is_source = operation.type in ("Const", "VarHandleOp") or operation.name in captured
-        seen.of_weights[operation.name] = is_source or (
-            bool(operation.inputs) and all(_is_of_weights(tensor.op, seen) for tensor in operation.inputs)
-        )
-    return seen.of_weights[operation.name]
+def _is_mixture(weights: tf.Operation) -> bool:
+    """Whether weights are constants of which none is negative, with which a product of probabilities may be one."""
+    values = tf.get_static_value(weights.outputs[0])
+    return values is not None and bool((values >= 0).all())

@@ -236,7 +236,8 @@ def _require_one_each(name: str, numbers: tuple[float, ...], layers: tuple[str, 
     Raises:
         ValueError: there is not; the message names it.
     """
-    if len(numbers) != len(layers) or not all(0 < number < math.inf for number in numbers):
+    is_fit = isinstance(numbers, tuple) and len(numbers) == len(layers)
+    if not is_fit or not all(0 < number < math.inf for number in numbers):
         raise ValueError(
             f"{name} must be positive numbers, one for each of {len(layers)} layers, not {numbers!r}."
         )

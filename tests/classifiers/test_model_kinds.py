@@ -13,7 +13,7 @@ import tensorflow as tf
 import keras_intriguing as ki
 from keras_intriguing.classifiers.images import as_images
 from keras_intriguing.classifiers.loading import as_model
-from keras_intriguing.classifiers.logits import adapted, check_logits, logits_function
+from keras_intriguing.classifiers.logits import Trace, adapted, check_logits, logits_function
 from keras_intriguing.classifiers.request import checked
 
 L = keras.layers
@@ -171,16 +171,32 @@ def test_probabilities_that_cannot_be_seen_need_a_word() -> None:
 def test_a_tie_in_half_precision_is_no_other_ranking() -> None:
     """bfloat16 logits near 8 are 0.03 apart, and another program may round two of them otherwise."""
     logits, outputs = np.array([[8.0, 8.03125, 0.0]], np.float32), np.array([[0.508, 0.492, 0.0]], np.float32)
-    half = SimpleNamespace(precision=2.0**-7, coarsest=2.0**-7)
+    half, single = (SimpleNamespace(kind="softmax", precision=p, coarsest=p) for p in (2.0**-7, 2.0**-23))
     check_logits(linear(), half, logits, outputs, needs_layers=False)
     with pytest.raises(ValueError, match="ranks the classes otherwise"):
-        check_logits(
-            linear(),
-            SimpleNamespace(precision=2.0**-23, coarsest=2.0**-23),
-            logits,
-            outputs,
-            needs_layers=False,
-        )
+        check_logits(linear(), single, logits, outputs, needs_layers=False)
+
+
+def test_one_logit_may_come_from_anywhere() -> None:
+    """Also through many layers, and where an image's logit is hardly above zero."""
+    x = np.random.default_rng(0).uniform(size=(3, 8, 8, 2)).astype(np.float32)
+    heads = {
+        "pooled": [L.Conv2D(1, 1, use_bias=False), L.AveragePooling2D(8), L.Flatten()],
+        "transposed": [L.Conv2DTranspose(1, 3, use_bias=False), L.GlobalMaxPooling2D()],
+        "dilated": [L.Conv2D(1, 3, dilation_rate=2, use_bias=False), L.GlobalAveragePooling2D()],
+        "leaky": [L.Flatten(), L.Dense(1, use_bias=False), L.LeakyReLU()],
+        "deep": [
+            L.Flatten(),
+            *(layer for _ in range(400) for layer in (L.Dense(2), L.ReLU())),
+            L.Dense(1, use_bias=False),
+        ],
+    }
+    for name, layers in heads.items():
+        model = keras.Sequential([keras.Input((8, 8, 2)), *layers])
+        assert Trace(model, (8, 8, 2)).kind is None, name
+    near = keras.Sequential([keras.Input((8, 8, 2)), L.Flatten(), L.Dense(1, use_bias=False)])
+    near.set_weights([np.full((128, 1), 1e-9)])
+    assert ki.minimal_distortion(near, x, budget=100).label_before.tolist() == [1, 1, 1]
 
 
 def test_a_function_may_have_any_name() -> None:
