@@ -276,9 +276,8 @@ def check_logits(model: Callable, trace: Trace, logits: tf.Tensor, outputs: Any,
             )
         )
     differs = _falls_short(given, values.argmax(axis=1), max(1e-3, 2 * trace.precision))
-    differs &= _falls_short(
-        values, given.argmax(axis=1), 4 * trace.coarsest
-    )  # other programs round otherwise
+    # other programs round the logits otherwise
+    differs &= _falls_short(values, given.argmax(axis=1), 4 * trace.coarsest)
     if trace.kind == "softmax" and differs.any():
         raise ValueError(
             "The model's softmax could not be taken out: what lies before it ranks the classes otherwise than "
