@@ -59,8 +59,8 @@ def checked_bounds(bounds: Any, shape: tuple[int, ...]) -> Bounds:
         place = np.unravel_index(np.argmax(falls), falls.shape)
         where = f" at {', '.join(map(str, map(int, place)))}" if falls.ndim else ""
         raise ValueError(
-            f"bounds must be numbers and rising, not {_number(lower[place])} to {_number(upper[place])}{where}. They may be infinite. "
-            "A value that must not change is left out of x and put back by a function around the model."
+            f"bounds must be (lowest, highest), numbers and rising, not {_number(lower[place])} to {_number(upper[place])}{where}. They may be infinite. "
+            "Where both are to be equal, so that a value stays as it is: leave it out of x, and pass a function that puts it back and calls the model."
         )
     if lower.ndim and (lower == lower.flat[0]).all() and (upper == upper.flat[0]).all():
         lower, upper = lower.flat[0], upper.flat[0]

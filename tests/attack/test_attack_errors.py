@@ -150,7 +150,7 @@ def test_bounds_are_two_numbers(bounds):
     "bounds", [(1, 0), (0.5, 0.5), (np.inf, np.inf), (np.nan, 1), (0.5, 0.5 + 1e-9), (np.inf, -np.inf)]
 )
 def test_bounds_are_numbers_and_rising(bounds):
-    with pytest.raises(ValueError, match="bounds must be numbers and rising"):
+    with pytest.raises(ValueError, match=r"bounds must be \(lowest, highest\), numbers and rising"):
         ki.minimal_distortion(logits, X, bounds=bounds)
 
 
