@@ -120,7 +120,7 @@ def _agreement(values: Values) -> str:
                 inside += 100 * low <= percent <= 100 * high
                 above += 100 * low > percent
     return (
-        f"Of the paper's {total} figures off the diagonal {inside} lie within the 95% intervals of our training runs; of the "
+        f"Of the paper's {total} figures, noise and off the diagonal, {inside} lie within the 95% intervals of our training runs; of the "
         f"other ones ours are above in {above}, below in {total - inside - above}."
     )
 
