@@ -105,7 +105,9 @@ def test_the_papers_own_table_agrees_with_itself(run: Run) -> None:
     for name, cells in PAPER["table2"]["rows"].items():
         of = noise.get(name) or table2.examples_of(name, "penalty")
         rows[of] = row({p: number(c / 100) for p, c in zip(table2.PRESETS, cells, strict=True)})
-    assert "Of the paper's 42 figures, noise and off the diagonal, 42 lie within" in table2._text(Values(rows))
+    assert "Of the paper's 42 figures, noise and off the diagonal, 42 lie within" in table2._text(
+        Values(rows)
+    )
     text = table2._text(Values(planted_table2(on_others=0.9, on_noise=0.9)))
     assert "42 figures, noise and off the diagonal, 1 lie within" in text
     assert "of the other ones ours are above in 41, below in 0" in text
