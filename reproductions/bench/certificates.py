@@ -57,7 +57,7 @@ def main() -> int:
         print(f"There is no {', '.join(unknown)}; known are {', '.join(known)}.", file=sys.stderr)
         return 2
     lines = _verified(options) if options.folder else _certified(options)
-    Console().print(Markdown("\n".join(lines)))
+    Console(width=200).print(Markdown("\n".join(lines)))
     return 0
 
 
